@@ -1,0 +1,243 @@
+"""Blocking functions for scripts and the console; each drains the task of its name.
+
+Arrays go in, arrays come out. The widgets run the same tasks in a thread.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from napari_unet_studio.core.deform import elastic_deform
+from napari_unet_studio.core.errors import InputError
+from napari_unet_studio.core.instances import ObjectConfig
+from napari_unet_studio.core.metrics import Confusion, ObjectScores, pairs_kept_apart
+from napari_unet_studio.core.weights import separation_weights
+from napari_unet_studio.io.model import Model
+from napari_unet_studio.io.registry import load_model
+from napari_unet_studio.tasks.predict import PredictConfig, Prediction
+from napari_unet_studio.tasks.predict import predict as predict_task
+from napari_unet_studio.tasks.progress import Progress, run
+from napari_unet_studio.tasks.train import TrainConfig
+from napari_unet_studio.tasks.train import train as train_task
+from napari_unet_studio.tasks.training_data import Pair
+
+__all__ = [
+    "Model",
+    "ObjectConfig",
+    "Pair",
+    "PredictConfig",
+    "Prediction",
+    "TrainConfig",
+    "elastic_deform",
+    "evaluate",
+    "load_model",
+    "predict",
+    "segment",
+    "separation_weights",
+    "train",
+]
+
+Callback = Callable[[Progress], object]
+
+
+def train(
+    pairs: Sequence[Pair | tuple[Any, Any]],
+    config: TrainConfig | Mapping[str, Any] | None = None,
+    device: str = "auto",
+    resume: str | Path | None = None,
+    callback: Callback | None = None,
+    *,
+    name: str = "model",
+    checkpoint: str | Path | None = None,
+) -> Model:
+    """Train a network on labelled images.
+
+    Parameters
+    ----------
+    pairs
+        Tuples (image, labels), or :class:`Pair` to state role, axes and pixel size. An
+        image has axes (T)(Z)YX; labels hold instance ids or classes, 0 is background.
+    config
+        A :class:`TrainConfig`, or some of its fields as a dict; the default trains a
+        small U-Net.
+    device
+        "auto", "cpu", "cuda" or "mps".
+    resume
+        A checkpoint to go on from.
+    callback
+        Called with a progress record after each update.
+    name
+        Name of the model.
+    checkpoint
+        Where to keep the state on the way, so that the training can be resumed.
+
+    Returns
+    -------
+    Model
+        The best network on the held-out images. ``model.save("cells.unet")`` keeps it;
+        ``model.card.scores`` says how good it is, empty if nothing could be held out.
+
+    Examples
+    --------
+    >>> from napari_unet_studio.sample_data import SAMPLES
+    >>> sample = SAMPLES["nuclei_2d"]()
+    >>> model = train(
+    ...     [(sample.image[:128, :128], sample.labels[:128, :128])],
+    ...     {"updates": 2, "patch": 32, "batch": 1},
+    ... )
+    >>> model.card.training["updates"]
+    2
+    """
+    if config is None:
+        config = TrainConfig()
+    elif isinstance(config, Mapping):
+        config = TrainConfig.from_dict(config)
+    if device != "auto":
+        config = replace(config, device=device)  # type: ignore[arg-type]
+    complete = [pair if isinstance(pair, Pair) else Pair(*pair) for pair in pairs]
+    task = train_task(
+        complete, config, name=name, checkpoint=checkpoint, resume=resume
+    )
+    return run(task, callback)
+
+
+def predict(
+    image: Any,
+    model: Model | str | Path = "nuclei",
+    config: PredictConfig | Mapping[str, Any] | None = None,
+    *,
+    objects: ObjectConfig | None = None,
+    axes: str | None = None,
+    channel_axis: int | None = None,
+    spacing: Sequence[float] | None = None,
+    callback: Callback | None = None,
+) -> Prediction:
+    """Predict an image, tile by tile, with mirrored borders.
+
+    Parameters
+    ----------
+    image
+        Axes (T)(Z)YX and possibly channels; numpy or dask. Axes beyond those of the
+        network are looped over.
+    model
+        A model, the name of one, or a ``.unet`` file.
+    config
+        A :class:`PredictConfig`, or some of its fields as a dict.
+    objects
+        How probabilities become objects; the default takes the model's threshold.
+    axes
+        Names of the axes but the channels, such as "TYX"; by default "YX", "ZYX" or
+        "TZYX" by their number.
+    channel_axis
+        Axis of `image` that holds channels.
+    spacing
+        Pixel size of the spatial axes.
+    callback
+        Called with a progress record for each tile.
+
+    Returns
+    -------
+    Prediction
+        Probabilities (C, *S), classes and labels.
+
+    Examples
+    --------
+    >>> from napari_unet_studio.sample_data import SAMPLES
+    >>> sample = SAMPLES["nuclei_2d"]()
+    >>> prediction = predict(sample.image[:128, :128], "nuclei")
+    >>> prediction.probabilities.shape, prediction.labels.dtype
+    ((1, 128, 128), dtype('int32'))
+    """
+    if config is None:
+        config = PredictConfig()
+    elif isinstance(config, Mapping):
+        config = PredictConfig.from_dict(config)
+    task = predict_task(
+        image,
+        load_model(model),
+        config,
+        objects=objects,
+        axes=axes,
+        channel_axis=channel_axis,
+        spacing=spacing,
+    )
+    prediction = run(task, callback)
+    assert prediction is not None  # only a stopped task returns nothing
+    return prediction
+
+
+def segment(
+    image: Any,
+    model: Model | str | Path = "nuclei",
+    config: PredictConfig | Mapping[str, Any] | None = None,
+    *,
+    objects: ObjectConfig | None = None,
+    axes: str | None = None,
+    channel_axis: int | None = None,
+    spacing: Sequence[float] | None = None,
+    callback: Callback | None = None,
+) -> NDArray[np.int32]:
+    """Return the labels of :func:`predict`: instance ids, or classes.
+
+    Examples
+    --------
+    >>> from napari_unet_studio.sample_data import SAMPLES
+    >>> sample = SAMPLES["nuclei_2d"]()
+    >>> labels = segment(sample.image[:256, :256])
+    >>> bool(labels.max() > 10)
+    True
+    """
+    return predict(
+        image,
+        model,
+        config,
+        objects=objects,
+        axes=axes,
+        channel_axis=channel_axis,
+        spacing=spacing,
+        callback=callback,
+    ).labels
+
+
+def evaluate(labels: ArrayLike, reference: ArrayLike) -> dict[str, float]:
+    """Compare a segmentation with a reference: pixels, objects, touching pairs.
+
+    Parameters
+    ----------
+    labels, reference
+        Instance ids of the same shape, 0 is background.
+
+    Returns
+    -------
+    dict of float
+        "iou", "dice" and "pixel_error" of the foreground; "f1" and
+        "average_precision" of objects matched at IoU 0.5; "pairs_kept_apart", the share
+        of touching reference pairs that stay two objects. Undefined ones are absent.
+
+    Examples
+    --------
+    >>> evaluate([[1, 1, 0, 2]], [[5, 5, 0, 7]])["f1"]
+    1.0
+    """
+    found, truth = np.asarray(labels), np.asarray(reference)
+    for array in (found, truth):
+        if array.dtype.kind not in "bui":
+            raise InputError(
+                f"Labels of type {array.dtype} were given; whole numbers are needed."
+            )
+    pixels = Confusion.of(found > 0, truth > 0)
+    objects = ObjectScores.of(found, truth)
+    apart, pairs = pairs_kept_apart(found, truth)
+    scores = {
+        "iou": float(pixels.iou(1)),
+        "dice": float(pixels.dice(1)),
+        "pixel_error": pixels.pixel_error,
+        "f1": objects.f1,
+        "average_precision": objects.average_precision,
+        "pairs_kept_apart": apart / pairs if pairs else float("nan"),
+    }
+    return {name: value for name, value in scores.items() if value == value}

@@ -1,0 +1,309 @@
+"""The commands of ``unet-studio``."""
+
+import sys
+import traceback
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import typer
+
+from napari_unet_studio.cli import console
+from napari_unet_studio.cli.options import with_config
+from napari_unet_studio.core.errors import InputError, StudioError
+from napari_unet_studio.core.instances import ObjectConfig
+from napari_unet_studio.tasks.predict import PredictConfig
+from napari_unet_studio.tasks.train_config import TrainConfig
+
+app = typer.Typer(
+    name="unet-studio",
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    help="Train and run U-Nets on biomedical images. The same engine works in napari "
+    "(Layers > Segment) and from Python (import napari_unet_studio).",
+)
+
+Images = Annotated[
+    list[Path], typer.Argument(help="Images, or folders of images (TIFF, zarr, PNG, npy).")
+]
+Out = Annotated[Path, typer.Option("--out", "-o", help="Where to write the result.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+Overwrite = Annotated[bool, typer.Option(help="Replace results that exist already.")]
+
+
+@app.callback()
+def options(
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show the traceback of an error.")
+    ] = False,
+) -> None:
+    """Set options of all commands; --debug is read by :func:`main`."""
+
+
+@app.command()
+def demo(
+    train: Annotated[
+        bool, typer.Option("--train", help="First train a small network on the labels.")
+    ] = False,
+    sample: Annotated[str, typer.Option(help="Name of the sample.")] = "nuclei_2d",
+    window: Annotated[
+        bool | None,
+        typer.Option(help="Open napari; by default if there is a display and napari."),
+    ] = None,
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="Folder for the results without window.")
+    ] = Path("unet-studio-demo"),
+    updates: Annotated[int, typer.Option(help="Weight updates with --train.")] = 150,
+    json: AsJson = False,
+) -> None:
+    """Segment a synthetic sample: in napari, or headless into a folder."""
+    from napari_unet_studio.cli.demo import run_demo
+
+    result = run_demo(sample, train, window, out, updates)
+    if result is not None:
+        console.show(result, json)
+
+
+@app.command()
+@with_config(TrainConfig)
+def train(
+    config: TrainConfig,
+    images: Annotated[Path, typer.Argument(help="An image, or a folder of images.")],
+    labels: Annotated[
+        Path, typer.Argument(help="Its labels, or a folder with files of the same names.")
+    ],
+    out: Out = Path("model.unet"),
+    validate_images: Annotated[
+        Path | None, typer.Option(help="Images to judge by instead of a held-out part.")
+    ] = None,
+    validate_labels: Annotated[Path | None, typer.Option(help="Their labels.")] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from OUT.ckpt of an earlier run.")
+    ] = False,
+    overwrite: Overwrite = False,
+    json: AsJson = False,
+) -> None:
+    """Train a network on images with labels (ids of objects, or classes; 0: background).
+
+    The state is kept in OUT.ckpt on the way. Ctrl-C stops and keeps the best network.
+    """
+    from napari_unet_studio.cli.interrupt import until_interrupted
+    from napari_unet_studio.cli.files import read_pairs
+    from napari_unet_studio.tasks.progress import run
+    from napari_unet_studio.tasks.train import train as train_task
+
+    out = out.with_suffix(".unet")
+    refuse_existing(out, overwrite)
+    if (validate_images is None) != (validate_labels is None):
+        raise InputError("Give both --validate-images and --validate-labels, or neither.")
+    pairs = read_pairs(images, labels, "train")
+    if validate_images is not None and validate_labels is not None:
+        pairs += read_pairs(validate_images, validate_labels, "validate")
+    checkpoint = out.with_suffix(".ckpt")
+    with console.progress_bar("Training") as report, until_interrupted() as should_stop:
+        task = train_task(
+            pairs,
+            config,
+            name=out.stem,
+            checkpoint=checkpoint,
+            resume=checkpoint if resume else None,
+            should_stop=should_stop,
+        )
+        model = run(task, report)
+        path = model.save(out)
+        if not should_stop():
+            checkpoint.unlink(missing_ok=True)
+    course = model.card.training
+    result = {
+        "model": str(path),
+        **{k: course[k] for k in ("updates", "best_update", "seconds", "device")},
+        **{f"held-out {name}": value for name, value in model.card.scores.items()},
+        "notes": course["notes"],
+    }
+    console.show(result, json)
+
+
+@app.command()
+@with_config(PredictConfig)
+def predict(
+    config: PredictConfig,
+    images: Images,
+    model: Annotated[str, typer.Option(help="Name of a model, or a .unet file.")] = "nuclei",
+    out: Out = Path("predicted"),
+    threshold: Annotated[
+        float | None, typer.Option(help="Probability; default: the model's.")
+    ] = None,
+    min_size: Annotated[int | None, typer.Option(help="Smallest object, pixels.")] = None,
+    split: Annotated[float | None, typer.Option(help="Split at necks, pixels.")] = None,
+    axes: Annotated[str | None, typer.Option(help='Axes, such as "TYX".')] = None,
+    probabilities: Annotated[
+        bool, typer.Option("--probabilities", help="Also write probabilities.")
+    ] = False,
+    overwrite: Overwrite = False,
+    json: AsJson = False,
+) -> None:
+    """Segment images into label TIFFs; bad files are listed and skipped."""
+    from napari_unet_studio.cli.files import find_images
+    from napari_unet_studio.cli.predict import predict_file
+    from napari_unet_studio.io.registry import load_model
+
+    loaded = load_model(model)
+    given = {"threshold": threshold, "min_size": min_size, "split": split}
+    objects = ObjectConfig.from_dict(
+        {"threshold": loaded.card.threshold}
+        | {k: v for k, v in given.items() if v is not None}
+    )
+    rows = []
+    with console.progress_bar("Predicting") as report:
+        for path in find_images(images):
+            target = out / f"{path.stem}.tif"
+            try:
+                refuse_existing(target, overwrite)
+                row = predict_file(
+                    path, target, loaded, config, objects, axes, probabilities, report
+                )
+            except StudioError as error:
+                row = {"image": str(path), "error": str(error)}
+            rows.append(row)
+    console.show_table(rows, ("image", "labels", "objects", "notes", "error"), json)
+    if any("error" in row for row in rows):
+        raise typer.Exit(2)
+
+
+@app.command()
+def evaluate(
+    labels: Annotated[Path, typer.Argument(help="Segmentation: a file or a folder.")],
+    reference: Annotated[Path, typer.Argument(help="Truth: a file or a folder.")],
+    connected: Annotated[
+        bool,
+        typer.Option(
+            "--connected", help="Take connected components of the reference as objects."
+        ),
+    ] = False,
+    json: AsJson = False,
+) -> None:
+    """Score segmentations against a reference, pixels and objects summed over images."""
+    from napari_unet_studio.cli.evaluate import evaluate_files
+
+    console.show(evaluate_files(labels, reference, connected), json)
+
+
+@app.command()
+def weights(
+    labels: Annotated[Path, typer.Argument(help="Label image.")],
+    out: Out = Path("weights.tif"),
+    preset: Annotated[Literal["2015", "2019"], typer.Option(help="Formula.")] = "2015",
+    w0: Annotated[float | None, typer.Option(help="Height; default: the paper's.")] = None,
+    sigma: Annotated[float | None, typer.Option(help="Width in pixels.")] = None,
+    balance: Annotated[
+        Literal["image", "none"], typer.Option(help="Class balance.")
+    ] = "image",
+    overwrite: Overwrite = False,
+) -> None:
+    """Write the separation weight map of a label image."""
+    from napari_unet_studio.core.axes import over_frames
+    from napari_unet_studio.core.weights import separation_weights
+    from napari_unet_studio.io.images import read_image, write_tiff
+
+    refuse_existing(out, overwrite)
+    image = read_image(labels)
+    found = over_frames(
+        lambda frame: separation_weights(
+            frame, preset, w0, sigma, image.spacing, balance=balance
+        ),
+        np.asarray(image.array),
+        image.axes,
+    )
+    write_tiff(out, found, image.axes, image.spacing)
+    console.show({"weights": str(out), "largest": float(found.max())}, False)
+
+
+@app.command()
+def deform(
+    image: Annotated[Path, typer.Argument(help="An image.")],
+    labels: Annotated[Path | None, typer.Option(help="Labels to deform along.")] = None,
+    out: Out = Path("deformed.tif"),
+    grid: Annotated[int, typer.Option(help="Points of the coarse grid per axis.")] = 3,
+    sigma: Annotated[float, typer.Option(help="Displacement in pixels.")] = 10.0,
+    seed: Annotated[int, typer.Option(help="Same seed, same deformation.")] = 0,
+    overwrite: Overwrite = False,
+) -> None:
+    """Deform an image, and labels with it, elastically."""
+    from napari_unet_studio.core.deform import elastic_deform
+    from napari_unet_studio.io.images import read_image, read_labels, write_tiff
+
+    labels_out = out.with_name(f"{out.stem}-labels.tif")
+    for path in (out, *([labels_out] if labels else [])):
+        refuse_existing(path, overwrite)
+    read = read_image(image)
+    options: dict[str, Any] = {
+        "grid": grid,
+        "sigma": sigma,
+        "seed": seed,
+        "spacing": read.spacing,
+        "channel_axis": read.channel_axis,
+    }
+    axes = list(read.axes)
+    if read.channel_axis is not None:
+        at = read.channel_axis % (len(axes) + 1)
+        axes.insert(at, "S" if at == len(axes) else "C")
+    if labels is None:
+        moved = elastic_deform(np.asarray(read.array), **options)
+    else:
+        moved, ids = elastic_deform(
+            np.asarray(read.array), np.asarray(read_labels(labels)), **options
+        )
+        write_tiff(labels_out, ids, read.axes, read.spacing)
+    write_tiff(out, moved, "".join(axes), read.spacing)
+    console.show({"image": str(out)} | ({"labels": str(labels_out)} if labels else {}), False)
+
+
+@app.command()
+def models(
+    name: Annotated[
+        str | None, typer.Argument(help="A model or .unet file to describe.")
+    ] = None,
+    json: AsJson = False,
+) -> None:
+    """List the models at hand, or describe one."""
+    from napari_unet_studio.io.model_file import read_card
+    from napari_unet_studio.io.registry import available_models, load_model
+
+    if name is not None:
+        info = load_model(name).info()
+        info["training"] = {k: v for k, v in info["training"].items() if k != "history"}
+        console.show(info, json)
+        return
+    rows = []
+    for key, path in available_models().items():
+        try:
+            card = read_card(path)
+        except StudioError as error:
+            rows.append({"model": key, "file": str(path), "error": str(error)})
+            continue
+        score = ", ".join(f"{k} {v:.3f}" for k, v in card.scores.items())
+        rows.append(
+            {"model": key, "axes": card.axes, "scores": score, "file": str(path)}
+        )
+    console.show_table(rows, ("model", "axes", "scores", "file", "error"), json)
+
+
+def refuse_existing(path: Path, overwrite: bool) -> None:
+    """Raise an InputError if a result would replace a file."""
+    if path.exists() and not overwrite:
+        raise InputError(
+            f"{path} exists already; choose another place with --out, or allow "
+            "--overwrite."
+        )
+
+
+def main() -> None:
+    """Run the command line: an error of the user's is one line and exit code 2."""
+    try:
+        app()
+    except StudioError as error:
+        if "--debug" in sys.argv:
+            traceback.print_exc()
+        console.err.print(f"unet-studio: {error}", style="red", soft_wrap=True)
+        sys.exit(2)

@@ -1,0 +1,133 @@
+"""The demonstration: in a window where there is one, else into a folder."""
+
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from napari_unet_studio.api import TrainConfig, evaluate, predict, train
+from napari_unet_studio.cli import console
+from napari_unet_studio.core.errors import InputError
+from napari_unet_studio.core.picture import middle_plane, outlined
+from napari_unet_studio.core.weights import separation_weights
+from napari_unet_studio.io.atomic import atomic_write
+from napari_unet_studio.io.images import write_json, write_tiff
+from napari_unet_studio.io.model_file import encode_png
+from napari_unet_studio.io.registry import load_model
+from napari_unet_studio.sample_data import SAMPLES
+
+
+def run_demo(
+    name: str, with_training: bool, window: bool | None, out: Path, updates: int
+) -> dict[str, Any] | None:
+    """Run the demonstration; returns what was written, or None after a window.
+
+    Raises
+    ------
+    InputError
+        If there is no such sample.
+    """
+    if name not in SAMPLES:
+        raise InputError(f"There is no sample {name!r}; choose {', '.join(SAMPLES)}.")
+    reason = why_no_window()
+    if window or (window is None and reason is None):
+        # Another process: nothing on this side of the arrows knows napari.
+        command = [sys.executable, "-m", "napari_unet_studio.widgets.demo"]
+        command += ["--sample", name]
+        if with_training:
+            command += ["--train", "--updates", str(updates)]
+        code = subprocess.call(command)
+        if code == 0:
+            return None
+        raise InputError(
+            f"The napari window ended with exit code {code}; its messages are above. "
+            "Use --no-window to work without one."
+        )
+    if window is None:
+        console.err.print(f"Working without a window: {reason}.", highlight=False)
+    return headless(name, with_training, out, updates)
+
+
+def why_no_window() -> str | None:
+    """Return why napari cannot open here, or None if it can."""
+    if importlib.util.find_spec("napari") is None:
+        return "napari is not installed"
+    if not any(importlib.util.find_spec(qt) for qt in ("PyQt6", "PySide6", "PyQt5")):
+        return "no Qt binding is installed"
+    windowing = sys.platform in ("win32", "darwin")
+    if not windowing and not any(map(os.environ.get, ("DISPLAY", "WAYLAND_DISPLAY"))):
+        return "there is no display"
+    return None
+
+
+def headless(name: str, with_training: bool, out: Path, updates: int) -> dict[str, Any]:
+    """Segment a sample and write its layers, a picture and a report to a folder."""
+    sample = SAMPLES[name]()
+    channel_axis = -1 if sample.rgb else None
+    spatial = sample.spacing[-sum(a in "ZYX" for a in sample.axes) :]
+    trained = {}
+    with console.progress_bar("Segmenting") as report:
+        if with_training:
+            from napari_unet_studio.api import Pair
+
+            pair = Pair(
+                sample.image,
+                sample.labels,
+                name=sample.name,
+                axes=sample.axes,
+                channel_axis=channel_axis,
+                spacing=spatial,
+            )
+            network = "unet-3d" if "Z" in sample.axes else "unet-16"
+            config = TrainConfig(network=network, updates=updates, patch=96, batch=4)
+            model = train([pair], config, callback=report, name=f"demo {name}")
+            model.save(out / "model.unet")
+            trained = {"held-out scores": dict(model.card.scores)}
+        else:
+            model = load_model("nuclei")
+        prediction = predict(
+            sample.image,
+            model,
+            axes=sample.axes,
+            channel_axis=channel_axis,
+            spacing=spatial,
+            callback=report,
+        )
+    image_axes = sample.axes + ("S" if sample.rgb else "")
+    write_tiff(out / "image.tif", sample.image, image_axes, spatial)
+    layers = {
+        "labels": prediction.labels,
+        "truth": sample.labels,
+        "probabilities": prediction.probabilities[0],
+    }
+    if sample.axes in ("YX", "ZYX"):
+        layers["weights"] = separation_weights(sample.labels, spacing=spatial)
+    for key, layer in layers.items():
+        write_tiff(out / f"{key}.tif", layer, sample.axes, spatial)
+    plane = middle_plane(sample.image, 3 if sample.rgb else 2)
+    picture = np.concatenate(
+        [
+            outlined(plane, middle_plane(prediction.labels)),
+            outlined(plane, middle_plane(sample.labels)),
+        ],
+        axis=1,
+    )
+    with atomic_write(out / "picture.png") as file:
+        file.write(encode_png(picture))
+    result = {
+        "sample": sample.name,
+        "model": model.name,
+        "network": model.card.spec.to_dict(),
+        "objects": int(prediction.labels.max(initial=0)),
+        "objects in truth": int(sample.labels.max()),
+        **trained,
+        **evaluate(prediction.labels, sample.labels),
+        "notes": list(prediction.notes),
+        "written": sorted(str(path) for path in out.iterdir()),
+    }
+    write_json(out / "report.json", result)
+    return {key: value for key, value in result.items() if key != "network"}

@@ -1,0 +1,117 @@
+"""Intensity normalisation, kept with the model so that prediction repeats training."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_unet_studio.core.errors import InputError
+
+# Statistics of larger images are taken from a regular subset of about this many pixels.
+_SAMPLE = 4_000_000
+
+
+@dataclass(frozen=True)
+class Normalisation:
+    """How grey values become network input, per image and channel.
+
+    Parameters
+    ----------
+    method
+        "percentile" maps the two percentiles to 0 and 1 without clipping; "zscore"
+        subtracts the mean and divides by the standard deviation; "fixed" maps `low` and
+        `high` as grey values to 0 and 1, the same for every image.
+    low, high
+        The percentiles (0 to 100), or the grey values for "fixed".
+
+    Examples
+    --------
+    >>> image = np.arange(5.0)[np.newaxis]
+    >>> rule = Normalisation(low=0, high=100)
+    >>> offset, scale = rule.fit(image)
+    >>> rule.apply(image, offset, scale)
+    array([[0.  , 0.25, 0.5 , 0.75, 1.  ]], dtype=float32)
+    """
+
+    method: Literal["percentile", "zscore", "fixed"] = "percentile"
+    low: float = 1.0
+    high: float = 99.8
+
+    def __post_init__(self) -> None:
+        if self.method not in ("percentile", "zscore", "fixed"):
+            raise InputError(
+                f"The normalisation {self.method!r} is unknown; use percentile, zscore "
+                "or fixed."
+            )
+        if self.low >= self.high:
+            raise InputError(
+                f"Normalisation from {self.low} to {self.high} is empty; low must be "
+                "smaller than high."
+            )
+
+    def fit(self, image: Any) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return offset and scale of each channel of an image (C, ...).
+
+        Images of more than four million pixels a channel are measured on every n-th
+        pixel along their longest axes, so lazy arrays are not read whole. A constant
+        channel gets scale 1 and becomes 0 everywhere.
+
+        Raises
+        ------
+        InputError
+            If the pixels measured contain NaN or infinity.
+        """
+        channels = image.shape[0]
+        if self.method == "fixed":
+            low = np.full(channels, self.low, dtype=np.float32)
+            return low, np.full(channels, self.high - self.low, dtype=np.float32)
+        sample = np.asarray(image[(slice(None), *_stride(image.shape[1:]))])
+        flat = sample.reshape(channels, -1).astype(np.float64)
+        check_finite(flat)
+        if self.method == "percentile":
+            low, high = np.percentile(flat, (self.low, self.high), axis=1)
+            # A few bright pixels on a flat ground: fall back to the whole range.
+            full = high <= low
+            low = np.where(full, flat.min(axis=1), low)
+            high = np.where(full, flat.max(axis=1), high)
+            offset, scale = low, high - low
+        else:
+            offset, scale = flat.mean(axis=1), flat.std(axis=1)
+        scale = np.where(scale > 0, scale, 1.0)
+        return offset.astype(np.float32), scale.astype(np.float32)
+
+    @staticmethod
+    def apply(
+        image: NDArray[Any], offset: NDArray[np.float32], scale: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
+        """Return ``(image - offset) / scale`` per channel as float32, shape (C, ...)."""
+        shape = (-1,) + (1,) * (image.ndim - 1)
+        # float32 holds 24 bits: large offsets must go before the conversion.
+        shifted = image.astype(np.float64 if image.dtype.itemsize > 2 else np.float32)
+        result = (shifted - offset.reshape(shape)) / scale.reshape(shape)
+        return result.astype(np.float32)
+
+
+def check_finite(values: NDArray[Any]) -> None:
+    """Raise an :class:`InputError` that counts the NaN and infinite values, if any."""
+    if values.dtype.kind not in "fc":
+        return
+    bad = int(values.size - np.count_nonzero(np.isfinite(values)))
+    if bad:
+        raise InputError(
+            f"The image contains {bad} NaN or infinite values, which a network cannot "
+            "use. Replace them first, for example with numpy.nan_to_num(image)."
+        )
+
+
+def _stride(shape: Sequence[int]) -> tuple[slice, ...]:
+    """Steps that leave about `_SAMPLE` pixels, halving the longest axis each time."""
+    steps = [1] * len(shape)
+    kept = [int(s) for s in shape]
+    while np.prod(kept, dtype=float) > _SAMPLE:
+        axis = int(np.argmax(kept))
+        steps[axis] *= 2
+        kept[axis] = -(-int(shape[axis]) // steps[axis])
+    return tuple(slice(None, None, step) for step in steps)

@@ -1,0 +1,37 @@
+"""Small pictures of results: outlines over the image, as one would look at them."""
+
+import colorsys
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from skimage.segmentation import find_boundaries
+
+
+def middle_plane(array: NDArray[Any], ndim: int = 2) -> NDArray[Any]:
+    """Return the middle of all axes before the last `ndim`."""
+    while array.ndim > ndim:
+        array = array[len(array) // 2]
+    return array
+
+
+def grey_picture(plane: NDArray[Any]) -> NDArray[np.uint8]:
+    """Return a plane (Y, X), or RGB (Y, X, 3), as 8-bit RGB between its percentiles."""
+    if plane.ndim == 3 and plane.dtype == np.uint8:
+        return plane[..., :3].copy()
+    low, high = np.percentile(plane, (0.5, 99.8))
+    scaled = (plane.astype(np.float32) - low) / max(float(high - low), 1e-6)
+    grey = (np.clip(scaled, 0, 1) * 255).astype(np.uint8)
+    return grey if plane.ndim == 3 else np.repeat(grey[..., None], 3, axis=2)
+
+
+def outlined(plane: NDArray[Any], labels: NDArray[Any]) -> NDArray[np.uint8]:
+    """Return a plane as RGB with the outline of each object in a colour of its own."""
+    picture = grey_picture(plane)
+    edge = find_boundaries(labels, mode="inner")
+    ids = labels[edge].astype(np.int64)
+    # Golden-ratio steps of the hue keep neighbouring ids apart.
+    hues = np.arange(256) * 0.618034 % 1
+    palette = np.array([colorsys.hsv_to_rgb(h, 0.85, 1.0) for h in hues])
+    picture[edge] = (palette[ids % 256] * 255).astype(np.uint8)
+    return picture

@@ -1,0 +1,132 @@
+"""Zip archives of tensors and JSON, written whole and read with suspicion."""
+
+import json
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+from napari_unet_studio.core.errors import ModelFileError, StorageError
+from napari_unet_studio.io.atomic import atomic_write
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Tensors = Mapping[str, "Tensor"]
+
+# A larger entry of that kind is refused before it is unpacked.
+_LIMITS = {".safetensors": 16 * 2**30, ".json": 64 * 2**20, ".png": 16 * 2**20}
+
+
+def write_archive(
+    path: Path,
+    documents: Mapping[str, Mapping[str, Any]],
+    tensors: Mapping[str, Tensors],
+    files: Mapping[str, bytes],
+) -> None:
+    """Write JSON documents, sets of tensors and files into one archive, atomically."""
+    from safetensors.torch import save
+
+    with atomic_write(path) as file, zipfile.ZipFile(file, "w") as archive:
+        for name, document in documents.items():
+            text = json.dumps(document, indent=1, default=_plain)
+            archive.writestr(f"{name}.json", text, zipfile.ZIP_DEFLATED)
+        for name, tensor_set in tensors.items():
+            plain = {k: t.detach().cpu().contiguous() for k, t in tensor_set.items()}
+            archive.writestr(f"{name}.safetensors", save(plain))
+        for name, data in files.items():
+            archive.writestr(name, data)
+
+
+class Archive:
+    """An archive opened for reading; every access is checked.
+
+    Only entries asked for by name are read, into memory: no path from the archive is
+    ever used, nothing is unpickled or run.
+
+    Parameters
+    ----------
+    path
+        The file.
+    kind
+        What it should be, for messages: "model file", "checkpoint".
+    """
+
+    def __init__(self, path: str | Path, kind: str) -> None:
+        self.path = Path(path)
+        self.kind = kind
+
+    def __enter__(self) -> Self:
+        try:
+            self.zip = zipfile.ZipFile(self.path)
+        except zipfile.BadZipFile as error:
+            raise self.broken("it is not a zip archive") from error
+        except OSError as error:
+            raise StorageError(
+                f"The {self.kind} {self.path} cannot be read: "
+                f"{error.strerror or error}. Check the path."
+            ) from error
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.zip.close()
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.zip.namelist()
+
+    def broken(self, reason: str) -> ModelFileError:
+        """Return the error that says why the file cannot be used."""
+        return ModelFileError(
+            f"{self.path} is not a usable {self.kind}: {reason}. Choose a file saved by "
+            "napari-unet-studio."
+        )
+
+    def read(self, name: str) -> bytes:
+        """Return the bytes of an entry, at most as many as its kind may have."""
+        limit = _LIMITS[Path(name).suffix]
+        try:
+            entry = self.zip.getinfo(name)
+            if entry.file_size > limit:
+                raise self.broken(f"{name} claims {entry.file_size} bytes")
+            with self.zip.open(entry) as file:
+                return file.read(limit)
+        except KeyError as error:
+            raise self.broken(f"it holds no {name}") from error
+        except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError) as error:
+            raise self.broken(f"{name} is damaged ({error})") from error
+        except RuntimeError as error:  # zipfile says so of encrypted entries
+            raise self.broken(f"{name} cannot be unpacked ({error})") from error
+
+    def document(self, name: str) -> dict[str, Any]:
+        """Return a JSON object."""
+        try:
+            values = json.loads(self.read(f"{name}.json"))
+        except (ValueError, RecursionError) as error:
+            if isinstance(error, ModelFileError):
+                raise
+            raise self.broken(f"{name}.json is no JSON ({error})") from error
+        if not isinstance(values, dict):
+            raise self.broken(f"{name}.json is no JSON object")
+        return values
+
+    def tensors(self, name: str) -> dict[str, "Tensor"]:
+        """Return a set of tensors on the CPU."""
+        from safetensors import SafetensorError
+        from safetensors.torch import load
+
+        data = self.read(f"{name}.safetensors")
+        try:
+            return load(data)
+        except (SafetensorError, ValueError, KeyError) as error:
+            raise self.broken(f"{name} cannot be read ({error})") from error
+
+
+def _plain(value: Any) -> Any:
+    """Let JSON take numpy numbers and read-only mappings."""
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(f"{type(value).__name__} does not go into JSON")

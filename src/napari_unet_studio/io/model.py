@@ -1,0 +1,181 @@
+"""A trained network with everything needed to use it again."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_unet_studio.core.errors import ModelFileError
+from napari_unet_studio.core.intensity import Normalisation
+from napari_unet_studio.core.networks.spec import NetworkSpec, spec_from_dict
+
+if TYPE_CHECKING:
+    from torch import nn
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelCard:
+    """What a model file says about its network.
+
+    Parameters
+    ----------
+    name
+        Shown in menus.
+    spec
+        The network.
+    normalisation
+        How grey values become network input.
+    target
+        "objects": one logit, foreground against background and the gaps between
+        objects. "classes": one logit per class.
+    class_values
+        For "classes": the label value of each class index.
+    spacing
+        Pixel size of the training images per axis, if known.
+    unit
+        Unit of `spacing`.
+    threshold
+        Probability from which a pixel is foreground.
+    description, licence
+        For people.
+    training
+        The configuration and course of the training.
+    scores
+        Measures on the validation images; empty without validation.
+    data
+        Names and SHA-256 digests of the training arrays.
+    versions
+        Versions of the software that made the model.
+    created
+        ISO time.
+    """
+
+    name: str
+    spec: NetworkSpec
+    normalisation: Normalisation = Normalisation()
+    target: Literal["objects", "classes"] = "objects"
+    class_values: tuple[int, ...] = (0, 1)
+    spacing: tuple[float, ...] | None = None
+    unit: str = "pixel"
+    threshold: float = 0.5
+    description: str = ""
+    licence: str = ""
+    training: Mapping[str, Any] = field(default_factory=dict)
+    scores: Mapping[str, float] = field(default_factory=dict)
+    data: tuple[Mapping[str, str], ...] = ()
+    versions: Mapping[str, str] = field(default_factory=dict)
+    created: str = ""
+
+    @property
+    def axes(self) -> str:
+        """Spatial axes of the network's input, such as "YX"."""
+        return "ZYX"[-self.spec.ndim :]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the card as plain JSON types."""
+        values = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        values["spec"] = self.spec.to_dict()
+        values["normalisation"] = asdict(self.normalisation)
+        return {"schema": SCHEMA_VERSION, **values}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "ModelCard":
+        """Rebuild a card from :meth:`to_dict`, checking what it finds.
+
+        Raises
+        ------
+        ModelFileError
+            If the card is newer than this version, or lacks or misstates a field.
+        """
+        fields = dict(values)
+        schema = fields.pop("schema", None)
+        if not isinstance(schema, int):
+            raise ModelFileError("The model card states no schema version.")
+        if schema > SCHEMA_VERSION:
+            raise ModelFileError(
+                f"The model has schema version {schema}; this version reads up to "
+                f"{SCHEMA_VERSION}. Update napari-unet-studio to open it."
+            )
+        try:
+            fields["spec"] = spec_from_dict(fields["spec"])
+            fields["normalisation"] = Normalisation(**fields["normalisation"])
+            fields["class_values"] = tuple(int(v) for v in fields["class_values"])
+            if fields.get("spacing") is not None:
+                fields["spacing"] = tuple(float(v) for v in fields["spacing"])
+            fields["data"] = tuple(fields.get("data", ()))
+            card = cls(**fields)
+        except (KeyError, TypeError, ValueError) as error:
+            raise ModelFileError(
+                f"The model card is damaged or foreign: {error}."
+            ) from error
+        if card.target not in ("objects", "classes") or not 0 < card.threshold < 1:
+            raise ModelFileError(
+                f"The model card has target {card.target!r} and threshold "
+                f"{card.threshold!r}, which this version cannot use."
+            )
+        return card
+
+
+class Model:
+    """A network with its card; what training returns and prediction takes.
+
+    Parameters
+    ----------
+    network
+        A module built from ``card.spec``.
+    card
+        How to feed it and what its output means.
+    thumbnail
+        Optional picture (Y, X, 3) uint8 that is stored with the model.
+    """
+
+    def __init__(
+        self,
+        network: "nn.Module",
+        card: ModelCard,
+        thumbnail: NDArray[np.uint8] | None = None,
+    ) -> None:
+        self.network = network
+        self.card = card
+        self.thumbnail = thumbnail
+
+    def __repr__(self) -> str:
+        return f"<Model {self.card.name!r}: {self.card.spec.family}, {self.card.axes}>"
+
+    @property
+    def name(self) -> str:
+        """The card's name."""
+        return self.card.name
+
+    def renamed(self, name: str) -> "Model":
+        """Return the same network under another name."""
+        return Model(self.network, replace(self.card, name=name), self.thumbnail)
+
+    def save(self, path: str | Path, half: bool = False) -> Path:
+        """Write a ``.unet`` file, whole or not at all, and return its path.
+
+        Parameters
+        ----------
+        path
+            The suffix ``.unet`` is added if absent.
+        half
+            Store weights in half precision: half the size, for sharing.
+        """
+        from napari_unet_studio.io.model_file import save_model
+
+        return save_model(self, path, half=half)
+
+    def info(self) -> dict[str, Any]:
+        """Return the card and the network's key figures as plain JSON types."""
+        spec = self.card.spec
+        return {
+            **self.card.to_dict(),
+            "parameters": sum(p.numel() for p in self.network.parameters()),
+            "receptive_field": list(spec.receptive_field),
+            "divisor": list(spec.divisor),
+        }

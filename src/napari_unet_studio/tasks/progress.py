@@ -1,0 +1,75 @@
+"""Progress records, and how to drain a task that yields them.
+
+A task is a generator: it yields :class:`Progress` and returns its result. Between two
+yields it asks ``should_stop()``; so progress and cancelling need neither callbacks nor
+threads, and scripts, windows and tests all run the same code.
+"""
+
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from typing import TypeVar
+
+Result = TypeVar("Result")
+ShouldStop = Callable[[], bool]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """One step of a task.
+
+    Parameters
+    ----------
+    step, total
+        Steps done and steps in all; the total may be corrected on the way.
+    message
+        What is being done, for people.
+    """
+
+    step: int
+    total: int
+    message: str = ""
+
+    @property
+    def routine(self) -> bool:
+        """Whether the record says nothing but the count, so that one may be skipped."""
+        return True
+
+
+def never() -> bool:
+    """Return False: nothing asks the task to stop."""
+    return False
+
+
+def run(
+    task: Generator[Progress, None, Result],
+    report: Callable[[Progress], object] | None = None,
+) -> Result:
+    """Drain a task and return its result.
+
+    Parameters
+    ----------
+    task
+        A generator that yields progress.
+    report
+        Called with each progress record.
+
+    Examples
+    --------
+    >>> def count():
+    ...     for i in range(2):
+    ...         yield Progress(i + 1, 2)
+    ...     return "done"
+    >>> run(count(), report=lambda p: print(p.step, "of", p.total))
+    1 of 2
+    2 of 2
+    'done'
+    """
+    try:
+        while True:
+            progress = next(task)
+            if report is not None:
+                report(progress)
+    except StopIteration as stop:
+        return stop.value  # type: ignore[no-any-return]
+    finally:
+        task.close()

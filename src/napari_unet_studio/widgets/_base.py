@@ -1,0 +1,194 @@
+"""What the dock widgets share: layer choices, run and cancel, progress, messages."""
+
+from collections.abc import Callable
+from typing import Any
+
+import napari.layers
+from magicgui.widgets import create_widget
+from magicgui.widgets.bases import CategoricalWidget
+from napari.utils.notifications import show_error, show_info, show_warning
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import (
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QProgressBar,
+    QPushButton,
+    QScrollArea,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_unet_studio.core.errors import StudioError
+from napari_unet_studio.tasks.progress import Progress
+from napari_unet_studio.widgets._worker import Failure, Job, Task
+
+__all__ = ["StudioWidget", "layer_choice", "show_error", "show_info", "show_warning"]
+
+
+def layer_choice(kind: type[napari.layers.Layer], tooltip: str) -> CategoricalWidget[Any]:
+    """Return a combo box of the viewer's layers of a type; see `reset_choices`."""
+    combo = create_widget(annotation=kind)
+    combo.native.setToolTip(tooltip)
+    combo.native.setMinimumWidth(80)
+    return combo  # type: ignore[return-value]
+
+
+class StudioWidget(QWidget):
+    """A scrollable column of settings above a row of buttons and a progress bar.
+
+    Subclasses fill ``self.body`` (a vertical layout), register their layer combo boxes
+    with :meth:`add_choice`, and start work with :meth:`launch`. One job runs at a time.
+
+    Parameters
+    ----------
+    viewer
+        The napari viewer.
+    run_text
+        Text of the main button.
+    """
+
+    def __init__(self, viewer: "napari.viewer.Viewer", run_text: str) -> None:
+        super().__init__()
+        self.viewer = viewer
+        self.job: Job[Any] | None = None
+        self._choices: list[CategoricalWidget[Any]] = []
+
+        content = QWidget()
+        self.body = QVBoxLayout(content)
+        self.body.setContentsMargins(8, 8, 8, 8)
+        self.body.setSpacing(6)
+        self.body.setAlignment(Qt.AlignmentFlag.AlignTop)
+        scroll = QScrollArea()
+        scroll.setWidgetResizable(True)
+        scroll.setFrameShape(QFrame.Shape.NoFrame)
+        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        scroll.setWidget(content)
+
+        self.run_button = QPushButton(run_text)
+        self.run_button.clicked.connect(self.run)
+        self.cancel_button = QPushButton("Cancel")
+        self.cancel_button.clicked.connect(self.cancel)
+        self.cancel_button.setEnabled(False)
+        self.buttons = QHBoxLayout()
+        self.buttons.addWidget(self.run_button, 2)
+        self.buttons.addWidget(self.cancel_button, 1)
+        self.progress = QProgressBar()
+        self.progress.setTextVisible(True)
+        self.progress.setVisible(False)
+        self.status = QLabel("")
+        self.status.setWordWrap(True)
+        self.status.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        footer = QVBoxLayout()
+        footer.setContentsMargins(8, 0, 8, 8)
+        footer.setSpacing(6)
+        footer.addLayout(self.buttons)
+        footer.addWidget(self.progress)
+        footer.addWidget(self.status)
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(0, 0, 0, 0)
+        outer.setSpacing(0)
+        outer.addWidget(scroll, 1)
+        outer.addLayout(footer)
+        self.setMinimumWidth(300)
+
+    # -- layers -----------------------------------------------------------------------
+
+    def add_choice(self, combo: CategoricalWidget[Any]) -> CategoricalWidget[Any]:
+        """Keep a layer combo box up to date with the viewer."""
+        self._choices.append(combo)
+        return combo
+
+    def reset_choices(self, event: object = None) -> None:
+        """Refresh the layer combo boxes; napari calls this when layers change."""
+        for combo in self._choices:
+            combo.reset_choices(event)
+
+    def showEvent(self, event: Any) -> None:  # noqa: N802
+        """Refresh the layer choices: they come from the window, known from now on."""
+        super().showEvent(event)
+        self.reset_choices()
+
+    # -- work -------------------------------------------------------------------------
+
+    def run(self) -> None:
+        """Do what the main button says; subclasses start a job here."""
+        raise NotImplementedError
+
+    def cancel(self) -> None:
+        """Stop the running job at its next step."""
+        if self.job is not None and not self.job.stopping:
+            self.cancel_button.setEnabled(False)
+            self.say("Stopping…")
+            self.job.stop()
+
+    @property
+    def running(self) -> bool:
+        """Whether a job is under way."""
+        return self.job is not None
+
+    def launch(
+        self,
+        task: Task[Any],
+        title: str,
+        on_result: Callable[[Any], None],
+        on_progress: Callable[[Any], None] | None = None,
+    ) -> None:
+        """Run a task in a thread; callbacks come in the main thread.
+
+        A result of None, or any result after :meth:`cancel` unless `on_result` wants it,
+        is up to `on_result` to interpret.
+        """
+        if self.running:
+            return
+        job: Job[Any] = Job(task, title, self)
+        self.job = job
+        job.progressed.connect(self.on_progress)
+        if on_progress is not None:
+            job.progressed.connect(on_progress)
+        job.succeeded.connect(on_result)
+        job.failed.connect(self.on_failure)
+        job.finished.connect(self._on_finished)
+        self.set_running(True)
+        self.say(f"{title}…")
+        job.start()
+
+    def set_running(self, running: bool) -> None:
+        """Enable and disable what may be pressed while a job runs."""
+        self.run_button.setEnabled(not running)
+        self.cancel_button.setEnabled(running)
+        self.progress.setVisible(running)
+        self.progress.setRange(0, 0)
+
+    def on_progress(self, progress: Progress) -> None:
+        """Move the progress bar."""
+        self.progress.setRange(0, progress.total)
+        self.progress.setValue(progress.step)
+        self.progress.setFormat(f"{progress.message}  %p %")
+
+    def on_failure(self, failure: Failure) -> None:
+        """Tell the user what went wrong."""
+        self.complain(failure.error, failure.report)
+
+    def complain(self, error: Exception, report: str = "") -> None:
+        """Show an error as a notification and in the widget."""
+        if isinstance(error, StudioError):
+            text = str(error)
+        else:
+            text = f"Unexpected error, {type(error).__name__}: {error}"
+        self.say(text, error=True)
+        self.status.setToolTip("" if isinstance(error, StudioError) else report)
+        show_error(text)
+
+    def say(self, text: str, error: bool = False) -> None:
+        """Show a line below the buttons."""
+        self.status.setToolTip("")
+        self.status.setStyleSheet("color: #e06c60;" if error else "")
+        self.status.setText(text)
+
+    def _on_finished(self) -> None:
+        stopped = self.job is not None and self.job.stopping
+        self.job = None
+        self.set_running(False)
+        if stopped and self.status.text() == "Stopping…":
+            self.say("Stopped.")

@@ -1,0 +1,154 @@
+"""Forms made from configuration dataclasses: fields, limits, tooltips, nested groups."""
+
+from collections.abc import Mapping
+from dataclasses import is_dataclass
+from functools import cache
+from typing import Any, Generic, TypeVar, cast
+
+from docstring_parser import parse
+from magicgui.widgets import create_widget
+from magicgui.widgets.bases import ValueWidget
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtWidgets import QFormLayout, QLabel, QVBoxLayout, QWidget
+from superqt import QCollapsible
+
+from napari_unet_studio.core.config import Config, field_types
+
+Settings = TypeVar("Settings", bound=Config)
+
+
+@cache
+def help_texts(config: type[Config]) -> Mapping[str, str]:
+    """Return the description of each field from the class's docstring.
+
+    Examples
+    --------
+    >>> from napari_unet_studio.tasks.predict import PredictConfig
+    >>> help_texts(PredictConfig)["device"]
+    '"auto" takes the fastest device of this computer.'
+    """
+    texts = {}
+    for parameter in parse(config.__doc__ or "").params:
+        for name in parameter.arg_name.split(","):
+            texts[name.strip()] = " ".join((parameter.description or "").split())
+    return texts
+
+
+class Form(QWidget, Generic[Settings]):
+    """Edits one configuration; nested configurations become collapsible groups.
+
+    Parameters
+    ----------
+    config
+        The values to start with; its class gives the fields.
+    hidden
+        Fields without an editor; they keep the values last set.
+    titles
+        Titles of nested configurations, by field; the default is the field's name.
+    """
+
+    changed = Signal()
+
+    def __init__(
+        self,
+        config: Settings,
+        hidden: tuple[str, ...] = (),
+        titles: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__()
+        self._config = config
+        self._editors: dict[str, ValueWidget[Any]] = {}
+        self._groups: dict[str, Form[Any]] = {}
+        self._quiet = False
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(0, 0, 0, 0)
+        layout = aligned_form()
+        outer.addLayout(layout)
+        texts = help_texts(type(config))
+        for name, (kind, options) in field_types(type(config)).items():
+            if name in hidden:
+                continue
+            value = getattr(config, name)
+            if is_dataclass(kind):
+                group: Form[Any] = Form(value)
+                group.changed.connect(self._on_changed)
+                self._groups[name] = group
+                title = (titles or {}).get(name, name.replace("_", " ").capitalize())
+                outer.addWidget(collapsible(title, group, texts.get(name, "")))
+                continue
+            editor = self._editor(kind, value, options)
+            editor.native.setToolTip(texts.get(name, ""))
+            label = QLabel(options.get("label", name.replace("_", " ").capitalize()))
+            label.setToolTip(texts.get(name, ""))
+            layout.addRow(label, editor.native)
+            self._editors[name] = editor
+            editor.changed.connect(self._on_changed)
+
+    def value(self) -> Settings:
+        """Return the configuration as edited."""
+        values = {name: editor.value for name, editor in self._editors.items()}
+        values |= {name: group.value() for name, group in self._groups.items()}
+        from dataclasses import replace
+
+        return cast("Settings", replace(cast("Any", self._config), **values))
+
+    def set(self, config: Settings) -> None:
+        """Show another configuration; `changed` is emitted once if anything differs."""
+        if config == self.value():
+            self._config = config
+            return
+        self._quiet = True
+        try:
+            self._config = config
+            for name, editor in self._editors.items():
+                editor.value = getattr(config, name)
+            for name, group in self._groups.items():
+                group.set(getattr(config, name))
+        finally:
+            self._quiet = False
+        self.changed.emit()
+
+    def editor(self, name: str) -> ValueWidget[Any]:
+        """Return the magicgui widget of a field; "weights.sigma" reaches into groups."""
+        group, _, rest = name.partition(".")
+        return self._groups[group].editor(rest) if rest else self._editors[name]
+
+    def _on_changed(self, *_: object) -> None:
+        if not self._quiet:
+            self.changed.emit()
+
+    @staticmethod
+    def _editor(kind: Any, value: Any, options: Mapping[str, Any]) -> ValueWidget[Any]:
+        settings = {k: v for k, v in options.items() if k != "label"}
+        if kind is float and "step" not in settings:
+            settings["step"] = 0.1
+        if kind is float:
+            kind = float
+            settings.setdefault("widget_type", "FloatSpinBox")
+        return cast(
+            "ValueWidget[Any]",
+            create_widget(value=value, annotation=kind, options=settings),
+        )
+
+
+def aligned_form() -> QFormLayout:
+    """Return a form layout with the look of all forms here."""
+    layout = QFormLayout()
+    layout.setContentsMargins(0, 0, 0, 0)
+    layout.setHorizontalSpacing(8)
+    layout.setVerticalSpacing(4)
+    layout.setLabelAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
+    layout.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+    layout.setRowWrapPolicy(QFormLayout.RowWrapPolicy.DontWrapRows)
+    return layout
+
+
+def collapsible(title: str, content: QWidget, tooltip: str = "") -> QCollapsible:
+    """Return a section, closed at first, that opens to `content`."""
+    section = QCollapsible(title)
+    section.setDuration(120)
+    section.toggleButton().setToolTip(tooltip)
+    section.addWidget(content)
+    section.layout().setContentsMargins(0, 0, 0, 0)
+    section.content().layout().setContentsMargins(12, 0, 0, 4)
+    return section

@@ -1,0 +1,138 @@
+"""What every test may rely on: a quiet Qt, a drained viewer, no real user folders."""
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from napari import Viewer
+    from pytestqt.qtbot import QtBot
+
+ROOT = Path(__file__).resolve().parents[1]
+
+# Everything below has to be in place before torch, Qt or napari's settings load.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("QT_API", "pyqt6")
+os.environ.setdefault("PYTEST_QT_API", os.environ["QT_API"])
+
+# No test reads or writes the folders of the person who runs it.
+_user_folder = tempfile.TemporaryDirectory(
+    prefix="unet-studio-tests-", ignore_cleanup_errors=True
+)
+for _variable, _folder in {
+    "UNET_STUDIO_HOME": "home",
+    "XDG_CACHE_HOME": "cache",
+    "XDG_CONFIG_HOME": "config",
+    "XDG_DATA_HOME": "data",
+    "XDG_STATE_HOME": "state",
+}.items():
+    _path = Path(_user_folder.name, _folder)
+    _path.mkdir()
+    os.environ[_variable] = str(_path)
+os.environ["NAPARI_CONFIG"] = str(Path(_user_folder.name, "config", "napari.yaml"))
+
+_GUI_FIXTURES = {
+    "make_napari_viewer",
+    "make_napari_viewer_proxy",
+    "qapp",
+    "qtbot",
+    "viewer",
+}
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_configure() -> None:
+    """Use few threads, and a Qt without windows where there is no X server."""
+    import numba
+
+    # napari's pytest plugin has imported numba: its variable would come too late.
+    numba.set_num_threads(min(2, numba.config.NUMBA_NUM_THREADS))
+    # pytest-xvfb has started its server by now, if it can.
+    if sys.platform == "linux" and not (
+        os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+    ):
+        os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+
+
+def pytest_unconfigure() -> None:
+    _user_folder.cleanup()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark tests by the fixtures they use and skip those that need a GPU."""
+    for item in items:
+        fixtures = set(getattr(item, "fixturenames", ()))
+        if fixtures & _GUI_FIXTURES:
+            item.add_marker("gui")
+        if "data_dir" in fixtures:
+            item.add_marker("data")
+    on_gpu = [item for item in items if item.get_closest_marker("cuda")]
+    if on_gpu and not _cuda_is_available():
+        for item in on_gpu:
+            item.add_marker(pytest.mark.skip(reason="needs an NVIDIA GPU"))
+
+
+def _cuda_is_available() -> bool:
+    import torch
+
+    return torch.cuda.is_available()
+
+
+@pytest.fixture(scope="session")
+def data_dir() -> Path:
+    """Folder of real images with ground truth; the test is skipped without it."""
+    folder = Path(os.environ.get("UNET_STUDIO_DATA") or ROOT.parent / "shared/data")
+    if not folder.is_dir():
+        pytest.skip(f"no real images at {folder}: set UNET_STUDIO_DATA to their folder")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def gl_limits() -> None:
+    """Tell napari the limits of OpenGL where Qt's offscreen platform offers none.
+
+    Without an X server there is no OpenGL context to ask, and napari cannot add an
+    image (vispy issue 2736). The names are private, hence the guard: a napari that
+    moved them is left as it is.
+    """
+    if os.environ.get("QT_QPA_PLATFORM") != "offscreen" or os.environ.get("DISPLAY"):
+        return
+    patch = pytest.MonkeyPatch()
+    try:
+        from napari._vispy import canvas
+        from napari._vispy.layers import base, image, labels
+
+        patch.setattr(image, "get_gl_extensions", lambda: "texture_float")
+        for module in (base, image, labels, canvas):
+            patch.setattr(module, "get_max_texture_sizes", lambda: (16384, 2048))
+    except (AttributeError, ImportError):
+        patch.undo()
+
+
+@pytest.fixture
+def make_napari_viewer(
+    gl_limits: None, make_napari_viewer: "Callable[..., Viewer]"
+) -> "Callable[..., Viewer]":
+    """Make napari viewers, as napari's own fixture does, also without OpenGL."""
+    return make_napari_viewer
+
+
+@pytest.fixture
+def viewer(
+    make_napari_viewer: "Callable[..., Viewer]", qtbot: "QtBot"
+) -> "Iterator[Viewer]":
+    """Give a napari viewer whose workers are stopped before it closes."""
+    from qtpy.QtWidgets import QApplication
+    from superqt.utils import WorkerBase
+
+    viewer = make_napari_viewer()
+    yield viewer
+    WorkerBase.await_workers(10_000)
+    for _ in range(3):
+        QApplication.processEvents()

@@ -1,0 +1,100 @@
+"""The manifest at the root is the one napari finds, and all it promises is there."""
+
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from napari.layers import Labels, Layer
+from npe2 import PluginManifest
+
+if TYPE_CHECKING:
+    from napari import Viewer
+
+ROOT = Path(__file__).resolve().parents[1]
+NAME = "napari-unet-studio"
+MANIFEST = PluginManifest.from_file(ROOT / "napari.yaml")
+COMMANDS = {command.id: command for command in MANIFEST.contributions.commands or ()}
+WIDGETS = MANIFEST.contributions.widgets or []
+SAMPLES = MANIFEST.contributions.sample_data or []
+MENUS = MANIFEST.contributions.menus or {}
+
+
+def _target(command_id: str) -> Any:
+    module, name = str(COMMANDS[command_id].python_name).split(":")
+    return getattr(import_module(module), name)
+
+
+def test_installed_manifest_is_the_one_at_the_root() -> None:
+    installed = PluginManifest.from_distribution(NAME)
+    assert installed.contributions == MANIFEST.contributions
+    assert installed.display_name == MANIFEST.display_name
+    assert installed.categories == MANIFEST.categories
+
+
+def test_manifest_is_named_after_the_distribution() -> None:
+    assert MANIFEST.name == NAME
+    assert all(command.startswith(f"{NAME}.") for command in COMMANDS)
+
+
+def test_every_command_can_be_imported() -> None:
+    MANIFEST.validate_imports()
+
+
+def test_every_command_used_is_declared_and_every_declared_one_used() -> None:
+    used = {widget.command for widget in WIDGETS}
+    used |= {sample.command for sample in SAMPLES}
+    used |= {item.command for items in MENUS.values() for item in items}
+    assert used == set(COMMANDS)
+
+
+def test_menus_are_open_to_plugins() -> None:
+    from napari._app_model.constants import MenuId
+
+    contributable = {str(menu) for menu in MenuId.contributables()}
+    assert MENUS
+    assert set(MENUS) <= contributable
+
+
+def test_every_widget_is_in_a_menu() -> None:
+    in_menus = {item.command for items in MENUS.values() for item in items}
+    assert {widget.command for widget in WIDGETS} == in_menus
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        pytest.param([command.title for command in COMMANDS.values()], id="commands"),
+        pytest.param([widget.display_name for widget in WIDGETS], id="widgets"),
+        pytest.param([sample.display_name for sample in SAMPLES], id="samples"),
+        pytest.param([sample.key for sample in SAMPLES], id="sample keys"),
+    ],
+)
+def test_names_are_unique(names: list[str]) -> None:
+    assert names
+    assert len(set(names)) == len(names)
+
+
+@pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.key)
+def test_sample_gives_an_image_with_its_labels(sample: Any) -> None:
+    layers = [Layer.create(*data) for data in _target(sample.command)()]
+    assert {layer._type_string for layer in layers} >= {"image", "labels"}
+    for layer in layers:
+        assert layer.name
+        assert layer.data.size
+        if isinstance(layer, Labels):
+            assert layer.data.max() > 0
+
+
+@pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.key)
+def test_sample_opens_in_napari(sample: Any, viewer: "Viewer") -> None:
+    layers = viewer.open_sample(NAME, sample.key)
+    assert layers
+    assert list(viewer.layers) == layers
+
+
+@pytest.mark.parametrize("widget", WIDGETS, ids=lambda widget: widget.display_name)
+def test_widget_docks_in_an_empty_viewer(widget: Any, viewer: "Viewer") -> None:
+    dock, inner = viewer.window.add_plugin_dock_widget(NAME, widget.display_name)
+    assert isinstance(inner, _target(widget.command))
+    assert widget.display_name in dock.name
