@@ -11,18 +11,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from napari_unet_studio.core.config import Device
 from napari_unet_studio.core.deform import elastic_deform
 from napari_unet_studio.core.errors import InputError
 from napari_unet_studio.core.instances import ObjectConfig
-from napari_unet_studio.core.metrics import Confusion, ObjectScores, pairs_kept_apart
 from napari_unet_studio.core.weights import separation_weights
 from napari_unet_studio.io.model import Model
 from napari_unet_studio.io.registry import load_model
+from napari_unet_studio.tasks.evaluate import Tally
 from napari_unet_studio.tasks.predict import PredictConfig, Prediction
 from napari_unet_studio.tasks.predict import predict as predict_task
 from napari_unet_studio.tasks.progress import Progress, run
-from napari_unet_studio.tasks.train import TrainConfig
 from napari_unet_studio.tasks.train import train as train_task
+from napari_unet_studio.tasks.train_config import TrainConfig
 from napari_unet_studio.tasks.training_data import Pair
 
 __all__ = [
@@ -47,7 +48,7 @@ Callback = Callable[[Progress], object]
 def train(
     pairs: Sequence[Pair | tuple[Any, Any]],
     config: TrainConfig | Mapping[str, Any] | None = None,
-    device: str = "auto",
+    device: Device = "auto",
     resume: str | Path | None = None,
     callback: Callback | None = None,
     *,
@@ -97,12 +98,21 @@ def train(
     elif isinstance(config, Mapping):
         config = TrainConfig.from_dict(config)
     if device != "auto":
-        config = replace(config, device=device)  # type: ignore[arg-type]
-    complete = [pair if isinstance(pair, Pair) else Pair(*pair) for pair in pairs]
-    task = train_task(
-        complete, config, name=name, checkpoint=checkpoint, resume=resume
-    )
+        config = replace(config, device=device)
+    complete = [_as_pair(pair) for pair in pairs]
+    task = train_task(complete, config, name=name, checkpoint=checkpoint, resume=resume)
     return run(task, callback)
+
+
+def _as_pair(pair: Any) -> Pair:
+    if isinstance(pair, Pair):
+        return pair
+    if not isinstance(pair, tuple | list) or len(pair) not in (2, 3):
+        raise InputError(
+            f"Training takes a list of tuples (image, labels), but there is a "
+            f"{type(pair).__name__} in it. Give [(image, labels)] for a single image."
+        )
+    return Pair(*pair)
 
 
 def predict(
@@ -203,13 +213,18 @@ def segment(
     ).labels
 
 
-def evaluate(labels: ArrayLike, reference: ArrayLike) -> dict[str, float]:
+def evaluate(
+    labels: ArrayLike, reference: ArrayLike, axes: str | None = None
+) -> dict[str, float]:
     """Compare a segmentation with a reference: pixels, objects, touching pairs.
 
     Parameters
     ----------
     labels, reference
         Instance ids of the same shape, 0 is background.
+    axes
+        Names of the axes, such as "TYX"; time points are compared one by one. By
+        default all axes are spatial.
 
     Returns
     -------
@@ -223,21 +238,6 @@ def evaluate(labels: ArrayLike, reference: ArrayLike) -> dict[str, float]:
     >>> evaluate([[1, 1, 0, 2]], [[5, 5, 0, 7]])["f1"]
     1.0
     """
-    found, truth = np.asarray(labels), np.asarray(reference)
-    for array in (found, truth):
-        if array.dtype.kind not in "bui":
-            raise InputError(
-                f"Labels of type {array.dtype} were given; whole numbers are needed."
-            )
-    pixels = Confusion.of(found > 0, truth > 0)
-    objects = ObjectScores.of(found, truth)
-    apart, pairs = pairs_kept_apart(found, truth)
-    scores = {
-        "iou": float(pixels.iou(1)),
-        "dice": float(pixels.dice(1)),
-        "pixel_error": pixels.pixel_error,
-        "f1": objects.f1,
-        "average_precision": objects.average_precision,
-        "pairs_kept_apart": apart / pairs if pairs else float("nan"),
-    }
-    return {name: value for name, value in scores.items() if value == value}
+    tally = Tally()
+    tally.add(labels, reference, axes)
+    return {name: value for name, value in tally.scores().items() if value == value}

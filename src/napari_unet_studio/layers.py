@@ -1,4 +1,4 @@
-"""From napari layers to arrays and back; the only file below the widgets that knows them.
+"""From napari layers to arrays and back; below the widgets only this file knows them.
 
 Layers are read once, when work begins (:class:`Source`), so that a user who switches,
 renames or removes a layer meanwhile changes nothing. Results are plain
@@ -7,28 +7,27 @@ renames or removes a layer meanwhile changes nothing. Results are plain
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from napari_unet_studio.api import (
-    Model,
-    ObjectConfig,
-    Pair,
-    PredictConfig,
-    Prediction,
-    TrainConfig,
-    load_model,
-    predict,
-    train,
-)
 from napari_unet_studio.core.axes import spatial_ndim
 from napari_unet_studio.core.errors import InputError
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # at run time these load torch, which a widget opens without
+    from pathlib import Path
+
     import napari
     from napari.layers import Layer
+
+    from napari_unet_studio.api import (
+        Model,
+        ObjectConfig,
+        Pair,
+        PredictConfig,
+        Prediction,
+        TrainConfig,
+    )
 
 LayerTuple = tuple[Any, dict[str, Any], str]
 
@@ -90,16 +89,19 @@ def source_of(layer: "Layer", axes: str | None = None) -> Source:
     data = layer.data[0] if layer.multiscale else layer.data
     if not hasattr(data, "__array_function__"):
         data = _lazy(data)
-    found = [_NAMES.get(str(label).lower()) for label in layer.axis_labels]
+    found = _found(layer)
     channel_axis = found.index("C") if found.count("C") == 1 else None
     spatial = _spatial_of(layer, channel_axis)
     if getattr(layer, "rgb", False):
         channel_axis = data.ndim - 1
     named = [name for name in found if name != "C"]
+    if len(named) > 4:
+        raise InputError(
+            f"The layer {layer.name!r} has {len(named)} axes, at most time, z, y and x "
+            "can be used; split it first, or name the axis of the channels 'c'."
+        )
     if axes is None:
-        known = None not in named and len(set(named)) == len(named)
-        ordered = named == [a for a in "TZYX" if a in named]
-        axes = "".join(map(str, named)) if known and ordered else "TZYX"[-len(named) :]
+        axes = axes_of(layer)
     if len(axes) != len(named):
         raise InputError(
             f"The layer {layer.name!r} has {len(named)} axes, which cannot be named "
@@ -108,6 +110,14 @@ def source_of(layer: "Layer", axes: str | None = None) -> Source:
     count = spatial_ndim(axes)
     spacing = tuple(float(abs(s)) for s in spatial["scale"][-count:])
     return Source(layer.name, data, axes, channel_axis, spacing, spatial)
+
+
+def axes_of(layer: "Layer") -> str:
+    """Return the names of a layer's axes but the channels; see :func:`source_of`."""
+    named = [name for name in _found(layer) if name != "C"]
+    known = None not in named and len(set(named)) == len(named)
+    ordered = named == [a for a in "TZYX" if a in named]
+    return "".join(map(str, named)) if known and ordered else "TZYX"[-len(named) :]
 
 
 def labels_tuple(
@@ -133,7 +143,7 @@ def image_tuple(
     return (*labels_tuple(data, source, name, provenance, **options)[:2], "image")
 
 
-def prediction_tuples(prediction: Prediction, source: Source) -> list[LayerTuple]:
+def prediction_tuples(prediction: "Prediction", source: Source) -> list[LayerTuple]:
     """Return the layers of a prediction: probabilities (hidden), then labels.
 
     A model of classes gives one probability layer for each class but the first.
@@ -165,12 +175,14 @@ def prediction_tuples(prediction: Prediction, source: Source) -> list[LayerTuple
             )
         )
     layers.append(
-        labels_tuple(prediction.labels, source, f"{base} labels", provenance, opacity=0.5)
+        labels_tuple(
+            prediction.labels, source, f"{base} labels", provenance, opacity=0.5
+        )
     )
     return layers
 
 
-def provenance_of(prediction: Prediction) -> dict[str, Any]:
+def provenance_of(prediction: "Prediction") -> dict[str, Any]:
     """Return what made a prediction, as plain types for ``layer.metadata``."""
     from napari_unet_studio import __version__
 
@@ -190,8 +202,10 @@ def pair_of(
     labels: "Layer",
     role: Literal["train", "validate", "off"] = "train",
     axes: str | None = None,
-) -> Pair:
+) -> "Pair":
     """Return an Image and a Labels layer as a training pair."""
+    from napari_unet_studio.api import Pair
+
     source = source_of(image, axes)
     data = labels.data[0] if labels.multiscale else labels.data
     return Pair(
@@ -208,12 +222,12 @@ def pair_of(
 def predict_layer(
     viewer: "napari.Viewer",
     layer: str,
-    model: Model | str | Path = "nuclei",
-    config: PredictConfig | None = None,
-    objects: ObjectConfig | None = None,
+    model: "Model | str | Path" = "nuclei",
+    config: "PredictConfig | None" = None,
+    objects: "ObjectConfig | None" = None,
     axes: str | None = None,
     add: bool = True,
-) -> Prediction:
+) -> "Prediction":
     """Predict a layer of a viewer, from the console or a script.
 
     Parameters
@@ -229,6 +243,8 @@ def predict_layer(
     add
         Add the labels and the probabilities to the viewer.
     """
+    from napari_unet_studio.api import load_model, predict
+
     source = source_of(viewer.layers[layer], axes)
     prediction = predict(
         source.data,
@@ -247,9 +263,9 @@ def predict_layer(
 def train_layers(
     viewer: "napari.Viewer",
     layers: Sequence[tuple[str, str] | tuple[str, str, Literal["train", "validate"]]],
-    config: TrainConfig | Mapping[str, Any] | None = None,
+    config: "TrainConfig | Mapping[str, Any] | None" = None,
     name: str = "model",
-) -> Model:
+) -> "Model":
     """Train on layers of a viewer, from the console or a script.
 
     Parameters
@@ -263,6 +279,8 @@ def train_layers(
     name
         Name of the model.
     """
+    from napari_unet_studio.api import train
+
     pairs = [
         pair_of(viewer.layers[image], viewer.layers[labels], *role)
         for image, labels, *role in layers
@@ -270,18 +288,21 @@ def train_layers(
     return train(pairs, config, name=name)
 
 
-def add_tuples(
-    viewer: "napari.Viewer", tuples: Sequence[LayerTuple]
-) -> list["Layer"]:
+def add_tuples(viewer: "napari.Viewer", tuples: Sequence[LayerTuple]) -> list["Layer"]:
     """Add layers to a viewer and return them; an existing layer is never touched."""
     return [
-        getattr(viewer, f"add_{kind}")(data, **options) for data, options, kind in tuples
+        getattr(viewer, f"add_{kind}")(data, **options)
+        for data, options, kind in tuples
     ]
 
 
 def moved(source: Source, data: Any) -> Source:
     """Return a source with other data of the same pixels, for derived layers."""
     return replace(source, data=data, channel_axis=None)
+
+
+def _found(layer: "Layer") -> list[str | None]:
+    return [_NAMES.get(str(label).lower()) for label in layer.axis_labels]
 
 
 def _spatial_of(layer: "Layer", channel_axis: int | None) -> dict[str, Any]:

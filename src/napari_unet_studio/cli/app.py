@@ -3,16 +3,14 @@
 import sys
 import traceback
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-import numpy as np
 import typer
 
 from napari_unet_studio.cli import console
 from napari_unet_studio.cli.options import with_config
 from napari_unet_studio.core.errors import InputError, StudioError
-from napari_unet_studio.core.instances import ObjectConfig
-from napari_unet_studio.tasks.predict import PredictConfig
+from napari_unet_studio.tasks.predict_config import PredictConfig
 from napari_unet_studio.tasks.train_config import TrainConfig
 
 app = typer.Typer(
@@ -25,7 +23,8 @@ app = typer.Typer(
 )
 
 Images = Annotated[
-    list[Path], typer.Argument(help="Images, or folders of images (TIFF, zarr, PNG, npy).")
+    list[Path],
+    typer.Argument(help="Images, or folders of images (TIFF, zarr, PNG, npy)."),
 ]
 Out = Annotated[Path, typer.Option("--out", "-o", help="Where to write the result.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
@@ -71,7 +70,8 @@ def train(
     config: TrainConfig,
     images: Annotated[Path, typer.Argument(help="An image, or a folder of images.")],
     labels: Annotated[
-        Path, typer.Argument(help="Its labels, or a folder with files of the same names.")
+        Path,
+        typer.Argument(help="Its labels, or a folder with files of the same names."),
     ],
     out: Out = Path("model.unet"),
     validate_images: Annotated[
@@ -84,44 +84,23 @@ def train(
     overwrite: Overwrite = False,
     json: AsJson = False,
 ) -> None:
-    """Train a network on images with labels (ids of objects, or classes; 0: background).
+    """Train a network on images with labels.
 
-    The state is kept in OUT.ckpt on the way. Ctrl-C stops and keeps the best network.
+    Labels hold ids of objects, or classes; 0 is background. The state is kept in
+    OUT.ckpt on the way. Ctrl-C stops and keeps the best network.
     """
-    from napari_unet_studio.cli.interrupt import until_interrupted
     from napari_unet_studio.cli.files import read_pairs
-    from napari_unet_studio.tasks.progress import run
-    from napari_unet_studio.tasks.train import train as train_task
+    from napari_unet_studio.cli.train import places, train_files
 
-    out = out.with_suffix(".unet")
-    refuse_existing(out, overwrite)
-    if (validate_images is None) != (validate_labels is None):
-        raise InputError("Give both --validate-images and --validate-labels, or neither.")
+    out, checkpoint = places(out, resume, overwrite)
     pairs = read_pairs(images, labels, "train")
     if validate_images is not None and validate_labels is not None:
         pairs += read_pairs(validate_images, validate_labels, "validate")
-    checkpoint = out.with_suffix(".ckpt")
-    with console.progress_bar("Training") as report, until_interrupted() as should_stop:
-        task = train_task(
-            pairs,
-            config,
-            name=out.stem,
-            checkpoint=checkpoint,
-            resume=checkpoint if resume else None,
-            should_stop=should_stop,
+    elif validate_images is not None or validate_labels is not None:
+        raise InputError(
+            "Give both --validate-images and --validate-labels, or neither."
         )
-        model = run(task, report)
-        path = model.save(out)
-        if not should_stop():
-            checkpoint.unlink(missing_ok=True)
-    course = model.card.training
-    result = {
-        "model": str(path),
-        **{k: course[k] for k in ("updates", "best_update", "seconds", "device")},
-        **{f"held-out {name}": value for name, value in model.card.scores.items()},
-        "notes": course["notes"],
-    }
-    console.show(result, json)
+    console.show(train_files(pairs, config, out, checkpoint, resume), json)
 
 
 @app.command()
@@ -129,12 +108,16 @@ def train(
 def predict(
     config: PredictConfig,
     images: Images,
-    model: Annotated[str, typer.Option(help="Name of a model, or a .unet file.")] = "nuclei",
+    model: Annotated[
+        str, typer.Option(help="Name of a model, or a .unet file.")
+    ] = "nuclei",
     out: Out = Path("predicted"),
     threshold: Annotated[
         float | None, typer.Option(help="Probability; default: the model's.")
     ] = None,
-    min_size: Annotated[int | None, typer.Option(help="Smallest object, pixels.")] = None,
+    min_size: Annotated[
+        int | None, typer.Option(help="Smallest object, pixels.")
+    ] = None,
     split: Annotated[float | None, typer.Option(help="Split at necks, pixels.")] = None,
     axes: Annotated[str | None, typer.Option(help='Axes, such as "TYX".')] = None,
     probabilities: Annotated[
@@ -145,27 +128,29 @@ def predict(
 ) -> None:
     """Segment images into label TIFFs; bad files are listed and skipped."""
     from napari_unet_studio.cli.files import find_images
-    from napari_unet_studio.cli.predict import predict_file
+    from napari_unet_studio.cli.predict import predict_files
+    from napari_unet_studio.core.instances import ObjectConfig
     from napari_unet_studio.io.registry import load_model
 
     loaded = load_model(model)
     given = {"threshold": threshold, "min_size": min_size, "split": split}
     objects = ObjectConfig.from_dict(
-        {"threshold": loaded.card.threshold}
+        loaded.card.objects.to_dict()
         | {k: v for k, v in given.items() if v is not None}
     )
-    rows = []
+    paths = find_images(images)
     with console.progress_bar("Predicting") as report:
-        for path in find_images(images):
-            target = out / f"{path.stem}.tif"
-            try:
-                refuse_existing(target, overwrite)
-                row = predict_file(
-                    path, target, loaded, config, objects, axes, probabilities, report
-                )
-            except StudioError as error:
-                row = {"image": str(path), "error": str(error)}
-            rows.append(row)
+        rows = predict_files(
+            paths,
+            out,
+            loaded,
+            config,
+            objects,
+            axes,
+            probabilities,
+            overwrite,
+            report,
+        )
     console.show_table(rows, ("image", "labels", "objects", "notes", "error"), json)
     if any("error" in row for row in rows):
         raise typer.Exit(2)
@@ -183,7 +168,7 @@ def evaluate(
     ] = False,
     json: AsJson = False,
 ) -> None:
-    """Score segmentations against a reference, pixels and objects summed over images."""
+    """Score segmentations against a reference, summed over all images."""
     from napari_unet_studio.cli.evaluate import evaluate_files
 
     console.show(evaluate_files(labels, reference, connected), json)
@@ -194,29 +179,38 @@ def weights(
     labels: Annotated[Path, typer.Argument(help="Label image.")],
     out: Out = Path("weights.tif"),
     preset: Annotated[Literal["2015", "2019"], typer.Option(help="Formula.")] = "2015",
-    w0: Annotated[float | None, typer.Option(help="Height; default: the paper's.")] = None,
+    w0: Annotated[
+        float | None, typer.Option(help="Height; default: the paper's.")
+    ] = None,
     sigma: Annotated[float | None, typer.Option(help="Width in pixels.")] = None,
     balance: Annotated[
         Literal["image", "none"], typer.Option(help="Class balance.")
     ] = "image",
+    gap: Annotated[
+        int, typer.Option(help="Background between touching objects, pixels.")
+    ] = 0,
+    inside: Annotated[
+        bool, typer.Option(help="Whether the border term also weighs objects.")
+    ] = True,
     overwrite: Overwrite = False,
+    json: AsJson = False,
 ) -> None:
     """Write the separation weight map of a label image."""
-    from napari_unet_studio.core.axes import over_frames
-    from napari_unet_studio.core.weights import separation_weights
-    from napari_unet_studio.io.images import read_image, write_tiff
+    from napari_unet_studio.cli.files import refuse_existing
+    from napari_unet_studio.cli.maps import write_weights
 
     refuse_existing(out, overwrite)
-    image = read_image(labels)
-    found = over_frames(
-        lambda frame: separation_weights(
-            frame, preset, w0, sigma, image.spacing, balance=balance
-        ),
-        np.asarray(image.array),
-        image.axes,
+    result = write_weights(
+        labels,
+        out,
+        preset=preset,
+        w0=w0,
+        sigma=sigma,
+        balance=balance,
+        gap=gap,
+        inside=inside,
     )
-    write_tiff(out, found, image.axes, image.spacing)
-    console.show({"weights": str(out), "largest": float(found.max())}, False)
+    console.show(result, json)
 
 
 @app.command()
@@ -228,35 +222,16 @@ def deform(
     sigma: Annotated[float, typer.Option(help="Displacement in pixels.")] = 10.0,
     seed: Annotated[int, typer.Option(help="Same seed, same deformation.")] = 0,
     overwrite: Overwrite = False,
+    json: AsJson = False,
 ) -> None:
     """Deform an image, and labels with it, elastically."""
-    from napari_unet_studio.core.deform import elastic_deform
-    from napari_unet_studio.io.images import read_image, read_labels, write_tiff
+    from napari_unet_studio.cli.files import refuse_existing
+    from napari_unet_studio.cli.maps import write_deformed
+    from napari_unet_studio.core.deform import DeformConfig
 
-    labels_out = out.with_name(f"{out.stem}-labels.tif")
-    for path in (out, *([labels_out] if labels else [])):
-        refuse_existing(path, overwrite)
-    read = read_image(image)
-    options: dict[str, Any] = {
-        "grid": grid,
-        "sigma": sigma,
-        "seed": seed,
-        "spacing": read.spacing,
-        "channel_axis": read.channel_axis,
-    }
-    axes = list(read.axes)
-    if read.channel_axis is not None:
-        at = read.channel_axis % (len(axes) + 1)
-        axes.insert(at, "S" if at == len(axes) else "C")
-    if labels is None:
-        moved = elastic_deform(np.asarray(read.array), **options)
-    else:
-        moved, ids = elastic_deform(
-            np.asarray(read.array), np.asarray(read_labels(labels)), **options
-        )
-        write_tiff(labels_out, ids, read.axes, read.spacing)
-    write_tiff(out, moved, "".join(axes), read.spacing)
-    console.show({"image": str(out)} | ({"labels": str(labels_out)} if labels else {}), False)
+    refuse_existing(out, overwrite)
+    config = DeformConfig(grid, sigma, seed)
+    console.show(write_deformed(image, labels, out, config, overwrite), json)
 
 
 @app.command()
@@ -289,15 +264,6 @@ def models(
     console.show_table(rows, ("model", "axes", "scores", "file", "error"), json)
 
 
-def refuse_existing(path: Path, overwrite: bool) -> None:
-    """Raise an InputError if a result would replace a file."""
-    if path.exists() and not overwrite:
-        raise InputError(
-            f"{path} exists already; choose another place with --out, or allow "
-            "--overwrite."
-        )
-
-
 def main() -> None:
     """Run the command line: an error of the user's is one line and exit code 2."""
     try:
@@ -305,5 +271,6 @@ def main() -> None:
     except StudioError as error:
         if "--debug" in sys.argv:
             traceback.print_exc()
-        console.err.print(f"unet-studio: {error}", style="red", soft_wrap=True)
+        line = str(error).replace("\n", " ")
+        console.err.print(f"unet-studio: {line}", style="red")
         sys.exit(2)

@@ -1,6 +1,7 @@
 """What the commands show: a progress bar on stderr, results on stdout."""
 
 import json
+import math
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -9,40 +10,42 @@ from typing import Any
 import rich.progress
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
-from napari_unet_studio.tasks.progress import Progress
+from napari_unet_studio.tasks.progress import Progress, TrainProgress
 
-err = Console(stderr=True)
-out = Console()
+# Paths and messages are printed as they are: brackets in them are no markup.
+err = Console(stderr=True, markup=False, highlight=False, soft_wrap=True)
+out = Console(markup=False, highlight=False)
 
 
 @contextmanager
 def progress_bar(title: str) -> Iterator[Callable[[Progress], None]]:
     """Show a progress bar while the block runs; yields the function to report to."""
     columns = (
-        rich.progress.TextColumn("{task.description}"),
+        rich.progress.TextColumn("{task.description}", markup=False),
         rich.progress.BarColumn(),
         rich.progress.TaskProgressColumn(),
         rich.progress.TimeRemainingColumn(),
         rich.progress.TextColumn("{task.fields[note]}"),
     )
-    with rich.progress.Progress(*columns, console=err, transient=True) as bar:
+    with rich.progress.Progress(
+        *columns, console=err, transient=True, disable=not err.is_terminal
+    ) as bar:
         task = bar.add_task(title, total=None, note="")
 
         def report(progress: Progress) -> None:
-            note = {}
-            loss, scores = getattr(progress, "loss", None), getattr(progress, "scores", None)
-            if scores:
-                shown = "  ".join(f"{name} {value:.3f}" for name, value in scores.items())
-                err.print(f"update {progress.step}: {shown}", highlight=False)
-            if loss is not None:
-                note = {"note": f"loss {loss:.4f}"}
+            if isinstance(progress, TrainProgress):
+                if progress.scores:
+                    shown = (f"{k} {v:.3f}" for k, v in progress.scores.items())
+                    err.print(f"update {progress.step}: {'  '.join(shown)}")
+                if progress.loss is not None:
+                    bar.update(task, note=f"loss {progress.loss:.4f}")
             bar.update(
                 task,
                 completed=progress.step,
                 total=progress.total,
                 description=progress.message or title,
-                **note,
             )
 
         yield report
@@ -51,11 +54,11 @@ def progress_bar(title: str) -> Iterator[Callable[[Progress], None]]:
 def show(result: Mapping[str, Any], as_json: bool) -> None:
     """Print a result as JSON, or line by line for people."""
     if as_json:
-        sys.stdout.write(json.dumps(result, default=str) + "\n")
+        _write_json(result)
         return
     for key, value in result.items():
         text = f"{value:.4f}" if isinstance(value, float) else str(value)
-        out.print(f"{key}: {text}", highlight=False, soft_wrap=True)
+        out.print(f"{key}: {text}", soft_wrap=True)
 
 
 def show_table(
@@ -63,9 +66,26 @@ def show_table(
 ) -> None:
     """Print rows as a table, or as JSON."""
     if as_json:
-        sys.stdout.write(json.dumps(list(rows), default=str) + "\n")
+        _write_json(list(rows))
         return
-    table = Table(*columns, box=None)
+    table = Table(box=None)
+    for column in columns:
+        table.add_column(column, overflow="fold")
     for row in rows:
-        table.add_row(*(str(row.get(column, "")) for column in columns))
+        table.add_row(*(Text(str(row.get(column, ""))) for column in columns))
     out.print(table)
+
+
+def _write_json(values: Any) -> None:
+    sys.stdout.write(json.dumps(_finite(values), default=str, allow_nan=False) + "\n")
+
+
+def _finite(values: Any) -> Any:
+    """Replace NaN and infinity, which JSON does not know, by None."""
+    if isinstance(values, Mapping):
+        return {key: _finite(value) for key, value in values.items()}
+    if isinstance(values, list | tuple):
+        return [_finite(value) for value in values]
+    if isinstance(values, float) and not math.isfinite(values):
+        return None
+    return values

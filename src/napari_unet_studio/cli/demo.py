@@ -69,7 +69,8 @@ def headless(name: str, with_training: bool, out: Path, updates: int) -> dict[st
     sample = SAMPLES[name]()
     channel_axis = -1 if sample.rgb else None
     spatial = sample.spacing[-sum(a in "ZYX" for a in sample.axes) :]
-    trained = {}
+    trained: dict[str, Any] = {}
+    written: list[Path] = []
     with console.progress_bar("Segmenting") as report:
         if with_training:
             from napari_unet_studio.api import Pair
@@ -85,7 +86,7 @@ def headless(name: str, with_training: bool, out: Path, updates: int) -> dict[st
             network = "unet-3d" if "Z" in sample.axes else "unet-16"
             config = TrainConfig(network=network, updates=updates, patch=96, batch=4)
             model = train([pair], config, callback=report, name=f"demo {name}")
-            model.save(out / "model.unet")
+            written.append(model.save(out / "model.unet"))
             trained = {"held-out scores": dict(model.card.scores)}
         else:
             model = load_model("nuclei")
@@ -98,7 +99,7 @@ def headless(name: str, with_training: bool, out: Path, updates: int) -> dict[st
             callback=report,
         )
     image_axes = sample.axes + ("S" if sample.rgb else "")
-    write_tiff(out / "image.tif", sample.image, image_axes, spatial)
+    written.append(write_tiff(out / "image.tif", sample.image, image_axes, spatial))
     layers = {
         "labels": prediction.labels,
         "truth": sample.labels,
@@ -107,7 +108,7 @@ def headless(name: str, with_training: bool, out: Path, updates: int) -> dict[st
     if sample.axes in ("YX", "ZYX"):
         layers["weights"] = separation_weights(sample.labels, spacing=spatial)
     for key, layer in layers.items():
-        write_tiff(out / f"{key}.tif", layer, sample.axes, spatial)
+        written.append(write_tiff(out / f"{key}.tif", layer, sample.axes, spatial))
     plane = middle_plane(sample.image, 3 if sample.rgb else 2)
     picture = np.concatenate(
         [
@@ -116,7 +117,8 @@ def headless(name: str, with_training: bool, out: Path, updates: int) -> dict[st
         ],
         axis=1,
     )
-    with atomic_write(out / "picture.png") as file:
+    written.append(out / "picture.png")
+    with atomic_write(written[-1]) as file:
         file.write(encode_png(picture))
     result = {
         "sample": sample.name,
@@ -125,9 +127,9 @@ def headless(name: str, with_training: bool, out: Path, updates: int) -> dict[st
         "objects": int(prediction.labels.max(initial=0)),
         "objects in truth": int(sample.labels.max()),
         **trained,
-        **evaluate(prediction.labels, sample.labels),
+        **evaluate(prediction.labels, sample.labels, sample.axes),
         "notes": list(prediction.notes),
-        "written": sorted(str(path) for path in out.iterdir()),
+        "written": [str(path) for path in (*written, out / "report.json")],
     }
     write_json(out / "report.json", result)
     return {key: value for key, value in result.items() if key != "network"}

@@ -3,13 +3,13 @@
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from skimage.measure import label as connected_components
 
-from napari_unet_studio.cli.files import find_pairs
+from napari_unet_studio.cli.files import find_pairs, read_label_file
 from napari_unet_studio.core.axes import over_frames
-from napari_unet_studio.core.metrics import Confusion, ObjectScores, pairs_kept_apart
-from napari_unet_studio.io.images import read_image, read_labels
+from napari_unet_studio.core.errors import InputError
+from napari_unet_studio.io.images import read_labels
+from napari_unet_studio.tasks.evaluate import Tally
 
 
 def evaluate_files(labels: Path, reference: Path, connected: bool) -> dict[str, Any]:
@@ -22,30 +22,18 @@ def evaluate_files(labels: Path, reference: Path, connected: bool) -> dict[str, 
     connected
         Take the connected components of the reference's foreground as its objects.
     """
-    pixels = Confusion(np.zeros((2, 2), np.int64))
-    objects, apart, pairs, files = ObjectScores(0, 0, 0), 0, 0, 0
+    tally = Tally()
     for labels_path, reference_path in find_pairs(labels, reference):
-        found = np.asarray(read_labels(labels_path))
-        image = read_image(reference_path)
-        truth = np.asarray(image.array)
+        truth = read_label_file(reference_path)
+        ids = truth.array
         if connected:
-            truth = over_frames(
+            ids = over_frames(
                 lambda frame: connected_components(frame > 0, connectivity=1),
-                truth,
-                image.axes,
+                ids,
+                truth.axes,
             )
-        files += 1
-        pixels += Confusion.of(found > 0, truth > 0)
-        objects += ObjectScores.of(found, truth)
-        kept, there = pairs_kept_apart(found, truth)
-        apart, pairs = apart + kept, pairs + there
-    return {
-        "files": files,
-        "iou": float(pixels.iou(1)),
-        "dice": float(pixels.dice(1)),
-        "pixel_error": pixels.pixel_error,
-        "f1": objects.f1,
-        "average_precision": objects.average_precision,
-        "touching_pairs": pairs,
-        "pairs_kept_apart": apart / pairs if pairs else None,
-    }
+        try:
+            tally.add(read_labels(labels_path), ids, truth.axes)
+        except InputError as error:
+            raise InputError(f"{labels_path.name}: {error}") from error
+    return {"files": tally.images, **tally.scores(), "touching_pairs": tally.pairs}

@@ -1,13 +1,14 @@
-"""Finding the images of a command and pairing them with their labels."""
+"""Finding the images of a command, pairing them with labels, guarding what is there."""
 
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from napari_unet_studio.api import Pair
-from napari_unet_studio.core.errors import InputError
-from napari_unet_studio.io.images import SUFFIXES, read_image, read_labels
+from napari_unet_studio.core.errors import InputError, StorageError
+from napari_unet_studio.io.images import SUFFIXES, ImageFile, read_image, read_labels
+from napari_unet_studio.tasks.training_data import Pair, Role
 
 
 def find_images(paths: Sequence[Path]) -> list[Path]:
@@ -22,8 +23,12 @@ def find_images(paths: Sequence[Path]) -> list[Path]:
     for path in paths:
         if not path.exists():
             raise InputError(f"{path} does not exist; check the path.")
-        if path.is_dir() and path.suffix != ".zarr":
-            found += sorted(p for p in path.iterdir() if p.suffix.lower() in SUFFIXES)
+        if is_folder(path):
+            found += sorted(
+                p
+                for p in path.iterdir()
+                if p.suffix.lower() in SUFFIXES and not p.name.startswith(".")
+            )
         else:
             found.append(path)
     if not found:
@@ -31,7 +36,12 @@ def find_images(paths: Sequence[Path]) -> list[Path]:
             f"There are no images in {', '.join(map(str, paths))}; readable are "
             f"{', '.join(sorted(SUFFIXES))}."
         )
-    return found
+    return list(dict.fromkeys(found))
+
+
+def is_folder(path: Path) -> bool:
+    """Return whether a path is a folder of images; a zarr store is one image."""
+    return path.is_dir() and path.suffix != ".zarr"
 
 
 def find_pairs(images: Path, labels: Path) -> list[tuple[Path, Path]]:
@@ -42,9 +52,10 @@ def find_pairs(images: Path, labels: Path) -> list[tuple[Path, Path]]:
     InputError
         If an image has no labels.
     """
-    if images.is_file() and labels.is_file():
-        return [(images, labels)]
-    by_stem = {path.stem: path for path in find_images([labels])}
+    candidates = find_images([labels])
+    if not is_folder(images) and not is_folder(labels):
+        return list(zip(find_images([images]), candidates, strict=True))
+    by_stem = {path.stem: path for path in candidates}
     pairs = []
     for path in find_images([images]):
         if path.stem not in by_stem:
@@ -56,7 +67,7 @@ def find_pairs(images: Path, labels: Path) -> list[tuple[Path, Path]]:
     return pairs
 
 
-def read_pairs(images: Path, labels: Path, role: str) -> list[Pair]:
+def read_pairs(images: Path, labels: Path, role: Role) -> list[Pair]:
     """Read images with labels as training pairs."""
     pairs = []
     for image_path, labels_path in find_pairs(images, labels):
@@ -64,8 +75,8 @@ def read_pairs(images: Path, labels: Path, role: str) -> list[Pair]:
         pairs.append(
             Pair(
                 image.array,
-                np.asarray(read_labels(labels_path)),
-                role,  # type: ignore[arg-type]
+                read_labels(labels_path),
+                role,
                 image_path.stem,
                 image.axes,
                 image.channel_axis,
@@ -73,3 +84,43 @@ def read_pairs(images: Path, labels: Path, role: str) -> list[Pair]:
             )
         )
     return pairs
+
+
+def read_label_file(path: Path) -> ImageFile:
+    """Read labels with their axes and pixel size; one channel only."""
+    found = read_image(path)
+    if found.channel_axis is not None:
+        raise InputError(f"{path} has channels; labels are one number per pixel.")
+    return ImageFile(
+        np.asarray(found.array), found.axes, None, found.spacing, found.unit
+    )
+
+
+def refuse_existing(path: Path, overwrite: bool) -> None:
+    """Raise an InputError if a result would replace a file."""
+    if path.is_dir():
+        raise InputError(f"{path} is a folder; give the name of a file with --out.")
+    if path.exists() and not overwrite:
+        raise InputError(
+            f"{path} exists already; choose another place with --out, or allow "
+            "--overwrite."
+        )
+
+
+def check_writable(path: Path) -> None:
+    """Make the folder of a result, and see that a file can be written there.
+
+    Raises
+    ------
+    StorageError
+        If not: better now than after hours of work.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+    except OSError as error:
+        raise StorageError(
+            f"Nothing can be written to {path.parent}: {error.strerror or error}. "
+            "Choose another place with --out."
+        ) from error

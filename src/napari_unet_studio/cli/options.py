@@ -58,6 +58,11 @@ def with_config(
                 place = document
                 for parent in parents:
                     place = place.setdefault(parent, {})
+                    if not isinstance(place, dict):
+                        raise ConfigError(
+                            f"{parent} is {place!r} in the settings file, but a JSON "
+                            "object is expected."
+                        )
                 place[last] = value
             command(config=config.from_dict(document), **arguments)
 
@@ -101,13 +106,13 @@ def _flatten(config: type, prefix: str = "") -> dict[str, Any]:
             flat |= _flatten(kind, f"{prefix}{name}{_NESTED}")
             continue
         if "choices" in options:
-            kind = Literal[tuple(options["choices"])]  # type: ignore[misc]
+            kind = Literal[tuple(options["choices"])]
         default = getattr(defaults, name)
         option = "--" + f"{prefix}{name}".replace(_NESTED, "-").replace("_", "-")
         names = f"{option}/--no-{option[2:]}" if kind is bool else option
         flat[prefix + name] = Annotated[
             kind | None,
-            typer.Option(names, help=f"{texts.get(name, '')} [default: {default}]"),
+            typer.Option(names, help=texts.get(name), show_default=str(default)),
         ]
     return flat
 

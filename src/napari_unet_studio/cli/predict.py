@@ -1,9 +1,12 @@
-"""One image file through a model into label and probability files."""
+"""Image files through a model into label and probability files."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from napari_unet_studio.cli.files import refuse_existing
+from napari_unet_studio.core.axes import spatial_ndim
+from napari_unet_studio.core.errors import InputError, StudioError
 from napari_unet_studio.core.instances import ObjectConfig
 from napari_unet_studio.io.images import read_image, write_tiff
 from napari_unet_studio.io.model import Model
@@ -12,37 +15,81 @@ from napari_unet_studio.tasks.predict import predict as predict_task
 from napari_unet_studio.tasks.progress import Progress, run
 
 
-def predict_file(
-    path: Path,
-    target: Path,
+def predict_files(
+    images: Sequence[Path],
+    out: Path,
     model: Model,
     config: PredictConfig,
     objects: ObjectConfig,
     axes: str | None,
     probabilities: bool,
+    overwrite: bool,
+    report: Callable[[Progress], object],
+) -> list[dict[str, Any]]:
+    """Predict files into a folder; returns a row about each, with "error" if it failed.
+
+    Parameters
+    ----------
+    axes
+        Axes of all files, or None for what each file says.
+    probabilities
+        Also write probabilities.
+    overwrite
+        Replace results of earlier runs; never an image, nor a result of this run.
+    """
+    rows = []
+    taken = {path.resolve() for path in images}
+    for path in images:
+        target = out / f"{path.stem}.tif"
+        beside = out / f"{path.stem}-probabilities.tif" if probabilities else None
+        try:
+            for file in filter(None, (target, beside)):
+                if file.resolve() in taken:
+                    raise InputError(
+                        f"{file} is an image to predict, or the result of another one; "
+                        "choose another folder with --out."
+                    )
+                refuse_existing(file, overwrite)
+            row = _predict_file(
+                path, target, beside, model, config, objects, axes, report
+            )
+            taken |= {file.resolve() for file in filter(None, (target, beside))}
+        except StudioError as error:
+            row = {"image": str(path), "error": str(error)}
+        rows.append(row)
+    return rows
+
+
+def _predict_file(
+    path: Path,
+    target: Path,
+    beside: Path | None,
+    model: Model,
+    config: PredictConfig,
+    objects: ObjectConfig,
+    axes: str | None,
     report: Callable[[Progress], object],
 ) -> dict[str, Any]:
-    """Predict a file, write labels (and probabilities), and return a row about it."""
     image = read_image(path)
+    axes = (axes or image.axes).upper()
+    spacing = image.spacing
+    if spacing is not None and spatial_ndim(axes) != len(spacing):
+        spacing = None  # not of these axes
     task = predict_task(
         image.array,
         model,
         config,
         objects=objects,
-        axes=axes or image.axes,
+        axes=axes,
         channel_axis=image.channel_axis,
-        spacing=image.spacing,
+        spacing=spacing,
     )
     prediction = run(task, report)
     assert prediction is not None  # only a stopped task returns nothing
-    write_tiff(target, prediction.labels, prediction.axes, image.spacing)
-    if probabilities:
-        write_tiff(
-            target.with_name(f"{target.stem}-probabilities.tif"),
-            prediction.probabilities,
-            "C" + prediction.axes,
-            image.spacing,
-        )
+    if beside is not None:
+        found = prediction.probabilities
+        write_tiff(beside, found, "C" + prediction.axes, spacing, image.unit)
+    write_tiff(target, prediction.labels, prediction.axes, spacing, image.unit)
     return {
         "image": str(path),
         "labels": str(target),

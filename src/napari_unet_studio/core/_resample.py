@@ -1,7 +1,7 @@
 """Kernels that deform arrays on the processor: displacement and sampling in one pass.
 
-Images come with a margin of mirrored pixels and positions are mirrored into the image, so
-that no neighbour has to be looked for beyond a border. Indices are unsigned where it
+Images come with a margin of mirrored pixels and positions are mirrored into the image,
+so that no neighbour has to be looked for beyond a border. Indices are unsigned where it
 counts: that spares a check for negative ones.
 """
 
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_unet_studio.core._two_nearest import compiled
+from napari_unet_studio.core._compiled import compiled
 
 Values = NDArray[Any]  # float32 or float64
 Places = NDArray[np.float64]

@@ -9,41 +9,22 @@ One pass per axis is exact, as for the squared distance transform of one label [
 object that is third within its line is third or later for every pixel that sees it
 through that line, so two keys per pixel carry all that the next pass needs.
 
-The kernels are serial and release the GIL, so that threads can share an array by blocks
-of its first axis. (numba's own ``parallel=True`` aborts the process when two Python
-threads call it.)
-
 References
 ----------
 .. [1] Felzenszwalb, Huttenlocher. Distance transforms of sampled functions. Theory of
    Computing 8, 2012.
 """
 
-from collections.abc import Callable
-from typing import Any, ParamSpec, TypeVar, cast
+from typing import Any
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
-P = ParamSpec("P")
-R = TypeVar("R")
+from napari_unet_studio.core._compiled import compiled
+
 Keys = NDArray[Any]  # int32 or int64, the same for all arrays of one search
 
 CHUNK = 512  # pixels of a line that end their search together
-
-
-def compiled(function: Callable[P, R]) -> Callable[P, R]:
-    """Compile without the GIL, with fused multiply-add, and cached on disk.
-
-    Where no cache folder can be written, every process compiles for itself.
-    """
-    options = {"nogil": True, "fastmath": {"contract"}}
-    try:
-        kernel = numba.njit(cache=True, **options)(function)
-    except RuntimeError:  # numba finds no place for the cache
-        kernel = numba.njit(**options)(function)
-    return cast("Callable[P, R]", kernel)
 
 
 @compiled

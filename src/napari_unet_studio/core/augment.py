@@ -19,6 +19,8 @@ from napari_unet_studio.core.networks.spec import Shape
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from napari_unet_studio.core.warping import Order
+
 
 @dataclass(frozen=True)
 class AugmentConfig(Config):
@@ -61,10 +63,12 @@ class AugmentConfig(Config):
 
     def window(self, shape: Shape, spacing: Sequence[float] | None = None) -> Shape:
         """Return the source window that a patch of `shape` can be drawn from."""
+        finest = _finest_per_axis(len(shape), spacing)
         size = np.array(shape, dtype=float) * (1 + self.zoom)
         if self.rotate:
-            size[-2:] = float(np.hypot(*size[-2:]))
-        size = size + 2 * 2 * self.elastic * _finest_per_axis(len(shape), spacing)
+            # The diagonal in units of the finest axis, as pixels of each axis.
+            size[-2:] = float(np.hypot(*(size / finest)[-2:])) * finest[-2:]
+        size = size + 2 * 2 * self.elastic * finest
         return tuple(int(v) for v in np.ceil(size))
 
 
@@ -195,7 +199,7 @@ def augment(
     """
     window = tuple(images.shape[2:])
     where = coordinates(draws, shape, window, str(images.device))
-    order = "cubic" if len(shape) == 2 else "linear"
+    order: Order = "cubic" if len(shape) == 2 else "linear"
     patches = augment_tone(warp(images, where, order), draws)
     labels = warp(target.unsqueeze(1), where, "nearest").squeeze(1).long()
     if weight_map is None:

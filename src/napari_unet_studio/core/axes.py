@@ -42,19 +42,19 @@ class Frames:
         Parameters
         ----------
         image
-            Array of numbers; dask arrays stay lazy.
+            Array of numbers; dask, zarr and HDF5 arrays stay lazy.
         ndim
             Spatial axes of the network. The image may have more: those are looped over.
         axes
-            Names of the axes without the channels, a subset of "TZYX" in this order. The
-            default is "YX", "ZYX" or "TZYX" by their number.
+            Names of the axes without the channels, a subset of "TZYX" in this order.
+            The default is "YX", "ZYX" or "TZYX" by their number.
         channel_axis
             Axis of `image` that holds channels, if any.
 
         Raises
         ------
         InputError
-            If the array is empty, not numeric, or has too few or too many axes.
+            If the array is empty, not numeric, or its axes do not suit the network.
 
         Examples
         --------
@@ -62,31 +62,37 @@ class Frames:
         >>> frames.axes, frames.leading, frames.channels, frames.shape
         ('ZYX', (5,), 3, (32, 40))
         """
-        array = image if hasattr(image, "__array_function__") else np.asarray(image)
+        array = _as_array(image)
         if array.dtype.kind not in "buif":
             raise InputError(
                 f"The image has values of type {array.dtype}; a network needs integers "
                 "or real numbers."
             )
         count = array.ndim - (channel_axis is not None)
+        if channel_axis is not None and not -array.ndim <= channel_axis < array.ndim:
+            raise InputError(
+                f"An image of shape {tuple(array.shape)} has no axis {channel_axis} "
+                "for channels; count its axes from 0."
+            )
         if axes is None:
             axes = "TZYX"[-count:] if 0 < count <= 4 else ""
         axes = axes.upper()
         in_order = [a for a in "TZYX" if a in axes]
         if len(axes) != count or list(axes) != in_order or axes[-2:] != "YX":
             raise InputError(
-                f"An image of shape {tuple(array.shape)} cannot have the axes {axes!r}: "
-                "name every axis but the channels, out of TZYX in this order."
+                f"An image of shape {tuple(array.shape)} cannot have the axes "
+                f"{axes!r}: name every axis but the channels, out of TZYX in this "
+                "order."
             )
-        if count < ndim:
+        if spatial_ndim(axes) < ndim:
             raise InputError(
-                f"The image has {count} axes ({axes}) but the network is {ndim}D; use a "
-                f"network for {count}D images or an image with more axes."
+                f"The image has the axes {axes} but the network is {ndim}D; use a "
+                f"network for {spatial_ndim(axes)}D images or an image with more axes."
             )
         if 0 in array.shape:
             raise InputError(
-                f"The image is empty: its shape is {tuple(array.shape)}. Choose a layer "
-                "that holds pixels."
+                f"The image is empty: its shape is {tuple(array.shape)}. Choose a "
+                "layer that holds pixels."
             )
         if channel_axis is None:
             array = np.expand_dims(array, -(ndim + 1))
@@ -120,6 +126,17 @@ class Frames:
     def channels_first(self) -> Any:
         """Return the whole image as (C, *leading, *S), lazily where possible."""
         return np.moveaxis(self.array, -(self.ndim + 1), 0)
+
+
+def _as_array(image: Any) -> Any:
+    """Return an image as an array with numpy's functions, lazily where it is stored."""
+    if hasattr(image, "__array_function__"):
+        return image
+    if getattr(image, "chunks", None) is not None:  # zarr, HDF5
+        import dask.array as da
+
+        return da.from_array(image, chunks=image.chunks)
+    return np.asarray(image)
 
 
 def spatial_ndim(axes: str) -> int:

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from napari_unet_studio.core._two_nearest import compiled
+from napari_unet_studio.core._compiled import compiled
 from napari_unet_studio.core.distances import Labels, as_labels, object_codes
 from napari_unet_studio.core.errors import ConfigError
 

@@ -1,13 +1,15 @@
 """Configuration dataclasses: one definition for form, command line, JSON and checks.
 
-A field's annotation says its type and, in ``Annotated[..., {...}]``, its limits and label.
-The same metadata limit the widget, the command line option and the constructor.
+A field's annotation says its type and, in ``Annotated[..., {...}]``, its limits and
+label. The same metadata limit the widget, the command line option and the constructor.
 """
 
-from collections.abc import Mapping
-from dataclasses import asdict, fields, is_dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, fields
 from functools import cache
 from typing import Annotated, Any, Literal, Self, get_args, get_origin, get_type_hints
+
+import numpy as np
 
 from napari_unet_studio.core.errors import ConfigError
 
@@ -30,7 +32,7 @@ class Config:
     >>> Blur(sigma=-1)
     Traceback (most recent call last):
     ...
-    napari_unet_studio.core.errors.ConfigError: sigma is -1; choose from 0.0 to 9.0.
+    napari_unet_studio.core.errors.ConfigError: sigma is -1.0; choose from 0.0 to 9.0.
     """
 
     def __post_init__(self) -> None:
@@ -52,7 +54,11 @@ class Config:
             If a field is unknown or a value does not fit.
         """
         types = field_types(cls)
-        unknown = sorted(set(values) - set(types))
+        if not isinstance(values, Mapping):
+            raise ConfigError(
+                f"{cls.__name__} is made of names and values, not of {values!r:.80}."
+            )
+        unknown = [name for name in values if name not in types]
         if unknown:
             raise ConfigError(
                 f"{cls.__name__} has no setting {unknown[0]!r}; it has "
@@ -61,33 +67,42 @@ class Config:
         arguments = {}
         for name, value in values.items():
             kind, _ = types[name]
-            if is_dataclass(kind) and isinstance(value, Mapping):
-                value = kind.from_dict(value)  # type: ignore[attr-defined]
+            if isinstance(value, Mapping) and _is_config(kind):
+                value = kind.from_dict(value)
             arguments[name] = value
         return cls(**arguments)
 
 
-@cache
-def field_types(config: type) -> dict[str, tuple[Any, dict[str, Any]]]:
+def _is_config(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, Config)
+
+
+def field_types(config: Any) -> dict[str, tuple[Any, dict[str, Any]]]:
     """Return each field's type and options (min, max, step, label, ...) in order."""
+    return _field_types(config)
+
+
+@cache
+def _field_types(config: type[Any]) -> dict[str, tuple[Any, dict[str, Any]]]:
     hints = get_type_hints(config, include_extras=True)
     found = {}
     for field in fields(config):
         hint, options = hints[field.name], {}
         if get_origin(hint) is Annotated:
             hint, *metadata = get_args(hint)
-            options = {k: v for m in metadata if isinstance(m, dict) for k, v in m.items()}
+            options = {
+                k: v for m in metadata if isinstance(m, dict) for k, v in m.items()
+            }
         found[field.name] = (hint, options)
     return found
 
 
 def _checked(name: str, value: Any, kind: Any, options: Mapping[str, Any]) -> Any:
     if get_origin(kind) is Literal:
-        if value not in get_args(kind):
-            raise ConfigError(
-                f"{name} is {value!r}; choose one of {', '.join(map(str, get_args(kind)))}."
-            )
+        _check_choice(name, value, get_args(kind))
         return value
+    if isinstance(value, np.generic):
+        value = value.item()
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
     if isinstance(kind, type) and (
@@ -97,11 +112,22 @@ def _checked(name: str, value: Any, kind: Any, options: Mapping[str, Any]) -> An
             f"{name} is {value!r}, but a value of type {kind.__name__} is expected."
         )
     low, high = options.get("min"), options.get("max")
-    if (low is not None and not value >= low) or (high is not None and not value <= high):
-        raise ConfigError(f"{name} is {value:g}; choose from {low} to {high}.")
-    choices = options.get("choices")
-    if choices is not None and value not in choices:
-        raise ConfigError(
-            f"{name} is {value!r}; choose one of {', '.join(map(str, choices))}."
-        )
+    if (low is not None and not value >= low) or (
+        high is not None and not value <= high
+    ):
+        limits = f"from {low} to {high}"
+        if low is None or high is None:
+            limits = f"{low} or more" if high is None else f"{high} or less"
+        raise ConfigError(f"{name} is {value}; choose {limits}.")
+    if options.get("choices") is not None:
+        _check_choice(name, value, options["choices"])
     return value
+
+
+def _check_choice(name: str, value: Any, choices: Collection[Any]) -> None:
+    # By type too: True equals 1.
+    kinds = tuple({type(choice) for choice in choices})
+    if not isinstance(value, kinds) or value not in choices:
+        raise ConfigError(
+            f"{name} is {value!r:.80}; choose one of {', '.join(map(str, choices))}."
+        )

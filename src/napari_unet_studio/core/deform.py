@@ -12,14 +12,13 @@ References
 """
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from math import prod
 from typing import Any, overload
 
-import numba
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from napari_unet_studio.core._compiled import core_count, for_each
 from napari_unet_studio.core._resample import (
     CUBIC_MARGIN,
     LINEAR_MARGIN,
@@ -48,7 +47,6 @@ __all__ = [
 
 BLOCK = 1 << 16  # pixels that are sampled in one call
 LARGE = 1 << 21  # values from which several threads pay
-MOST_THREADS = 8
 
 
 @overload
@@ -169,21 +167,17 @@ def _resample(
         part = np.empty((len(images), block.stop - start, *shape[1:]), source.dtype)
         nearest = np.empty(part.shape[1:], np.intp)
         if len(shape) == 2:
-            resample_plane(source, part, nearest, vectors, *bases, start)
+            down, across = bases
+            resample_plane(source, part, nearest, vectors, down, across, start)
         else:
-            resample_volume(source, part, nearest, vectors, *bases, start)
+            deep, down, across = bases
+            resample_volume(source, part, nearest, vectors, deep, down, across, start)
         result[:, block] = _as_type(part, images.dtype)
         if ids is not None and moved is not None:
             np.take(ids, nearest, out=moved[block], mode="clip")
 
-    starts = range(0, shape[0], rows)
-    threads = min(int(numba.config.NUMBA_NUM_THREADS), MOST_THREADS)
-    if threads > 1 and images.size >= LARGE:
-        with ThreadPoolExecutor(threads) as pool:
-            list(pool.map(fill, starts))
-    else:
-        for start in starts:
-            fill(start)
+    threads = core_count() if images.size >= LARGE else 1
+    for_each(fill, range(0, shape[0], rows), threads)
     return result, moved
 
 

@@ -4,14 +4,13 @@ They are what the border weights of the U-Net paper are made of.
 """
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from math import isqrt
 from typing import Any, NamedTuple
 
-import numba
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from napari_unet_studio.core._compiled import core_count, for_each
 from napari_unet_studio.core._two_nearest import (
     along_rows,
     down_columns,
@@ -27,7 +26,6 @@ FEW = 1 << 20  # ids below this are codes as they are
 LARGE = 1 << 22  # pixels from which several threads pay
 BLOCK = 1 << 18  # pixels per block, where the window along the first axis is short
 LARGEST_BLOCK = 1 << 22  # and where it is long
-MOST_THREADS = 8  # each holds a block
 
 
 class TwoNearest(NamedTuple):
@@ -67,8 +65,8 @@ def nearest_two(
         longer with it. None is 30 pixels of the finest axis, which serves a `sigma` up
         to 5 in `separation_term`; ``math.inf`` reports every distance.
     threads
-        Number of threads; None is one per core, as numba counts them, up to eight, and
-        a single one for arrays below four million pixels.
+        Number of threads; None is one per core, up to eight, and a single one for
+        arrays below four million pixels.
 
     Notes
     -----
@@ -160,8 +158,7 @@ def nearest_two_codes(
 ) -> TwoNearest:
     """Do the work of `nearest_two` for checked arguments."""
     if threads is None:
-        cores = min(int(numba.config.NUMBA_NUM_THREADS), MOST_THREADS)
-        threads = cores if codes.size >= LARGE else 1
+        threads = core_count() if codes.size >= LARGE else 1
     plan = plan_search(codes.shape, spacing, cutoff, int(codes.max(initial=0)))
     return search(codes, plan, threads)
 
@@ -271,11 +268,5 @@ def search(codes: NDArray[np.int32], plan: Plan, threads: int) -> TwoNearest:
             flat = distance[block].reshape(-1)
             to_distance(keys.reshape(-1), flat, plan.shift, plan.limit, plan.area)
 
-    starts = range(0, len(codes), rows)
-    if threads > 1 and len(starts) > 1:
-        with ThreadPoolExecutor(threads) as pool:
-            list(pool.map(fill, starts))
-    else:
-        for start in starts:
-            fill(start)
+    for_each(fill, range(0, len(codes), rows), threads)
     return result

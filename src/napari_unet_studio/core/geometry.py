@@ -1,9 +1,10 @@
 """Overlap-tile geometry: which window to read, which core to keep, how to mirror.
 
-A network sees a *read* window and answers for a *core* inside it. With enough context on
-each side (:attr:`~.networks.spec.NetworkSpec.halo`) and cores on multiples of the
+A network sees a *read* window and answers for a *core* inside it. With enough context
+on each side (:attr:`~.networks.spec.NetworkSpec.halo`) and cores on multiples of the
 network's divisor, the cores put together equal the answer for the whole image
-(Ronneberger et al. 2015, figure 2). Windows that leave the image are filled by mirroring.
+(Ronneberger et al. 2015, figure 2). Windows that leave the image are filled by
+mirroring.
 """
 
 import itertools
@@ -35,7 +36,8 @@ class Tile:
     Parameters
     ----------
     core
-        The image pixels this tile answers for. The cores of a plan cover every pixel once.
+        The image pixels this tile answers for. The cores of a plan cover every pixel
+        once.
     read
         The window the network sees. It may start below 0 and stop beyond the image.
     crop
@@ -92,9 +94,9 @@ def plan_tiles(shape: Sequence[int], spec: NetworkSpec, max_voxels: int) -> Tile
     Returns
     -------
     TilePlan
-        All windows have one shape. For padded networks the windows stay inside the image
-        extended to the next multiple of the divisor; for valid ones they reach `trim`
-        pixels out of it.
+        All windows have one shape. For padded networks the windows stay inside the
+        image extended to the next multiple of the divisor; for valid ones they reach
+        `trim` pixels out of it.
 
     Examples
     --------
@@ -174,8 +176,8 @@ def _spans(size: int, axis: int, spec: NetworkSpec, count: int) -> list[Span]:
 def mirror_indices(start: int, stop: int, size: int) -> NDArray[np.intp]:
     """Map positions start..stop-1, possibly outside, into 0..size-1 by mirroring.
 
-    The edge pixel is not repeated, and the reflection goes on for windows wider than the
-    image. An axis of one pixel repeats that pixel.
+    The edge pixel is not repeated, and the reflection goes on for windows wider than
+    the image. An axis of one pixel repeats that pixel.
 
     Examples
     --------
@@ -195,8 +197,8 @@ def read_mirrored(array: Any, window: Sequence[slice]) -> NDArray[Any]:
     Parameters
     ----------
     array
-        Anything with ``shape`` and slicing: numpy, dask, zarr, memory map. Only the part
-        under the window is read.
+        Anything with ``shape`` and slicing: numpy, dask, zarr, memory map. Only the
+        part under the window is read.
     window
         One slice with start and stop for each of the last axes.
 

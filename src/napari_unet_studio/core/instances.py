@@ -8,10 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 from skimage.measure import label as connected_components
-from skimage.morphology import reconstruction, remove_small_holes
-from skimage.segmentation import relabel_sequential, watershed
+from skimage.morphology import local_maxima, reconstruction
+from skimage.segmentation import expand_labels, relabel_sequential, watershed
 
 from napari_unet_studio.core.config import Config
+from napari_unet_studio.core.distances import nearest_two
 
 
 @dataclass(frozen=True)
@@ -25,17 +26,26 @@ class ObjectConfig(Config):
     min_size
         Smaller objects are removed; in pixels (voxels).
     fill_holes
-        Holes in an object up to this size are filled; in pixels (voxels).
+        Holes up to this size that one object encloses are filled; in pixels (voxels).
+        What reaches the border of the image is no hole.
+    close_gaps
+        Background between two objects up to this far apart goes to the nearer one: the
+        gap that training carves between touching objects, given back. In pixels.
     split
         Divide objects at necks: seeds are maxima of the distance to the border that are
         at least this many pixels deeper than the neck between them. 0 is off.
     """
 
     threshold: Annotated[float, {"min": 0.01, "max": 0.99, "step": 0.01}] = 0.5
-    min_size: Annotated[int, {"min": 0, "max": 10_000_000, "label": "Min size (px)"}] = 16
+    min_size: Annotated[
+        int, {"min": 0, "max": 10_000_000, "label": "Min size (px)"}
+    ] = 16
     fill_holes: Annotated[
         int, {"min": 0, "max": 10_000_000, "label": "Fill holes up to (px)"}
     ] = 64
+    close_gaps: Annotated[
+        int, {"min": 0, "max": 20, "label": "Close gaps up to (px)"}
+    ] = 0
     split: Annotated[
         float, {"min": 0.0, "max": 50.0, "step": 0.25, "label": "Split at necks (px)"}
     ] = 0.0
@@ -72,7 +82,7 @@ def label_objects(
     """
     mask = probability >= config.threshold
     if config.fill_holes:
-        mask = remove_small_holes(mask, max_size=config.fill_holes)
+        mask = mask | _small_holes(mask, config.fill_holes)
     labels = connected_components(mask, connectivity=1)
     if config.split:
         labels = _split(mask, labels, config.split, spacing)
@@ -81,7 +91,56 @@ def label_objects(
         small = size < config.min_size
         small[0] = False
         labels[small[labels]] = 0
-    return relabel_sequential(labels)[0].astype(np.int32)
+    result: NDArray[np.int32] = relabel_sequential(labels)[0].astype(np.int32)
+    if config.close_gaps:
+        result = close_gaps(result, config.close_gaps, spacing)
+    return result
+
+
+def close_gaps(
+    labels: NDArray[np.int32], width: int, spacing: Sequence[float] | None = None
+) -> NDArray[np.int32]:
+    """Give the background between near objects to the nearer one of them.
+
+    Parameters
+    ----------
+    labels
+        Instance ids (*S).
+    width
+        Widest gap to close, in pixels of the finest axis. The outlines towards open
+        background stay where they are.
+    spacing
+        Pixel size per axis.
+
+    Examples
+    --------
+    >>> close_gaps(np.array([[0, 1, 1, 0, 0, 2, 0, 0, 0, 3]], dtype=np.int32), 2)
+    array([[0, 1, 1, 1, 2, 2, 0, 0, 0, 3]], dtype=int32)
+    """
+    step = [1.0] * labels.ndim if spacing is None else np.asarray(spacing, dtype=float)
+    step = np.asarray(step) / np.min(step)
+    d1, d2 = nearest_two(labels, tuple(step.tolist()), cutoff=width + 1.0)
+    # Two objects `width` pixels apart: their borders are width + 1 from one another.
+    between = (labels == 0) & (d1 + d2 < width + 1.5)
+    grown = expand_labels(labels, distance=width, spacing=tuple(step.tolist()))
+    return np.where(between, np.asarray(grown), labels).astype(np.int32)
+
+
+def _small_holes(mask: NDArray[np.bool_], max_size: int) -> NDArray[np.bool_]:
+    """Return the holes of up to `max_size` pixels.
+
+    Corners connect the background as faces connect objects. So a hole lies in one
+    object only, and filling it never joins two.
+    """
+    if sum(size > 1 for size in mask.shape) < 2:
+        return np.zeros_like(mask)  # nothing can be enclosed in a row
+    background = connected_components(~mask, connectivity=mask.ndim)
+    small = np.bincount(background.ravel()) <= max_size
+    small[0] = False  # the objects
+    for axis, size in enumerate(mask.shape):
+        if size > 1:  # a stack of one plane has holes too
+            small[background.take((0, -1), axis=axis)] = False
+    return np.asarray(small[background])
 
 
 def _split(
@@ -90,13 +149,17 @@ def _split(
     depth: float,
     spacing: Sequence[float] | None,
 ) -> NDArray[Any]:
-    """Seeded watershed of the distance to the border, seeds by h-maxima of `depth`."""
+    """Seeded watershed of the distance to the border, one seed per deep maximum."""
     step = None if spacing is None else np.asarray(spacing) / np.min(spacing)
     distance = ndimage.distance_transform_edt(mask, sampling=step).astype(np.float32)
-    # h-maxima: regional maxima that survive lowering by `depth` and reconstruction.
+    # Extended maxima: cut off `depth` from every maximum; those whose neck is higher
+    # than that have become one plateau, also where they were equally high.
     lowered = reconstruction(np.maximum(distance - depth, 0), distance)
-    domes = distance - lowered > depth - 1e-3
+    domes = local_maxima(lowered, connectivity=mask.ndim) & mask
     seeds = connected_components(domes, connectivity=mask.ndim)
+    # Domes of two objects may meet at a corner: one seed for each object.
+    owner = seeds[domes].astype(np.int64) * (int(labels.max(initial=0)) + 1)
+    seeds[domes] = np.unique(owner + labels[domes], return_inverse=True)[1] + 1
     # Objects too shallow to hold a dome keep their component as one seed.
     seeded = np.zeros(int(labels.max(initial=0)) + 1, bool)
     seeded[labels[seeds > 0]] = True

@@ -1,5 +1,6 @@
 """Intensity normalisation, kept with the model so that prediction repeats training."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -45,13 +46,18 @@ class Normalisation:
                 f"The normalisation {self.method!r} is unknown; use percentile, zscore "
                 "or fixed."
             )
-        if self.low >= self.high:
+        finite = math.isfinite(self.low) and math.isfinite(self.high)
+        if not (finite and self.low < self.high):
             raise InputError(
                 f"Normalisation from {self.low} to {self.high} is empty; low must be "
                 "smaller than high."
             )
+        if self.method == "percentile" and not 0 <= self.low < self.high <= 100:
+            raise InputError(
+                f"The percentiles are {self.low} and {self.high}; choose from 0 to 100."
+            )
 
-    def fit(self, image: Any) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    def fit(self, image: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return offset and scale of each channel of an image (C, ...).
 
         Images of more than four million pixels a channel are measured on every n-th
@@ -65,33 +71,36 @@ class Normalisation:
         """
         channels = image.shape[0]
         if self.method == "fixed":
-            low = np.full(channels, self.low, dtype=np.float32)
-            return low, np.full(channels, self.high - self.low, dtype=np.float32)
+            low = np.full(channels, self.low, dtype=np.float64)
+            return low, np.full(channels, self.high - self.low, dtype=np.float64)
         sample = np.asarray(image[(slice(None), *_stride(image.shape[1:]))])
         flat = sample.reshape(channels, -1).astype(np.float64)
         check_finite(flat)
+        least, most = flat.min(axis=1), flat.max(axis=1)
         if self.method == "percentile":
             low, high = np.percentile(flat, (self.low, self.high), axis=1)
             # A few bright pixels on a flat ground: fall back to the whole range.
             full = high <= low
-            low = np.where(full, flat.min(axis=1), low)
-            high = np.where(full, flat.max(axis=1), high)
-            offset, scale = low, high - low
+            offset = np.where(full, least, low)
+            scale = np.where(full, most, high) - offset
         else:
             offset, scale = flat.mean(axis=1), flat.std(axis=1)
-        scale = np.where(scale > 0, scale, 1.0)
-        return offset.astype(np.float32), scale.astype(np.float32)
+        # The mean of equal values may be off by a rounding, their deviation above 0.
+        constant = least == most
+        return np.where(constant, least, offset), np.where(constant, 1.0, scale)
 
     @staticmethod
     def apply(
-        image: NDArray[Any], offset: NDArray[np.float32], scale: NDArray[np.float32]
+        image: NDArray[Any], offset: NDArray[np.floating], scale: NDArray[np.floating]
     ) -> NDArray[np.float32]:
-        """Return ``(image - offset) / scale`` per channel as float32, shape (C, ...)."""
+        """Return ``(image - offset) / scale`` per channel as float32 (C, ...)."""
         shape = (-1,) + (1,) * (image.ndim - 1)
         # float32 holds 24 bits: large offsets must go before the conversion.
-        shifted = image.astype(np.float64 if image.dtype.itemsize > 2 else np.float32)
-        result = (shifted - offset.reshape(shape)) / scale.reshape(shape)
-        return result.astype(np.float32)
+        working = np.float64 if image.dtype.itemsize > 2 else np.float32
+        result: NDArray[Any] = image.astype(working)
+        result -= offset.reshape(shape).astype(working)
+        result /= scale.reshape(shape).astype(working)
+        return result.astype(np.float32, copy=False)
 
 
 def check_finite(values: NDArray[Any]) -> None:

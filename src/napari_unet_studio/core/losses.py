@@ -22,8 +22,9 @@ def weighted_cross_entropy(
     Notes
     -----
     E = sum_x w(x) (-log p_{l(x)}(x)) / sum_x w(x), over pixels that are not ignored:
-    the energy of Ronneberger et al. 2015, eq. 1 (a loss is minus the paper's E), divided
-    by the total weight so that neither patch size nor weights change the step size.
+    the energy of Ronneberger et al. 2015, eq. 1 (a loss is minus the paper's E),
+    divided by the total weight so that neither patch size nor weights change the step
+    size.
     """
     valid = target != IGNORE
     if logits.shape[1] == 1:
@@ -47,9 +48,9 @@ def soft_dice(
 
     Notes
     -----
-    D_c = (2 sum w p_c y_c + 1) / (sum w p_c + sum w y_c + 1), over the whole batch, with
-    the smoothing of 1 that defines the coefficient of an absent class. A binary problem
-    counts its foreground only, several classes count all of them.
+    D_c = (2 sum w p_c y_c + 1) / (sum w p_c + sum w y_c + 1), over the whole batch,
+    with the smoothing of 1 that defines the coefficient of an absent class. A binary
+    problem counts its foreground only, several classes count all of them.
     """
     if logits.shape[1] == 1:
         probability = torch.sigmoid(logits)
@@ -71,15 +72,16 @@ def soft_dice(
 def cross_entropy_and_dice(
     logits: Tensor, target: Tensor, weight_map: Tensor | None = None
 ) -> Tensor:
-    """Half the weighted cross-entropy plus the unweighted soft Dice loss.
+    """Half the weighted cross-entropy plus the weighted soft Dice loss.
 
     Notes
     -----
-    The mixture of U-Net++ (Zhou et al. 2018, eq. 3). The weight map goes into the
-    cross-entropy only: Dice already balances the classes and looks at regions as wholes.
+    The mixture of U-Net++ (Zhou et al. 2018, eq. 3), with the weight map in both terms:
+    a Dice term that counts all pixels alike would hide the thin gaps between objects
+    again.
     """
     entropy = weighted_cross_entropy(logits, target, weight_map)
-    return 0.5 * entropy + soft_dice(logits, target)
+    return 0.5 * entropy + soft_dice(logits, target, weight_map)
 
 
 Loss = Callable[[Tensor, Tensor, Tensor | None], Tensor]
@@ -94,7 +96,10 @@ LOSSES: Mapping[str, Loss] = MappingProxyType(
 
 
 def over_heads(
-    loss: Loss, heads: Sequence[Tensor], target: Tensor, weight_map: Tensor | None = None
+    loss: Loss,
+    heads: Sequence[Tensor],
+    target: Tensor,
+    weight_map: Tensor | None = None,
 ) -> Tensor:
     """Average a loss over the heads of a deeply supervised network."""
     total = torch.stack([loss(logits, target, weight_map) for logits in heads])

@@ -21,7 +21,7 @@ def _pair(first: ArrayLike, second: ArrayLike) -> tuple[IntArray, IntArray]:
     return a, b
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Confusion:
     """Pixel counts of every (predicted class, reference class); sums over images.
 
@@ -50,10 +50,22 @@ class Confusion:
         """Count the pixels of two arrays of class indices 0..num_classes - 1.
 
         Pixels whose reference is `ignore` are left out.
+
+        Raises
+        ------
+        InputError
+            If the shapes differ, or another value than these occurs.
         """
         p, r = _pair(predicted, reference)
         keep = np.ones(r.shape, bool) if ignore is None else r != ignore
-        codes = p[keep].astype(np.int64) * num_classes + r[keep].astype(np.int64)
+        p, r = p[keep].astype(np.int64), r[keep].astype(np.int64)
+        for values in (p, r):
+            if values.size and not 0 <= values.min() <= values.max() < num_classes:
+                raise InputError(
+                    f"There are classes from {values.min()} to {values.max()}; "
+                    f"expected are 0 to {num_classes - 1}."
+                )
+        codes = p * num_classes + r
         counts = np.bincount(codes.ravel(), minlength=num_classes**2)
         return cls(counts.reshape(num_classes, num_classes))
 
@@ -89,7 +101,7 @@ class Confusion:
         return float(np.nanmean(values)) if np.isfinite(values).any() else float("nan")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Overlap:
     """Sparse overlap of two instance labellings; no step loops over objects.
 
@@ -122,14 +134,16 @@ class Overlap:
             first[keep],
             second[keep],
             pixels[keep].astype(np.int64),
-            np.bincount(p.ravel()).astype(np.int64),
-            np.bincount(r.ravel()).astype(np.int64),
+            np.bincount(p.ravel(), minlength=1).astype(np.int64),
+            np.bincount(r.ravel(), minlength=1).astype(np.int64),
         )
 
     @property
     def iou(self) -> NDArray[np.float64]:
         """Intersection over union of each overlapping pair."""
-        areas = self.predicted_area[self.predicted] + self.reference_area[self.reference]
+        areas = (
+            self.predicted_area[self.predicted] + self.reference_area[self.reference]
+        )
         return self.pixels / (areas - self.pixels)
 
 
@@ -206,18 +220,22 @@ def touching_pairs(labels: ArrayLike, within: int = 1) -> NDArray[np.intp]:
     [[1, 2], [2, 3]]
     """
     array = np.asarray(labels)
+    if within < 1:
+        raise InputError(f"The distance within is {within}; it must be 1 or more.")
     found = []
     for offset in np.ndindex(*(2 * within + 1,) * array.ndim):
         shift = tuple(o - within for o in offset)
         if shift <= (0,) * array.ndim:
             continue  # each direction once
-        here = tuple(slice(max(0, -s), min(n, n - s)) for s, n in zip(shift, array.shape))
-        there = tuple(slice(max(0, s), min(n, n + s)) for s, n in zip(shift, array.shape))
+        if any(abs(s) >= n for s, n in zip(shift, array.shape, strict=True)):
+            continue  # further apart than the image is long
+        here = tuple(slice(max(0, -s), -s if s > 0 else None) for s in shift)
+        there = tuple(slice(max(0, s), s if s < 0 else None) for s in shift)
         a, b = array[here].ravel(), array[there].ravel()
         meet = (a != b) & (a > 0) & (b > 0)
         pairs = np.stack((a[meet], b[meet]), axis=1).astype(np.intp)
         found.append(np.unique(np.sort(pairs, axis=1), axis=0))
-    return np.unique(np.concatenate(found), axis=0)
+    return np.unique(np.concatenate([np.empty((0, 2), np.intp), *found]), axis=0)
 
 
 def pairs_kept_apart(

@@ -1,12 +1,12 @@
-"""Unfinished trainings: network, optimiser and progress in one archive, without pickle."""
+"""Unfinished trainings: network, optimiser and progress in one file, no pickle."""
 
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_unet_studio.io.archive import Archive, write_archive
-from napari_unet_studio.io.model import Model, ModelCard
-from napari_unet_studio.io.model_file import build_with
+from napari_unet_studio.io.model import Model
+from napari_unet_studio.io.model_file import build_with, fitting, read_card_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -64,14 +64,26 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
         If it is not a whole checkpoint.
     """
     with Archive(path, "checkpoint") as archive:
-        card = ModelCard.from_dict(archive.document("card"))
+        card = read_card_of(archive)
         network = build_with(card, archive.tensors("weights"), archive)
-        best = archive.tensors("best") if "best.safetensors" in archive else None
+        best = None
+        if "best.safetensors" in archive:
+            best = fitting(network.state_dict(), archive.tensors("best"), archive)
+        parameters = list(network.parameters())
         state: dict[int, dict[str, Tensor]] = {}
         for key, tensor in archive.tensors("moments").items():
             index, _, name = key.partition(".")
-            state.setdefault(int(index), {})[name] = tensor
+            number = int(index) if index.isdecimal() else len(parameters)
+            shapes = [p.shape for p in parameters[number : number + 1]]
+            # A moment is as large as its parameter, a counter is one number.
+            if not shapes or (tensor.ndim and tensor.shape != shapes[0]):
+                raise archive.broken(f"its optimiser does not fit (first: {key})")
+            state.setdefault(number, {})[name] = tensor
         groups = archive.document("optimiser").get("param_groups")
+        if not isinstance(groups, list) or [
+            number for group in groups for number in dict(group).get("params", ())
+        ] != list(range(len(parameters))):
+            raise archive.broken("its optimiser has other parameters than its network")
         optimiser = {"state": state, "param_groups": groups}
         return Checkpoint(
             Model(network, card), best, optimiser, archive.document("state")

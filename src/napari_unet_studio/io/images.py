@@ -1,10 +1,9 @@
 """Images from and to files, with axes and pixel size."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
 
 import numpy as np
 import tifffile
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 
 from napari_unet_studio.core.errors import InputError, StorageError
 from napari_unet_studio.io.atomic import atomic_write
+from napari_unet_studio.io.pixel_size import ome_zarr_sizes, spacing_of, tiff_sizes
 
 _PICTURES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp"}
 SUFFIXES = frozenset({".tif", ".tiff", ".npy", ".zarr", *_PICTURES})
@@ -30,7 +30,8 @@ class ImageFile:
     channel_axis
         Axis of `array` that holds channels, or None.
     spacing
-        Pixel size of the spatial axes in `unit`, or None if the file does not say.
+        Pixel size of the spatial axes in `unit`, or None if the file states none in a
+        metric unit.
     unit
         "um" or "pixel".
     """
@@ -60,34 +61,58 @@ def read_image(path: str | Path) -> ImageFile:
     if not path.exists():
         raise StorageError(f"{path} does not exist; check the path.")
     try:
-        if path.suffix == ".zarr":
-            return _read_zarr(path)
-        if path.suffix == ".npy":
-            return _named(np.load(path, allow_pickle=False), None, path)
-        if path.suffix.lower() in _PICTURES:
-            from PIL import Image
+        return _read(path)
+    except InputError:
+        raise
+    except Exception as error:  # broken files make the readers raise almost anything
+        reason = str(error) or type(error).__name__
+        raise StorageError(
+            f"{path} cannot be read as an image: {reason.rstrip('.')}. It may be "
+            "incomplete; copy or save it again."
+        ) from error
 
-            with Image.open(path) as picture:
-                grey = picture.mode in ("1", "L", "I", "F", "I;16")
-                array = np.asarray(picture if grey else picture.convert("RGB"))
-            return ImageFile(array, "YX", None if grey else -1)
-        with tifffile.TiffFile(path) as tiff:
-            series = tiff.series[0]
-            axes = series.axes
-            if "S" in axes[:-1]:
-                # Samples before YX: what writers make of a stack of 3 or 4 planes.
-                axes = axes.replace("S", "Q")
-            spacing, unit = _tiff_spacing(tiff)
-            found = _named(series.asarray(), axes, path)
-            if spacing is not None:
-                spacing = spacing[-len(found.axes.replace("T", "")) :]
-            return ImageFile(
-                found.array, found.axes, found.channel_axis, spacing, unit
-            )
-    except (OSError, ValueError, tifffile.TiffFileError, EOFError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise StorageError(f"{path} cannot be read as an image: {error}.") from error
+
+def _read(path: Path) -> ImageFile:
+    suffix = path.suffix.lower()
+    if suffix == ".zarr":
+        return _read_zarr(path)
+    if suffix == ".npy":
+        array = np.load(path, allow_pickle=False)
+        if not isinstance(array, np.ndarray):
+            raise ValueError("it is an archive of several arrays")
+        return _named(array, None, path)
+    if suffix in _PICTURES:
+        return _read_picture(path)
+    return _read_tiff(path)
+
+
+def _read_picture(path: Path) -> ImageFile:
+    from PIL import Image
+
+    with Image.open(path) as picture:
+        grey = picture.mode in ("1", "L", "I", "F") or picture.mode.startswith("I;16")
+        array = np.array(picture if grey else picture.convert("RGB"))
+    return ImageFile(array, "YX", None if grey else -1)
+
+
+def _read_tiff(path: Path) -> ImageFile:
+    with tifffile.TiffFile(path) as tiff:
+        series = tiff.series[0]
+        planes = int((tiff.imagej_metadata or {}).get("images", 1))
+        if series.kind != "imagej" and planes > len(tiff.pages):
+            raise ValueError(f"it holds {len(tiff.pages)} of {planes} planes")
+        axes = series.axes
+        if "S" in axes[:-1]:
+            # Samples before YX: what writers make of a stack of 3 or 4 planes.
+            axes = axes.replace("S", "Q")
+        found = _named(series.asarray(), axes, path)
+        return _with_spacing(found, tiff_sizes(tiff))
+
+
+def _with_spacing(image: ImageFile, sizes: dict[str, float]) -> ImageFile:
+    spacing = spacing_of(image.axes, sizes)
+    unit = "pixel" if spacing is None else "um"
+    return replace(image, spacing=spacing, unit=unit)
 
 
 def read_labels(path: str | Path) -> NDArray[Any]:
@@ -118,6 +143,8 @@ def write_tiff(
     ------
     StorageError
         If the file cannot be written.
+    InputError
+        If 32 bits do not hold the whole numbers, or the values are of an odd type.
     """
     path = Path(path)
     metadata: dict[str, Any] = {"axes": axes}
@@ -126,8 +153,7 @@ def write_tiff(
         for axis, size in zip(spatial, spacing, strict=True):
             metadata[f"PhysicalSize{axis}"] = float(size)
             metadata[f"PhysicalSize{axis}Unit"] = "µm"
-    if array.dtype == bool or array.dtype == np.int64:
-        array = array.astype(np.uint8 if array.dtype == bool else np.int32)
+    array = _as_ome_type(array, path)
     with atomic_write(path) as file:
         tifffile.imwrite(
             file,
@@ -140,18 +166,41 @@ def write_tiff(
     return path
 
 
+def _as_ome_type(array: NDArray[Any], path: Path) -> NDArray[Any]:
+    """Return an array in the nearest type that OME-TIFF knows, without loss."""
+    if array.dtype == bool:
+        return array.astype(np.uint8)
+    if array.dtype == np.float16:
+        return array.astype(np.float32)
+    if array.dtype.kind in "iu" and array.dtype.itemsize == 8:
+        low, high = int(array.min(initial=0)), int(array.max(initial=0))
+        for narrow in (np.int32, np.uint32):
+            limits = np.iinfo(narrow)
+            if limits.min <= low and high <= limits.max:
+                return array.astype(narrow)
+        raise InputError(
+            f"{path} cannot hold values from {low} to {high}: TIFF takes 32 bits. "
+            "Renumber the labels first."
+        )
+    if array.dtype.kind not in "iuf":
+        raise InputError(f"{path} cannot hold values of type {array.dtype}.")
+    return array
+
+
 def _named(array: NDArray[Any], axes: str | None, path: Path) -> ImageFile:
     """Name the axes: S and C hold channels, an unnamed axis before YX is Z."""
     if axes is None:
-        axes = "TZYX"[-array.ndim :] if array.ndim < 5 else "?" * array.ndim
-    axes = axes.replace("S", "C")
-    for unnamed in "QI":
-        axes = axes.replace(unnamed, "Z" if "Z" not in axes else "T", 1)
+        axes = "TZYX"[-array.ndim :] if 1 < array.ndim < 5 else "?" * array.ndim
+    axes = axes.replace("S", "C").replace("I", "Q")
+    free = [axis for axis in "ZT" if axis not in axes]
+    while "Q" in axes and free:  # the last unnamed one first
+        before, _, after = axes.rpartition("Q")
+        axes = before + free.pop(0) + after
     names = axes.replace("C", "", 1)
     if list(names) != [a for a in "TZYX" if a in names] or not names.endswith("YX"):
         raise InputError(
-            f"{path} has axes {axes} of lengths {array.shape}; only time, z, channel, y "
-            "and x are understood. Save it with one of each at most."
+            f"{path} has axes {axes} of lengths {array.shape}; only time, z, channel, "
+            "y and x are understood. Save it with one of each at most."
         )
     channel = axes.index("C") if "C" in axes else None
     return ImageFile(array, names, channel)
@@ -164,53 +213,32 @@ def _read_zarr(path: Path) -> ImageFile:
 
     node = zarr.open(str(path), mode="r")
     axes = None
+    sizes: dict[str, float] = {}
     if isinstance(node, zarr.Group):
-        attributes = dict(node.attrs)
-        attributes = dict(attributes.get("ome", attributes))  # type: ignore[arg-type, call-overload]
-        scales: Any = attributes.get("multiscales")
-        if not scales:
-            raise InputError(f"{path} is a zarr group without an OME-Zarr image in it.")
+        attributes: Any = dict(node.attrs)
+        scales = attributes.get("ome", attributes).get("multiscales")
+        if not scales or "axes" not in scales[0]:
+            raise InputError(
+                f"{path} is a zarr group without an OME-Zarr image with named axes in "
+                "it; choose one of the arrays inside."
+            )
+        finest = scales[0]["datasets"][0]
         axes = "".join(
             str(axis["name"] if isinstance(axis, dict) else axis).upper()
             for axis in scales[0]["axes"]
         )
-        node = node[scales[0]["datasets"][0]["path"]]  # type: ignore[assignment]
+        sizes = ome_zarr_sizes(
+            scales[0]["axes"],
+            finest.get("coordinateTransformations", ()),
+            scales[0].get("coordinateTransformations", ()),
+        )
+        node = node[str(finest["path"])]
     array = da.from_zarr(node)
-    found = _named(array, axes, path)
+    found = _with_spacing(_named(array, axes, path), sizes)
     if found.channel_axis is not None and array.shape[found.channel_axis] == 1:
-        return ImageFile(array[(slice(None),) * found.channel_axis + (0,)], found.axes, None)
+        plane = array[(slice(None),) * found.channel_axis + (0,)]
+        return replace(found, array=plane, channel_axis=None)
     return found
-
-
-def _tiff_spacing(
-    tiff: tifffile.TiffFile,
-) -> tuple[tuple[float, float, float] | None, str]:
-    """Return (z, y, x) in micrometres if an OME or ImageJ header states them."""
-    if tiff.is_ome and tiff.ome_metadata:
-        try:
-            root = ElementTree.fromstring(tiff.ome_metadata)
-        except ElementTree.ParseError:
-            return None, "pixel"
-        pixels = next((e for e in root.iter() if e.tag.endswith("}Pixels")), None)
-        if pixels is None or "PhysicalSizeX" not in pixels.attrib:
-            return None, "pixel"
-        unit = pixels.get("PhysicalSizeXUnit", "µm")
-        if unit not in ("µm", "um", "micron"):
-            return None, "pixel"
-        x = float(pixels.attrib["PhysicalSizeX"])
-        y = float(pixels.get("PhysicalSizeY", x))
-        return (float(pixels.get("PhysicalSizeZ", y)), y, x), "um"
-    header = tiff.imagej_metadata or {}
-    if str(header.get("unit", "")).replace("\\u00B5", "µ") not in ("um", "µm", "micron"):
-        return None, "pixel"
-    tags = tiff.pages[0].tags  # type: ignore[union-attr]
-    sizes = []
-    for name in ("YResolution", "XResolution"):
-        tag = tags.get(name)
-        if tag is None or not tag.value[0]:
-            return None, "pixel"
-        sizes.append(tag.value[1] / tag.value[0])
-    return (float(header.get("spacing", sizes[0])), sizes[0], sizes[1]), "um"
 
 
 def write_json(path: str | Path, values: Any) -> Path:

@@ -1,5 +1,6 @@
 """A trained network with everything needed to use it again."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -9,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_unet_studio.core.errors import ModelFileError
+from napari_unet_studio.core.instances import ObjectConfig
 from napari_unet_studio.core.intensity import Normalisation
 from napari_unet_studio.core.networks.spec import NetworkSpec, spec_from_dict
 
@@ -41,6 +43,8 @@ class ModelCard:
         Unit of `spacing`.
     threshold
         Probability from which a pixel is foreground.
+    gap
+        Pixels of background that the training target had between touching objects.
     description, licence
         For people.
     training
@@ -57,12 +61,13 @@ class ModelCard:
 
     name: str
     spec: NetworkSpec
-    normalisation: Normalisation = Normalisation()
+    normalisation: Normalisation = field(default_factory=Normalisation)
     target: Literal["objects", "classes"] = "objects"
     class_values: tuple[int, ...] = (0, 1)
     spacing: tuple[float, ...] | None = None
     unit: str = "pixel"
     threshold: float = 0.5
+    gap: int = 0
     description: str = ""
     licence: str = ""
     training: Mapping[str, Any] = field(default_factory=dict)
@@ -75,6 +80,11 @@ class ModelCard:
     def axes(self) -> str:
         """Spatial axes of the network's input, such as "YX"."""
         return "ZYX"[-self.spec.ndim :]
+
+    @property
+    def objects(self) -> ObjectConfig:
+        """How probabilities of this network become objects by default."""
+        return ObjectConfig(threshold=self.threshold, close_gaps=self.gap)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the card as plain JSON types."""
@@ -94,8 +104,11 @@ class ModelCard:
         """
         fields = dict(values)
         schema = fields.pop("schema", None)
-        if not isinstance(schema, int):
-            raise ModelFileError("The model card states no schema version.")
+        if not isinstance(schema, int) or schema < 1:
+            raise ModelFileError(
+                "The model card states no schema version; choose a file saved by "
+                "napari-unet-studio."
+            )
         if schema > SCHEMA_VERSION:
             raise ModelFileError(
                 f"The model has schema version {schema}; this version reads up to "
@@ -109,16 +122,39 @@ class ModelCard:
                 fields["spacing"] = tuple(float(v) for v in fields["spacing"])
             fields["data"] = tuple(fields.get("data", ()))
             card = cls(**fields)
-        except (KeyError, TypeError, ValueError) as error:
+            card._check()
+        except KeyError as error:
             raise ModelFileError(
-                f"The model card is damaged or foreign: {error}."
+                f"The model card is damaged or foreign: it has no field {error}."
             ) from error
-        if card.target not in ("objects", "classes") or not 0 < card.threshold < 1:
+        except (ArithmeticError, TypeError, ValueError) as error:
+            reason = str(error).rstrip(".")
             raise ModelFileError(
-                f"The model card has target {card.target!r} and threshold "
-                f"{card.threshold!r}, which this version cannot use."
-            )
+                f"The model card is damaged or foreign: {reason}."
+            ) from error
         return card
+
+    def _check(self) -> None:
+        """Raise a ValueError or TypeError for a field that could not be used."""
+        texts = (self.name, self.unit, self.description, self.licence, self.created)
+        tables = (self.training, self.scores, self.versions, *self.data)
+        if not all(isinstance(text, str) for text in texts):
+            raise TypeError("a text is no text")
+        if not all(isinstance(table, Mapping) for table in tables):
+            raise TypeError("a table is no table")
+        if self.target not in ("objects", "classes"):
+            raise ValueError(f"the target {self.target!r} is unknown")
+        classes = max(2, self.spec.num_classes)
+        if self.target == "classes" and len(self.class_values) != classes:
+            raise ValueError(f"{len(self.class_values)} values for {classes} classes")
+        if not all(-(2**31) <= value < 2**31 for value in self.class_values):
+            raise ValueError("a class value exceeds 32 bits")
+        if self.spacing is not None and (
+            len(self.spacing) != self.spec.ndim
+            or not all(0 < size < math.inf for size in self.spacing)
+        ):
+            raise ValueError(f"the spacing {self.spacing} does not suit {self.axes}")
+        _ = self.objects  # checks its own fields
 
 
 class Model:

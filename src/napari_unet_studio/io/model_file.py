@@ -5,6 +5,9 @@ file is executed.
 """
 
 import io
+import struct
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
 
 SUFFIX = ".unet"
 _THUMBNAIL = "thumbnail.png"
+_LARGEST_THUMBNAIL = 4096**2  # pixels
 
 
 def save_model(model: Model, path: str | Path, half: bool = False) -> Path:
@@ -30,7 +34,7 @@ def save_model(model: Model, path: str | Path, half: bool = False) -> Path:
         path = path.with_name(path.name + SUFFIX)
     tensors = model.network.state_dict()
     if half:
-        tensors = {k: t.half() if t.is_floating_point() else t for k, t in tensors.items()}
+        tensors = {k: _halved(t) for k, t in tensors.items()}
     files = {}
     if model.thumbnail is not None:
         files[_THUMBNAIL] = encode_png(model.thumbnail)
@@ -49,7 +53,16 @@ def read_card(path: str | Path) -> ModelCard:
         If it is not a whole model file of a known version.
     """
     with Archive(path, "model file") as archive:
-        return ModelCard.from_dict(archive.document("card"))
+        return read_card_of(archive)
+
+
+def read_card_of(archive: Archive) -> ModelCard:
+    """Read the card in an opened archive."""
+    values = archive.document("card")
+    try:
+        return ModelCard.from_dict(values)
+    except ModelFileError as error:
+        raise ModelFileError(f"{archive.path} cannot be used. {error}") from error
 
 
 def load_model_file(path: str | Path) -> Model:
@@ -63,7 +76,7 @@ def load_model_file(path: str | Path) -> Model:
         If it is not a whole model file of a known version, or its weights do not fit.
     """
     with Archive(path, "model file") as archive:
-        card = ModelCard.from_dict(archive.document("card"))
+        card = read_card_of(archive)
         tensors = archive.tensors("weights")
         thumbnail = _thumbnail(archive)
         network = build_with(card, tensors, archive)
@@ -81,20 +94,40 @@ def build_with(
             network = build(card.spec)
     except (ConfigError, RuntimeError) as error:
         raise archive.broken(f"its network cannot be built ({error})") from error
-    expected = network.state_dict()
+    tensors = fitting(network.state_dict(), tensors, archive)
+    network.load_state_dict(tensors, assign=True)
+    return network.requires_grad_(True)
+
+
+def fitting(
+    expected: Mapping[str, "Tensor"], tensors: Mapping[str, "Tensor"], archive: Archive
+) -> dict[str, "Tensor"]:
+    """Return tensors in the expected types if names, shapes and values fit, or raise.
+
+    Weights may come in any precision of 16 bits or more.
+    """
+    import torch
+
+    weights = {torch.float16, torch.bfloat16, torch.float32, torch.float64}
     wrong = sorted(set(expected) ^ set(tensors)) or [
-        name for name in expected if expected[name].shape != tensors[name].shape
+        name
+        for name, like in expected.items()
+        if like.shape != tensors[name].shape
+        or tensors[name].dtype
+        not in (weights if like.dtype in weights else {like.dtype})
     ]
     if wrong:
-        raise archive.broken(
-            f"its weights do not fit its {card.spec.family} network (first: {wrong[0]})"
-        )
+        raise archive.broken(f"its weights do not fit its network (first: {wrong[0]})")
     for name, tensor in tensors.items():
         if not bool(torch.isfinite(tensor).all()):
             raise archive.broken(f"its weights contain NaN or infinity (in {name})")
-        tensors[name] = tensor.to(expected[name].dtype)
-    network.load_state_dict(tensors, assign=True)
-    return network.requires_grad_(True)
+    return {name: tensors[name].to(like.dtype) for name, like in expected.items()}
+
+
+def _halved(tensor: "Tensor") -> "Tensor":
+    """Return weights in half precision, unless they are too large for it."""
+    half = tensor.half() if tensor.is_floating_point() else tensor
+    return half if bool(half.isfinite().all()) else tensor
 
 
 def encode_png(picture: NDArray[np.uint8]) -> bytes:
@@ -111,11 +144,10 @@ def _thumbnail(archive: Archive) -> NDArray[np.uint8] | None:
 
     if _THUMBNAIL not in archive:
         return None
-    try:
-        data = io.BytesIO(archive.read(_THUMBNAIL))
-        with Image.open(data, formats=["PNG"]) as image:
-            if image.width * image.height > 4096**2:
-                return None
-            return np.asarray(image.convert("RGB"))
-    except (OSError, SyntaxError, ModelFileError):
-        return None  # a picture is not worth refusing a model for
+    with suppress(Exception):  # a picture is not worth refusing a model for
+        data = archive.read(_THUMBNAIL)
+        width, height = struct.unpack(">II", data[16:24])  # before anything is unpacked
+        if width * height <= _LARGEST_THUMBNAIL:
+            with Image.open(io.BytesIO(data), formats=["PNG"]) as image:
+                return np.array(image.convert("RGB"))
+    return None

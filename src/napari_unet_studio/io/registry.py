@@ -79,5 +79,6 @@ def load_model(name_or_path: str | Path | Model) -> Model:
         return load_model_file(path)
     raise ModelFileError(
         f"There is no model named {str(name_or_path)!r}; known are "
-        f"{', '.join(known) or 'none'}. Give one of these or the path of a {SUFFIX} file."
+        f"{', '.join(known) or 'none'}. Give one of these or the path of a {SUFFIX} "
+        "file."
     )

@@ -7,9 +7,9 @@ from functools import cache
 from typing import Any
 
 import torch
-from torch import nn
+from torch.nn import functional
 
-from napari_unet_studio.core.errors import DeviceError
+from napari_unet_studio.core.errors import DeviceError, StudioError
 
 
 def available_devices() -> list[str]:
@@ -60,18 +60,19 @@ def bfloat16_wins(device: str) -> bool:
     slower than float32.
     """
     if device.startswith("cuda"):
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     if device != "cpu":
         return False
-    convolution = nn.Conv2d(32, 32, 3, padding=1).to(memory_format=torch.channels_last)
+    weight = torch.zeros(32, 32, 3, 3).to(memory_format=torch.channels_last)
     image = torch.zeros(1, 32, 128, 128).to(memory_format=torch.channels_last)
 
     def race(dtype: torch.dtype) -> float:
         best = float("inf")
-        with torch.inference_mode(), torch.autocast("cpu", dtype, dtype != torch.float32):
+        enabled = dtype != torch.float32
+        with torch.inference_mode(), torch.autocast("cpu", dtype, enabled):
             for _ in range(4):
                 start = time.perf_counter()
-                convolution(image)
+                functional.conv2d(image, weight, padding=1)
                 best = min(best, time.perf_counter() - start)
         return best
 
@@ -80,9 +81,37 @@ def bfloat16_wins(device: str) -> bool:
 
 def autocast(device: str, precision: str) -> AbstractContextManager[Any]:
     """Return the context for a forward pass: bfloat16 where "auto" finds it faster."""
+    kind = device.split(":")[0]
     if precision == "auto" and bfloat16_wins(device):
-        return torch.autocast(device.split(":")[0], torch.bfloat16)
+        return torch.autocast(kind, torch.bfloat16)
+    if precision == "float32" and kind == "cuda":
+        return _without_tf32()
     return nullcontext()
+
+
+@contextmanager
+def _without_tf32() -> Iterator[None]:
+    """Let convolutions keep the 24 bits of float32; TF32, torch's default, has 11."""
+    before = torch.backends.cudnn.allow_tf32
+    torch.backends.cudnn.allow_tf32 = False
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.allow_tf32 = before
+
+
+@contextmanager
+def seeded(device: str, seed: int) -> Iterator[None]:
+    """Seed torch's own generators in the block, and put them back afterwards."""
+    cuda = device.startswith("cuda")
+    with torch.random.fork_rng(devices=[device] if cuda else []):
+        # Not torch.manual_seed, which seeds the generators of all devices.
+        torch.default_generator.manual_seed(seed)
+        if cuda:
+            torch.cuda.manual_seed(seed)
+        elif device == "mps":
+            torch.mps.manual_seed(seed)
+        yield
 
 
 def memory_format(device: str, ndim: int) -> torch.memory_format:
@@ -109,6 +138,23 @@ def is_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
     text = str(error).lower()
-    return isinstance(error, RuntimeError) and (
-        "out of memory" in text or "can't allocate memory" in text
+    return isinstance(error, RuntimeError) and any(
+        words in text
+        for words in (
+            "out of memory",
+            "not enough memory",
+            "can't allocate memory",
+            "status_alloc_failed",
+        )
     )
+
+
+@contextmanager
+def enough_memory(otherwise: str) -> Iterator[None]:
+    """Raise a DeviceError that says `otherwise` where memory runs out in the block."""
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if isinstance(error, StudioError) or not is_out_of_memory(error):
+            raise
+        raise DeviceError(otherwise) from error

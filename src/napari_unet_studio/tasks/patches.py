@@ -11,10 +11,10 @@ from torch import Tensor
 
 from napari_unet_studio.core.augment import AugmentConfig, augment, draw
 from napari_unet_studio.core.geometry import read_mirrored
-from napari_unet_studio.core.intensity import Normalisation, check_finite
+from napari_unet_studio.core.intensity import Normalisation
 from napari_unet_studio.core.networks.blocks import centre_crop
 from napari_unet_studio.core.networks.spec import NetworkSpec, Shape
-from napari_unet_studio.tasks.training_data import Item
+from napari_unet_studio.tasks.items import Item
 
 # Share of the patches that are centred near a labelled pixel, for sparse objects.
 _NEAR_FOREGROUND = 0.5
@@ -74,9 +74,10 @@ class PatchSource:
         images, targets, weights = [], [], []
         for number in chosen.tolist():
             item = self.items[number]
-            box = _around(_centre(item, shape, rng), window)
+            # Where the borders of valid networks lie beyond the frame is mirrored.
+            centre = _centre(item, self.spec.output_shape(shape), rng)
+            box = _around(centre, window)
             block = read_mirrored(item.image, box)
-            check_finite(block)
             images.append(Normalisation.apply(block, item.offset, item.scale))
             targets.append(read_mirrored(item.target, box))
             if item.weight_map is not None:
@@ -98,7 +99,7 @@ class PatchSource:
 
 
 def _centre(item: Item, shape: Shape, rng: np.random.Generator) -> NDArray[np.intp]:
-    """Choose a patch centre such that the patch lies in the frame where it can."""
+    """Choose a patch centre such that the labelled part lies in the frame if it can."""
     size = np.array(item.target.shape)
     half = np.minimum(np.array(shape) // 2, size // 2)
     if len(item.foreground) and rng.random() < _NEAR_FOREGROUND:
@@ -106,11 +107,10 @@ def _centre(item: Item, shape: Shape, rng: np.random.Generator) -> NDArray[np.in
         centre = centre + rng.integers(-half // 2, half // 2 + 1)
     else:
         centre = rng.integers(0, size)
-    return np.clip(centre, half, np.maximum(half, size - half))
+    chosen: NDArray[np.intp] = np.clip(centre, half, np.maximum(half, size - half))
+    return chosen
 
 
 def _around(centre: NDArray[np.intp], window: Shape) -> tuple[slice, ...]:
     starts = centre - np.array(window) // 2
-    return tuple(
-        slice(int(a), int(a) + w) for a, w in zip(starts, window, strict=True)
-    )
+    return tuple(slice(int(a), int(a) + w) for a, w in zip(starts, window, strict=True))

@@ -1,61 +1,22 @@
 """Overlap-tile prediction as a task."""
 
-import copy
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
 
-from napari_unet_studio.core.axes import Frames, over_frames
-from napari_unet_studio.core.config import Config, Device, Precision
-from napari_unet_studio.core.errors import DeviceError, InputError
-from napari_unet_studio.core.geometry import (
-    Tile,
-    TilePlan,
-    plan_tiles,
-    read_mirrored,
-)
+from napari_unet_studio.core.axes import Frames, over_frames, spatial_ndim
+from napari_unet_studio.core.errors import InputError
 from napari_unet_studio.core.instances import ObjectConfig, label_objects
-from napari_unet_studio.core.intensity import check_finite
-from napari_unet_studio.core.networks.spec import Shape
 from napari_unet_studio.io.model import Model, ModelCard
-from napari_unet_studio.tasks.device import (
-    autocast,
-    choose_device,
-    freed,
-    is_out_of_memory,
-    memory_format,
-)
+from napari_unet_studio.tasks.device import choose_device, enough_memory, freed
+from napari_unet_studio.tasks.predict_config import PredictConfig
 from napari_unet_studio.tasks.progress import Progress, ShouldStop, never
+from napari_unet_studio.tasks.tiles import TileRunner, output_channels
 
-# Side of a tile by device and number of axes: on CPUs larger ones are not faster.
-_TILE = {("cpu", 2): 512, ("cpu", 3): 128, ("gpu", 2): 1536, ("gpu", 3): 192}
-
-
-@dataclass(frozen=True)
-class PredictConfig(Config):
-    """Where and how a network runs over an image.
-
-    Parameters
-    ----------
-    device
-        "auto" takes the fastest device of this computer.
-    precision
-        "auto" computes in bfloat16 where the device is faster with it, which moves
-        probabilities by about 0.001; "float32" is exact.
-    tile
-        Side of a tile in pixels; its shape is chosen so that least is computed. Tiles
-        overlap by what the network sees, so the result does not depend on them. 0 is
-        automatic.
-    """
-
-    device: Device = "auto"
-    precision: Precision = "auto"
-    tile: Annotated[int, {"min": 0, "max": 16384, "step": 64, "label": "Tile (px)"}] = 0
+__all__ = ["PredictConfig", "Prediction", "interpret", "predict"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,7 +54,7 @@ class Prediction:
 def predict(
     image: Any,
     model: Model,
-    config: PredictConfig = PredictConfig(),
+    config: PredictConfig | None = None,
     *,
     objects: ObjectConfig | None = None,
     axes: str | None = None,
@@ -111,7 +72,7 @@ def predict(
     model
         A trained model.
     config
-        Device, precision and tiles.
+        Device, precision and tiles; None is the default.
     objects
         How probabilities become labels; the default takes the model's threshold.
     axes, channel_axis
@@ -138,43 +99,33 @@ def predict(
     DeviceError
         If the device is absent, or its memory too small for even the smallest tile.
     """
+    config = config or PredictConfig()
     card = model.card
     frames = Frames.of(image, card.spec.ndim, axes, channel_axis)
     _check_channels(frames, card)
+    _check_spacing(spacing, frames.axes)
     device = choose_device(config.device)
-    objects = objects or ObjectConfig(threshold=card.threshold)
+    objects = objects or card.objects
+    shape = (output_channels(card), *frames.leading, *frames.shape)
+    gigabytes = 4 * np.prod(shape, dtype=float) / 1e9
+    with enough_memory(
+        f"The probabilities of this image fill {gigabytes:.0f} GB, more than there is "
+        "memory. Predict the image in parts."
+    ):
+        probabilities = np.empty(shape, np.float32)
     offset, scale = card.normalisation.fit(frames.channels_first())
-    channels = 1 if card.target == "objects" else card.spec.num_classes
-    probabilities = np.empty((channels, *frames.leading, *frames.shape), np.float32)
-    ndim = card.spec.ndim
-    cap = config.tile**ndim if config.tile else default_cap(device, ndim)
-    notes: list[str] = []
-    if np.all(scale == 1) and np.ptp(np.asarray(frames.array)) == 0:
-        notes.append(
-            f"The image is constant, every pixel is {offset[0]:g}: nothing to segment."
-        )
-    with freed(device):
-        runner = TileRunner(model, device, config.precision)
+    with freed(device), TileRunner(model, device, config.precision) as runner:
+        if config.tile:
+            runner.cap = config.tile**card.spec.ndim
         for number, (index, frame) in enumerate(frames):
-            done = False
-            while not done:
-                plan = plan_tiles(frames.shape, card.spec, cap)
-                total = len(plan) * len(frames) + 1
-                try:
-                    for step, tile in enumerate(plan, start=number * len(plan)):
-                        if should_stop():
-                            return None
-                        yield Progress(step, total, "Predicting")
-                        block = read_mirrored(frame, tile.read)
-                        check_finite(block)
-                        block = card.normalisation.apply(block, offset, scale)
-                        answer = runner(block, tile)
-                        probabilities[(slice(None), *index, *tile.core)] = answer
-                    done = True
-                except (RuntimeError, MemoryError) as error:
-                    cap = _smaller(plan, frames.shape, card, error, device)
-                    notes.append(f"Memory ran out: tiles reduced to {cap} pixels.")
-        del runner
+            place: tuple[slice | int, ...] = (slice(None), *index)
+            result = probabilities[place]
+            for tile, tiles in runner.fill(result, frame, offset, scale):
+                if should_stop():
+                    return None
+                total = tiles * len(frames) + 1
+                yield Progress(number * tiles + tile, total, "Predicting")
+        notes = [*runner.notes, *_about_constant(runner)]
     yield Progress(total - 1, total, "Finding objects")
     if should_stop():
         return None
@@ -210,43 +161,6 @@ def interpret(
     return mask.astype(np.int32), labels
 
 
-def default_cap(device: str, ndim: int) -> int:
-    """Return the pixels of a tile that suit a device."""
-    return int(_TILE["cpu" if device == "cpu" else "gpu", ndim] ** ndim)
-
-
-class TileRunner:
-    """The network on its device, from a normalised block to probabilities."""
-
-    def __init__(self, model: Model, device: str, precision: str) -> None:
-        # A copy: the model may be in use elsewhere, and stays on the CPU.
-        self.network: nn.Module = copy.deepcopy(model.network).eval()
-        self.layout = memory_format(device, model.card.spec.ndim)
-        self.network.to(device=device, memory_format=self.layout)  # type: ignore[call-overload]
-        self.card = model.card
-        self.device, self.precision = device, precision
-
-    @torch.inference_mode()
-    def __call__(self, block: NDArray[np.float32], tile: Tile) -> NDArray[np.float32]:
-        x = torch.from_numpy(np.ascontiguousarray(block))[None].to(self.device)
-        with autocast(self.device, self.precision):
-            logits: Tensor = self.network(x.to(memory_format=self.layout))
-        result = probabilities_of(logits[(0, slice(None), *tile.crop)].float(), self.card)
-        answer: NDArray[np.float32] = result.cpu().numpy()
-        return answer
-
-
-def probabilities_of(logits: Tensor, card: ModelCard) -> Tensor:
-    """Return probabilities (C', *S) of the logits (C, *S) of one image.
-
-    For the target "objects" C' is 1, the foreground, whatever C.
-    """
-    if card.spec.num_classes == 1:
-        return torch.sigmoid(logits)
-    probabilities = torch.softmax(logits, dim=0)
-    return probabilities[1:2] if card.target == "objects" else probabilities
-
-
 def _check_channels(frames: Frames, card: ModelCard) -> None:
     expected, found = card.spec.in_channels, frames.channels
     if expected == found:
@@ -257,27 +171,25 @@ def _check_channels(frames: Frames, card: ModelCard) -> None:
         else "choose another layer or another model"
     )
     raise InputError(
-        f"The model {card.name!r} takes {expected} channel{'s' * (expected > 1)} but the "
-        f"image has {found}; {remedy}."
+        f"The model {card.name!r} takes {expected} channel{'s' * (expected > 1)} but "
+        f"the image has {found}; {remedy}."
     )
 
 
-def _smaller(
-    plan: TilePlan,
-    shape: Shape,
-    card: ModelCard,
-    error: RuntimeError | MemoryError,
-    device: str,
-) -> int:
-    """Return a smaller cap for the tiles after running out of memory, or raise."""
-    if not is_out_of_memory(error):
-        raise error
-    if device.startswith("cuda"):
-        torch.cuda.empty_cache()
-    cap = int(np.prod(plan.window)) // 2
-    if plan_tiles(shape, card.spec, cap).window == plan.window:
-        raise DeviceError(
-            f"The memory of {device} does not suffice for a tile of {plan.window} "
-            "pixels, the smallest possible. Choose the device cpu or a smaller network."
-        ) from error
-    return cap
+def _check_spacing(spacing: Sequence[float] | None, axes: str) -> None:
+    count = spatial_ndim(axes)
+    if spacing is None:
+        return
+    if len(spacing) != count or not all(0 < step < np.inf for step in spacing):
+        raise InputError(
+            f"The spacing {tuple(spacing)} does not fit the axes {axes}: give {count} "
+            "numbers above 0, the pixel size of each spatial axis."
+        )
+
+
+def _about_constant(runner: TileRunner) -> list[str]:
+    """Return what to say of an image whose pixels are all the same, else nothing."""
+    if runner.pixel is None or not runner.constant:
+        return []
+    value = ", ".join(f"{v:g}" for v in runner.pixel.ravel().tolist())
+    return [f"The image is constant, every pixel is {value}: nothing to segment."]

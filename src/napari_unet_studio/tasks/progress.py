@@ -5,9 +5,12 @@ yields it asks ``should_stop()``; so progress and cancelling need neither callba
 threads, and scripts, windows and tests all run the same code.
 """
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:  # loads torch
+    from napari_unet_studio.tasks.validate import Preview
 
 Result = TypeVar("Result")
 ShouldStop = Callable[[], bool]
@@ -33,6 +36,33 @@ class Progress:
     def routine(self) -> bool:
         """Whether the record says nothing but the count, so that one may be skipped."""
         return True
+
+
+@dataclass(frozen=True)
+class TrainProgress(Progress):
+    """One step of a training.
+
+    Parameters
+    ----------
+    loss
+        Mean loss since the last reading, where it was read.
+    scores
+        Scores on the validation frames, after a validation round.
+    preview
+        The first validation frame, after a validation round.
+    seconds_left
+        Estimated time to the end.
+    """
+
+    loss: float | None = None
+    scores: Mapping[str, float] | None = None
+    preview: "Preview | None" = None
+    seconds_left: float | None = None
+
+    @property
+    def routine(self) -> bool:
+        """Whether the record carries neither loss nor scores nor a preview."""
+        return self.loss is None and self.scores is None and self.preview is None
 
 
 def never() -> bool:

@@ -55,7 +55,9 @@ class TrainConfig(Config):
     target: Literal["objects", "classes"] = "objects"
     updates: Annotated[int, {"min": 1, "max": 10_000_000, "step": 100}] = 1000
     batch: Annotated[int, {"min": 1, "max": 1024, "label": "Batch size"}] = 4
-    patch: Annotated[int, {"min": 0, "max": 4096, "step": 16, "label": "Patch (px)"}] = 0
+    patch: Annotated[
+        int, {"min": 0, "max": 4096, "step": 16, "label": "Patch (px)"}
+    ] = 0
     learning_rate: Annotated[float, {"min": 1e-7, "max": 1.0, "step": 1e-5}] = 1e-3
     loss: Loss = "cross-entropy + dice"
     weights: WeightConfig = field(default_factory=WeightConfig)

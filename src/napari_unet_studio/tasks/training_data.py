@@ -3,28 +3,25 @@
 import hashlib
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 from skimage.measure import label as connected_components
 
-from napari_unet_studio.core.axes import Frames
+from napari_unet_studio.core.axes import Frames, spatial_ndim
 from napari_unet_studio.core.carve import carve_gap
 from napari_unet_studio.core.errors import InputError
-from napari_unet_studio.core.intensity import Normalisation
+from napari_unet_studio.core.intensity import Normalisation, check_finite
 from napari_unet_studio.core.networks.spec import NetworkSpec
 from napari_unet_studio.core.weights import WeightConfig, separation_weights
+from napari_unet_studio.tasks.items import Item, split
 from napari_unet_studio.tasks.progress import Progress
 
 Role = Literal["train", "validate", "off"]
 Target = Literal["objects", "classes"]
 
 _MAX_CLASSES = 64
-# From so many frames on, whole frames are held out instead of pieces of them.
-_FRAMES_TO_HOLD_OUT = 5
-# Smallest sides of the two parts when a piece of a frame is held out.
-_LEAST_TRAIN, _LEAST_HELD = 32, 16
 _POSITIONS = 4096
 
 
@@ -57,54 +54,6 @@ class Pair:
     spacing: tuple[float, ...] | None = None
 
 
-@dataclass(frozen=True, eq=False)
-class Item:
-    """One labelled frame.
-
-    Parameters
-    ----------
-    image
-        Grey values (C, *S) as they came.
-    offset, scale
-        Normalisation of each channel.
-    target
-        Class indices (*S), int16; -1 is ignored.
-    labels
-        Instance ids (*S), for object scores.
-    weight_map
-        Pixel weights (*S), or None for 1 everywhere.
-    foreground
-        Some positions of labelled pixels, (n, ndim); patches are drawn around these.
-    name
-        For messages.
-    """
-
-    image: Any
-    offset: NDArray[np.float32]
-    scale: NDArray[np.float32]
-    target: NDArray[np.int16]
-    labels: NDArray[Any]
-    weight_map: NDArray[np.float32] | None
-    foreground: NDArray[np.intp]
-    name: str
-
-    def part(self, axis: int, start: int, stop: int) -> "Item":
-        """Return the slab ``start:stop`` along a spatial axis, without copying."""
-        box = (slice(None),) * axis + (slice(start, stop),)
-        weights = None if self.weight_map is None else self.weight_map[box]
-        inside = (self.foreground[:, axis] >= start) & (self.foreground[:, axis] < stop)
-        moved = self.foreground[inside].copy()
-        moved[:, axis] -= start
-        return replace(
-            self,
-            image=self.image[(slice(None), *box)],
-            target=self.target[box],
-            labels=self.labels[box],
-            weight_map=weights,
-            foreground=moved,
-        )
-
-
 class Dataset(NamedTuple):
     """Frames to fit and frames to judge by, and what was said about them."""
 
@@ -124,9 +73,14 @@ def check_pairs(pairs: Sequence[Pair]) -> list[Pair]:
     """
     used = []
     for number, pair in enumerate(pairs, start=1):
+        name = pair.name or f"pair {number}"
+        if pair.role not in get_args(Role):
+            raise InputError(
+                f"The role of {name!r} is {pair.role!r}; choose one of "
+                f"{', '.join(get_args(Role))}."
+            )
         if pair.role == "off":
             continue
-        name = pair.name or f"pair {number}"
         labels = np.asarray(pair.labels)
         if labels.dtype.kind not in "bui":
             raise InputError(
@@ -134,23 +88,23 @@ def check_pairs(pairs: Sequence[Pair]) -> list[Pair]:
                 "numbers are needed. Convert them, for example with "
                 "labels.astype('int32')."
             )
-        expected = list(np.shape(pair.image))
-        if pair.channel_axis is not None:
-            del expected[pair.channel_axis]
-        if tuple(expected) != labels.shape:
+        frames = Frames.of(pair.image, 2, pair.axes, pair.channel_axis)
+        expected = (*frames.leading, *frames.shape)
+        if expected != labels.shape:
             raise InputError(
-                f"The image {name!r} has {tuple(expected)} pixels but its labels have "
+                f"The image {name!r} has {expected} pixels but its labels have "
                 f"{labels.shape}; choose the labels that were painted on it."
             )
         if labels.size and labels.min() < 0:
             raise InputError(
                 f"The labels of {name!r} contain {labels.min()}; ids must be 0 or more."
             )
-        used.append(replace(pair, labels=labels, name=name))
+        spacing = _checked_spacing(pair.spacing, frames.axes, name)
+        used.append(replace(pair, labels=labels, name=name, spacing=spacing))
     if not any(pair.role == "train" for pair in used):
         raise InputError(
-            "There is nothing to train on: give at least one image with labels the role "
-            "train."
+            "There is nothing to train on: give at least one image with labels the "
+            "role train."
         )
     if not any(pair.labels.any() for pair in used if pair.role == "train"):
         raise InputError(
@@ -185,7 +139,13 @@ def class_values(pairs: Sequence[Pair], target: Target) -> tuple[int, ...]:
         )
     if len(values) < 2:
         raise InputError(
-            f"The labels hold only the value {values[0]}; two classes are needed at least."
+            f"The labels hold only the value {values[0]}; two classes are needed at "
+            "least."
+        )
+    if values[-1] > np.iinfo(np.int32).max:
+        raise InputError(
+            f"The labels hold the value {values[-1]}, too large for a class; use "
+            "numbers up to 255, for example."
         )
     return tuple(values)
 
@@ -217,28 +177,35 @@ def prepare(
     fit, judge = sets["train"], sets["validate"]
     notes = []
     if not judge and hold_out > 0:
-        fit, judge = _split(fit, hold_out, spec, seed)
-    if not any(judge):
+        fit, judge = split(fit, hold_out, spec, seed)
+    train = tuple(item for items in fit for item in items)
+    validate = tuple(item for items in judge for item in items)
+    if validate and not any((item.target > 0).any() for item in validate):
+        validate = ()
+        notes.append(
+            "No validation: the labels to judge by are background everywhere, so the "
+            "last weights are kept."
+        )
+    elif not validate:
         notes.append(
             "No validation: nothing could be held out, so the last weights are kept."
         )
-    train = tuple(item for items in fit for item in items)
     if all(item.target.min() == item.target.max() for item in train):
         raise InputError(
             "The labels to train on are one class everywhere; label some pixels of "
             "another class, or of the background."
         )
-    return Dataset(train, tuple(i for items in judge for i in items), tuple(notes))
+    return Dataset(train, validate, tuple(notes))
 
 
 def digest(pair: Pair) -> dict[str, str]:
-    """Return the name of a pair and a SHA-256 of its labels and, in memory, its image."""
+    """Return name, role and a SHA-256 of the labels and, if in memory, the image."""
     code = hashlib.sha256()
     for array in (pair.labels, pair.image):
         if isinstance(array, np.ndarray):
             code.update(str((array.shape, array.dtype)).encode())
             code.update(np.ascontiguousarray(array).data)
-    return {"name": pair.name, "sha256": code.hexdigest()}
+    return {"name": pair.name, "role": pair.role, "sha256": code.hexdigest()}
 
 
 def _items(
@@ -250,15 +217,11 @@ def _items(
     values: tuple[int, ...],
 ) -> list[Item]:
     frames = Frames.of(pair.image, spec.ndim, pair.axes, pair.channel_axis)
+    _check_pixels(pair.name, frames)
     offset, scale = normalisation.fit(frames.channels_first())
     spacing = None if pair.spacing is None else pair.spacing[-spec.ndim :]
     items = []
     for index, image in frames:
-        if np.all(scale == 1) and np.ptp(np.asarray(image)) == 0:
-            raise InputError(
-                f"The image {pair.name!r} is constant, every pixel is {offset[0]:g}; "
-                "there is nothing to learn from. Set its role to off."
-            )
         labels = pair.labels[index]
         ids = labels
         if target == "objects":
@@ -279,6 +242,8 @@ def _items(
                 weights.sigma,
                 spacing=spacing,
                 balance=weights.balance,
+                gap=weights.gap if target == "objects" else 0,
+                inside=weights.inside,
             )
         name = f"{pair.name} {list(index)}" if index else pair.name
         positions = _positions(truth)
@@ -288,44 +253,41 @@ def _items(
     return items
 
 
+def _check_pixels(name: str, frames: Frames) -> None:
+    """Raise an InputError if a pixel is not finite, or all of them are the same."""
+    first = constant = None
+    for _, image in frames:
+        block = np.asarray(image)
+        check_finite(block)
+        if first is None:
+            first = block[:, *(slice(0, 1),) * frames.ndim]
+            constant = True
+        constant = constant and bool((block == first).all())
+    if constant and first is not None:
+        value = ", ".join(f"{v:g}" for v in first.ravel().tolist())
+        raise InputError(
+            f"The image {name!r} is constant, every pixel is {value}; there is nothing "
+            "to learn from. Set its role to off."
+        )
+
+
+def _checked_spacing(
+    spacing: Sequence[float] | None, axes: str, name: str
+) -> tuple[float, ...] | None:
+    if spacing is None:
+        return None
+    steps = tuple(float(step) for step in spacing)
+    count = spatial_ndim(axes)
+    if len(steps) != count or not all(0 < step < np.inf for step in steps):
+        raise InputError(
+            f"The spacing {steps} of {name!r} does not fit its axes {axes}: give "
+            f"{count} numbers above 0, the pixel size of each spatial axis."
+        )
+    return steps
+
+
 def _positions(truth: NDArray[np.int16]) -> NDArray[np.intp]:
     """Evenly chosen positions of labelled pixels, at most `_POSITIONS`."""
     flat = np.flatnonzero(truth > 0)
     flat = flat[:: max(1, len(flat) // _POSITIONS)]
     return np.stack(np.unravel_index(flat, truth.shape), axis=1)
-
-
-def _split(
-    groups: list[list[Item]], share: float, spec: NetworkSpec, seed: int
-) -> tuple[list[list[Item]], list[list[Item]]]:
-    if len(groups) >= _FRAMES_TO_HOLD_OUT:
-        order = np.random.default_rng(seed).permutation(len(groups)).tolist()
-        count = max(1, round(share * len(groups)))
-        return [groups[i] for i in order[count:]], [groups[i] for i in order[:count]]
-    fit, judge = [], []
-    for items in groups:
-        if len(items) >= _FRAMES_TO_HOLD_OUT:
-            count = max(1, round(share * len(items)))
-            fit.append(items[:-count])
-            judge.append(items[-count:])
-            continue
-        parts = [_cut(item, share, spec) for item in items]
-        fit.append([first for first, _ in parts])
-        judge.append([second for _, second in parts if second is not None])
-    return fit, judge
-
-
-def _cut(item: Item, share: float, spec: NetworkSpec) -> tuple[Item, Item | None]:
-    """Cut a frame into a part to fit, a gap, and a part to judge by, if it is large."""
-    shape = item.target.shape
-    axis = int(np.argmax(shape))
-    held = round(share * shape[axis])
-    gap = min(spec.receptive_field[axis] // 2, shape[axis] // 8)
-    kept = shape[axis] - held - gap
-    if held < _LEAST_HELD or kept < _LEAST_TRAIN:
-        return item, None
-    first = item.part(axis, 0, kept)
-    second = item.part(axis, kept + gap, shape[axis])
-    if not (first.target > 0).any() or not (second.target > 0).any():
-        return item, None
-    return first, second

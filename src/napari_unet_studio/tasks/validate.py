@@ -1,18 +1,16 @@
 """Judging a network on held-out frames while it trains."""
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_unet_studio.core.geometry import plan_tiles, read_mirrored
-from napari_unet_studio.core.instances import ObjectConfig, label_objects
+from napari_unet_studio.core.instances import label_objects
 from napari_unet_studio.core.intensity import Normalisation
 from napari_unet_studio.core.metrics import Confusion, ObjectScores
 from napari_unet_studio.io.model import ModelCard
-from napari_unet_studio.tasks.predict import TileRunner, default_cap
-from napari_unet_studio.tasks.training_data import Item
+from napari_unet_studio.tasks.items import Item
+from napari_unet_studio.tasks.tiles import TileRunner, output_channels
 
 
 class Preview(NamedTuple):
@@ -35,18 +33,9 @@ class Preview(NamedTuple):
 
 def predict_item(runner: TileRunner, item: Item) -> NDArray[np.float32]:
     """Return the probabilities (C, *S) of one frame."""
-    shape = item.target.shape
-    plan = plan_tiles(shape, runner.card.spec, default_cap(runner.device, len(shape)))
-    result: NDArray[np.float32] | None = None
-    for tile in plan:
-        block = Normalisation.apply(
-            read_mirrored(item.image, tile.read), item.offset, item.scale
-        )
-        answer = runner(block, tile)
-        if result is None:
-            result = np.empty((len(answer), *shape), np.float32)
-        result[(slice(None), *tile.core)] = answer
-    assert result is not None  # a plan has one tile at least
+    result = np.empty((output_channels(runner.card), *item.target.shape), np.float32)
+    for _ in runner.fill(result, item.image, item.offset, item.scale):
+        pass  # a frame of a training is small: no progress within
     return result
 
 
@@ -71,12 +60,9 @@ class Judge:
             found = probabilities.argmax(axis=0)
             self.pixels += Confusion.of(found, item.target, len(self.pixels.counts), -1)
             return
-        # The labels as painted: the gap carved for training is no error of the user's.
-        mask = probabilities[0] >= self.card.threshold
-        self.pixels += Confusion.of(mask, item.labels > 0)
-        labels = label_objects(
-            probabilities[0], ObjectConfig(threshold=self.card.threshold)
-        )
+        # What the user would get, against the labels as painted, before the carving.
+        labels = label_objects(probabilities[0], self.card.objects, self.card.spacing)
+        self.pixels += Confusion.of(labels > 0, item.labels > 0)
         self.objects += ObjectScores.of(labels, item.labels)
 
     def scores(self) -> dict[str, float]:
@@ -108,10 +94,11 @@ def collapsed(judge: Judge) -> bool:
     return bool(predicted == 1 and there > 1)
 
 
-def preview_of(item: Item, probabilities: Sequence[NDArray[np.float32]]) -> Preview:
-    """Return a frame with its prediction for a look."""
+def preview_of(item: Item, probabilities: NDArray[np.float32]) -> Preview:
+    """Return a frame with its prediction (C, *S) for a look."""
     block = np.asarray(item.image)
     image = Normalisation.apply(block, item.offset, item.scale)[0]
-    stack = np.asarray(probabilities)
-    shown = stack[0] if len(stack) == 1 else stack.argmax(axis=0).astype(np.float32)
+    shown = probabilities[0]
+    if len(probabilities) > 1:
+        shown = probabilities.argmax(axis=0).astype(np.float32)
     return Preview(item.name, image, shown)

@@ -1,13 +1,13 @@
 """What the dock widgets share: layer choices, run and cancel, progress, messages."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import napari.layers
 from magicgui.widgets import create_widget
 from magicgui.widgets.bases import CategoricalWidget
 from napari.utils.notifications import show_error, show_info, show_warning
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QEvent, Qt
 from qtpy.QtWidgets import (
     QFrame,
     QHBoxLayout,
@@ -26,9 +26,24 @@ from napari_unet_studio.widgets._worker import Failure, Job, Task
 __all__ = ["StudioWidget", "layer_choice", "show_error", "show_info", "show_warning"]
 
 
-def layer_choice(kind: type[napari.layers.Layer], tooltip: str) -> CategoricalWidget[Any]:
-    """Return a combo box of the viewer's layers of a type; see `reset_choices`."""
-    combo = create_widget(annotation=kind)
+def layer_choice(
+    kind: type[napari.layers.Layer],
+    tooltip: str,
+    choices: Callable[[Any], Sequence[napari.layers.Layer]] | None = None,
+) -> CategoricalWidget[Any]:
+    """Return a combo box of the viewer's layers of a type; see `reset_choices`.
+
+    Parameters
+    ----------
+    kind
+        Type of the layers.
+    tooltip
+        Shown over the combo box.
+    choices
+        Called with the combo box for the layers to offer; all of the type by default.
+    """
+    options = {} if choices is None else {"choices": choices}
+    combo = create_widget(annotation=kind, options=options)
     combo.native.setToolTip(tooltip)
     combo.native.setMinimumWidth(80)
     return combo  # type: ignore[return-value]
@@ -78,8 +93,10 @@ class StudioWidget(QWidget):
         self.progress.setVisible(False)
         self.status = QLabel("")
         self.status.setWordWrap(True)
-        self.status.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        footer = QVBoxLayout()
+        self.status.setTextInteractionFlags(
+            Qt.TextInteractionFlag.TextSelectableByMouse
+        )
+        self.footer = footer = QVBoxLayout()
         footer.setContentsMargins(8, 0, 8, 8)
         footer.setSpacing(6)
         footer.addLayout(self.buttons)
@@ -102,12 +119,30 @@ class StudioWidget(QWidget):
     def reset_choices(self, event: object = None) -> None:
         """Refresh the layer combo boxes; napari calls this when layers change."""
         for combo in self._choices:
-            combo.reset_choices(event)
+            layer = combo.value
+            with combo.changed.blocked():
+                combo.reset_choices(event)
+                # A renamed layer comes back under another text: it stays chosen.
+                if layer is not None and layer in combo.choices:
+                    combo.value = layer
+            if combo.value is not layer:
+                combo.changed.emit(combo.value)
 
     def showEvent(self, event: Any) -> None:  # noqa: N802
         """Refresh the layer choices: they come from the window, known from now on."""
         super().showEvent(event)
         self.reset_choices()
+
+    def event(self, event: Any) -> bool:
+        """Notice when napari closes the dock: it lets go of the widget for good."""
+        if event.type() == QEvent.Type.ParentChange and self.parent() is None:
+            self.on_closed()
+        return bool(super().event(event))
+
+    def on_closed(self) -> None:
+        """Stop what runs, because nobody could see its result any more."""
+        if self.job is not None:
+            self.job.stop()
 
     # -- work -------------------------------------------------------------------------
 
@@ -141,7 +176,7 @@ class StudioWidget(QWidget):
         """
         if self.running:
             return
-        job: Job[Any] = Job(task, title, self)
+        job: Job[Any] = Job(task, title, self, listed=True)
         self.job = job
         job.progressed.connect(self.on_progress)
         if on_progress is not None:

@@ -1,5 +1,6 @@
 """Forms made from configuration dataclasses: fields, limits, tooltips, nested groups."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import is_dataclass
 from functools import cache
@@ -8,7 +9,7 @@ from typing import Any, Generic, TypeVar, cast
 from docstring_parser import parse
 from magicgui.widgets import create_widget
 from magicgui.widgets.bases import ValueWidget
-from qtpy.QtCore import Qt, Signal
+from qtpy.QtCore import QEvent, QObject, Qt, Signal
 from qtpy.QtWidgets import QFormLayout, QLabel, QVBoxLayout, QWidget
 from superqt import QCollapsible
 
@@ -78,6 +79,7 @@ class Form(QWidget, Generic[Settings]):
                 continue
             editor = self._editor(kind, value, options)
             editor.native.setToolTip(texts.get(name, ""))
+            _Calm.down(editor.native)
             label = QLabel(options.get("label", name.replace("_", " ").capitalize()))
             label.setToolTip(texts.get(name, ""))
             layout.addRow(label, editor.native)
@@ -125,10 +127,33 @@ class Form(QWidget, Generic[Settings]):
         if kind is float:
             kind = float
             settings.setdefault("widget_type", "FloatSpinBox")
-        return cast(
+        editor = cast(
             "ValueWidget[Any]",
             create_widget(value=value, annotation=kind, options=settings),
         )
+        if 0 < settings.get("min", 0) < 1 and kind is float:
+            # The step alone decides otherwise, and rounds small numbers to 0.
+            places = -math.floor(math.log10(min(settings["min"], settings["step"])))
+            editor.native.setDecimals(max(places, editor.native.decimals()))
+            editor.value = value
+        return editor
+
+
+class _Calm(QObject):
+    """Lets the wheel scroll the form instead of changing a number on the way."""
+
+    @classmethod
+    def down(cls, editor: QWidget) -> None:
+        """Make an editor react to the wheel only after a click into it."""
+        editor.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        editor.installEventFilter(cls(editor))
+
+    def eventFilter(self, editor: Any, event: Any) -> bool:
+        """Pass the wheel on."""
+        if event.type() == QEvent.Type.Wheel and not editor.hasFocus():
+            event.ignore()
+            return True
+        return bool(super().eventFilter(editor, event))
 
 
 def aligned_form() -> QFormLayout:

@@ -47,6 +47,9 @@ class Job(QObject, Generic[Result]):
         For napari's activity bar.
     parent
         The widget that the job belongs to. When it goes, the task is stopped.
+    listed
+        Show the job in napari's activity bar. Not for small work that comes often: two
+        bars that begin at once leave napari's busy sign turning for ever.
     """
 
     progressed = Signal(object)
@@ -58,7 +61,9 @@ class Job(QObject, Generic[Result]):
     finished = Signal()
     """Always last."""
 
-    def __init__(self, task: Task[Result], title: str, parent: QObject) -> None:
+    def __init__(
+        self, task: Task[Result], title: str, parent: QObject, listed: bool = False
+    ) -> None:
         super().__init__(parent)
         self._stop = threading.Event()
         self._worker: Any = create_worker(
@@ -66,7 +71,7 @@ class Job(QObject, Generic[Result]):
             task,
             self._stop.is_set,
             _start_thread=False,
-            _progress={"total": 0, "desc": title},
+            _progress={"total": 0, "desc": title} if listed else False,
         )
         self._worker.yielded.connect(self.progressed)
         self._worker.returned.connect(self._on_returned)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_unet_studio.core.errors import ConfigError
 from napari_unet_studio.core.networks.spec import (
+    Channels,
     NetworkSpec,
     UNetPlusPlusSpec,
     UNetSpec,
@@ -15,25 +16,31 @@ from napari_unet_studio.core.networks.spec import (
 if TYPE_CHECKING:
     from torch import nn
 
+
+def _twice(*widths: int) -> Channels:
+    """Two convolutions of one width on each level."""
+    return tuple((width, width) for width in widths)
+
+
 NETWORKS: Mapping[str, NetworkSpec] = MappingProxyType(
     {
         # Small and quick: what a CPU can train while one waits.
-        "unet-16": UNetSpec(channels=(16, 32, 64, 128, 256), norm="batch"),
+        "unet-16": UNetSpec(channels=_twice(16, 32, 64, 128, 256), norm="batch"),
         # The "U-Net" that U-Net++ compares with: half the widths, no norm.
-        "unet-32": UNetSpec(channels=(32, 64, 128, 256, 512)),
+        "unet-32": UNetSpec(channels=_twice(32, 64, 128, 256, 512)),
         # The common modern form: padded, batch norm.
-        "unet": UNetSpec(channels=(64, 128, 256, 512, 1024), norm="batch"),
+        "unet": UNetSpec(channels=_twice(64, 128, 256, 512, 1024), norm="batch"),
         # Ronneberger et al. 2015, figure 1.
         "unet-2015": UNetSpec(
             num_classes=2,
-            channels=(64, 128, 256, 512, 1024),
+            channels=_twice(64, 128, 256, 512, 1024),
             padding="valid",
             dropout=0.5,
         ),
         # Zhou et al. 2018.
-        "unet++": UNetPlusPlusSpec(channels=(32, 64, 128, 256, 512)),
-        "unet++-16": UNetPlusPlusSpec(channels=(16, 32, 64, 128), norm="batch"),
-        "unet-3d": UNetSpec(ndim=3, channels=(16, 32, 64, 128), norm="batch"),
+        "unet++": UNetPlusPlusSpec(channels=_twice(32, 64, 128, 256, 512)),
+        "unet++-16": UNetPlusPlusSpec(channels=_twice(16, 32, 64, 128), norm="batch"),
+        "unet-3d": UNetSpec(ndim=3, channels=_twice(16, 32, 64, 128), norm="batch"),
         # Cicek et al. 2016, figure 2: widths double before each pooling.
         "unet-3d-2016": UNetSpec(
             ndim=3,
@@ -45,7 +52,7 @@ NETWORKS: Mapping[str, NetworkSpec] = MappingProxyType(
             up_keeps_width=True,
         ),
         "unet++-3d": UNetPlusPlusSpec(
-            ndim=3, channels=(16, 32, 64, 128), norm="batch"
+            ndim=3, channels=_twice(16, 32, 64, 128), norm="batch"
         ),
     }
 )

@@ -11,6 +11,12 @@ from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, Literal
 
 from napari_unet_studio.core.errors import ConfigError
+from napari_unet_studio.core.networks.checks import (
+    WIDEST,
+    check_choice,
+    check_whole,
+    check_widths,
+)
 
 Shape = tuple[int, ...]
 Channels = tuple[tuple[int, ...], ...]
@@ -45,24 +51,15 @@ class NetworkSpec:
     norm: Literal["none", "batch"] = "none"
 
     def __post_init__(self) -> None:
-        if self.ndim not in (2, 3):
-            raise ConfigError(f"ndim is {self.ndim}; a network has 2 or 3 spatial axes.")
-        for name in ("in_channels", "num_classes"):
-            if getattr(self, name) < 1:
-                raise ConfigError(
-                    f"{name} is {getattr(self, name)}; it must be 1 or more."
-                )
-        # Accept (32, 64) for ((32, 32), (64, 64)), and lists as JSON gives them.
-        widths = tuple(
-            (int(w), int(w)) if isinstance(w, int) else tuple(int(v) for v in w)
-            for w in self.channels
-        )
-        if len(widths) < 2 or any(len(w) == 0 or min(w) < 1 for w in widths):
-            raise ConfigError(
-                f"channels is {self.channels}; give two or more levels, each with "
-                "positive widths."
-            )
-        object.__setattr__(self, "channels", widths)
+        for name, low, high in (
+            ("ndim", 2, 3),
+            ("in_channels", 1, WIDEST),
+            ("num_classes", 1, WIDEST),
+        ):
+            value = check_whole(name, getattr(self, name), low, high)
+            object.__setattr__(self, name, value)
+        check_choice("norm", self.norm, ("none", "batch"))
+        object.__setattr__(self, "channels", check_widths(self.channels))
 
     @property
     def levels(self) -> int:
@@ -71,7 +68,7 @@ class NetworkSpec:
 
     @property
     def divisor(self) -> Shape:
-        """Shifts by multiples of this leave the pooling grid, and the output, unchanged."""
+        """Shifts by multiples of this leave the pooling grid and the output as is."""
         return (2 ** (self.levels - 1),) * self.ndim
 
     @property
@@ -83,9 +80,9 @@ class NetworkSpec:
     def halo(self) -> Shape:
         """Context a tile needs on each side so that its core equals the whole image's.
 
-        Valid for cores whose borders lie on multiples of :attr:`divisor`. It is itself a
-        multiple of the divisor for padded networks, and equal to :attr:`trim` for valid
-        ones.
+        It holds for cores whose borders lie on multiples of :attr:`divisor`. It is
+        itself a multiple of the divisor for padded networks, and equal to :attr:`trim`
+        for valid ones.
         """
         step = self.divisor[0]
         low, high = self._needed(0, step)
@@ -130,7 +127,7 @@ class NetworkSpec:
         return {"family": self.family, **asdict(self)}
 
     def _needed(self, low: int, high: int) -> tuple[int, int]:
-        """Return the input interval that the output pixels ``[low, high)`` depend on."""
+        """Return the input interval that output pixels ``[low, high)`` depend on."""
         raise NotImplementedError(type(self).__name__)
 
     def _reach(self, level: int) -> int:
@@ -184,8 +181,12 @@ class UNetSpec(NetworkSpec):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not 0 <= self.dropout < 1:
-            raise ConfigError(f"dropout is {self.dropout}; it must be in 0 to 1.")
+        check_choice("padding", self.padding, ("same", "valid"))
+        check_choice("up_keeps_width", self.up_keeps_width, (True, False))
+        if isinstance(self.dropout, str | bool) or not 0 <= self.dropout < 1:
+            raise ConfigError(
+                f"dropout is {self.dropout!r}; it must be a number from 0 to below 1."
+            )
 
     @property
     def trim(self) -> Shape:
@@ -277,6 +278,10 @@ class UNetPlusPlusSpec(NetworkSpec):
 
     deep_supervision: bool = True
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_choice("deep_supervision", self.deep_supervision, (True, False))
+
     @property
     def num_heads(self) -> int:
         """Number of supervised outputs."""
@@ -316,9 +321,13 @@ def spec_from_dict(values: Mapping[str, Any]) -> NetworkSpec:
     >>> spec_from_dict(spec.to_dict()) == spec
     True
     """
+    if not isinstance(values, Mapping):
+        raise ConfigError(
+            f"A network is described by names and values, not by {values!r:.80}."
+        )
     fields = dict(values)
     family = fields.pop("family", None)
-    if family not in SPECS:
+    if not isinstance(family, str) or family not in SPECS:
         raise ConfigError(
             f"The network family {family!r} is unknown; this version builds "
             f"{', '.join(SPECS)}. A newer version may know it."

@@ -36,7 +36,9 @@ class UNetPlusPlus(nn.Module):
         self.up = nn.ModuleList()
         for i, widths in enumerate(spec.channels):
             before = last[i - 1] if i else spec.in_channels
-            row = nn.ModuleList([convolutions(spec.ndim, before, widths, norm=spec.norm)])
+            row = nn.ModuleList(
+                [convolutions(spec.ndim, before, widths, norm=spec.norm)]
+            )
             ups = nn.ModuleList()
             for j in range(1, levels - i):
                 ups.append(ops.up(last[i + 1], last[i], 2, stride=2))

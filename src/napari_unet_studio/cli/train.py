@@ -1,0 +1,71 @@
+"""Training from files into a model file, with a checkpoint on the way."""
+
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from napari_unet_studio.cli import console
+from napari_unet_studio.cli.files import check_writable, refuse_existing
+from napari_unet_studio.cli.interrupt import until_interrupted
+from napari_unet_studio.core.errors import InputError
+from napari_unet_studio.io.model_file import SUFFIX
+from napari_unet_studio.tasks.progress import run
+from napari_unet_studio.tasks.train import train as train_task
+from napari_unet_studio.tasks.train_config import TrainConfig
+from napari_unet_studio.tasks.training_data import Pair
+
+
+def places(out: Path, resume: bool, overwrite: bool) -> tuple[Path, Path]:
+    """Return the files for model and checkpoint, after making sure they may be written.
+
+    Raises
+    ------
+    InputError
+        If one exists and neither `resume` nor `overwrite` allows to replace it.
+    StorageError
+        If the folder cannot be written to.
+    """
+    if not out.name:
+        raise InputError(f"{out} is no name for a file; give one with --out.")
+    model = out if out.suffix == SUFFIX else out.with_name(out.name + SUFFIX)
+    checkpoint = model.with_suffix(".ckpt")
+    refuse_existing(model, overwrite or resume)
+    if checkpoint.exists() and not (resume or overwrite):
+        raise InputError(
+            f"{checkpoint} holds an unfinished training; go on with it by --resume, "
+            "choose another place with --out, or allow --overwrite."
+        )
+    check_writable(model)
+    return model, checkpoint
+
+
+def train_files(
+    pairs: list[Pair], config: TrainConfig, out: Path, checkpoint: Path, resume: bool
+) -> dict[str, Any]:
+    """Train, save the model and return what is to be said about it."""
+    with console.progress_bar("Training") as report, until_interrupted() as should_stop:
+        task = train_task(
+            pairs,
+            config,
+            name=out.stem,
+            checkpoint=checkpoint,
+            resume=checkpoint if resume else None,
+            should_stop=should_stop,
+        )
+        model = run(task, report)
+        course = model.card.training
+        if not course["updates"]:
+            console.err.print("Stopped before the first update: nothing was written.")
+            raise typer.Exit(130)
+        path = model.save(out)
+        finished = course["updates"] >= config.updates
+        if finished:
+            checkpoint.unlink(missing_ok=True)
+    return {
+        "model": str(path),
+        **({} if finished else {"checkpoint": str(checkpoint)}),
+        **{k: course[k] for k in ("updates", "best_update", "seconds", "device")},
+        **{f"held-out {name}": value for name, value in model.card.scores.items()},
+        "notes": course["notes"],
+    }

@@ -1,0 +1,289 @@
+"""The course of one training: updates, validation rounds, checkpoints."""
+
+import math
+import time
+from collections.abc import Generator
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from napari_unet_studio.core.errors import (
+    ModelFileError,
+    StorageError,
+    StudioError,
+)
+from napari_unet_studio.core.losses import LOSSES, over_heads
+from napari_unet_studio.core.networks.catalog import build
+from napari_unet_studio.io.checkpoint import Checkpoint, save_checkpoint
+from napari_unet_studio.io.model import Model, ModelCard
+from napari_unet_studio.tasks.device import autocast, memory_format, seeded
+from napari_unet_studio.tasks.patches import Batch, PatchSource
+from napari_unet_studio.tasks.progress import Progress, ShouldStop, TrainProgress
+from napari_unet_studio.tasks.tiles import TileRunner
+from napari_unet_studio.tasks.train_config import TrainConfig
+from napari_unet_studio.tasks.training_data import Dataset
+from napari_unet_studio.tasks.validate import (
+    Judge,
+    Preview,
+    collapsed,
+    predict_item,
+    preview_of,
+    selection_score,
+)
+
+VALIDATIONS = 20  # rounds in the course of a training
+_REPORT = 10  # updates between two readings of the loss, which wait for the device
+_WARM_UP = 0.05  # share of the updates in which the rate rises
+_CLIP = 1.0  # largest norm of the gradient
+
+
+@dataclass
+class State:
+    """Where a training stands."""
+
+    step: int
+    best_score: float
+    best_step: int
+    scores: dict[str, float]
+    history: list[dict[str, Any]]
+    seconds: float
+    pending: list[float] = field(default_factory=list)  # losses since the last reading
+
+
+class _Clock:
+    """Measures the time spent on training: waiting to go on is not part of it."""
+
+    def __init__(self) -> None:
+        self._start = time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        """Seconds spent so far."""
+        return time.monotonic() - self._start
+
+    def without(self, record: Progress) -> Generator[Progress, None, None]:
+        """Yield a record; the time until the task is taken up again does not count."""
+        left = time.monotonic()
+        yield record
+        self._start += time.monotonic() - left
+
+
+class Course:
+    """The network, the optimiser and the state of one training."""
+
+    def __init__(
+        self,
+        card: ModelCard,
+        config: TrainConfig,
+        dataset: Dataset,
+        source: PatchSource,
+        device: str,
+        start: Checkpoint | None,
+    ) -> None:
+        self.card, self.config, self.device = card, config, device
+        self.dataset, self.source = dataset, source
+        self.layout = memory_format(device, card.spec.ndim)
+        if start is None:
+            with seeded("cpu", config.seed):
+                self.network = build(card.spec)
+        else:
+            self.network = start.model.network
+        self.network.to(device=device, memory_format=self.layout)  # type: ignore[call-overload]
+        self.optimiser = torch.optim.AdamW(self.network.parameters(), weight_decay=1e-4)
+        self.clock = _Clock()
+        self.unsaved = ""
+        self.best: dict[str, Tensor] | None = None
+        self.state = State(0, -math.inf, 0, {}, [], 0.0)
+        self._unread: list[Tensor] = []
+        self._cap: int | None = None
+        if start is not None:
+            self._restore(start)
+
+    def _restore(self, start: Checkpoint) -> None:
+        try:
+            self.optimiser.load_state_dict(start.optimiser)
+            self.state = State(**start.state)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise ModelFileError(
+                f"The checkpoint is damaged or of another version ({error}); start "
+                "anew."
+            ) from error
+        self.best = start.best
+
+    def run(
+        self, checkpoint: str | Path | None, should_stop: ShouldStop
+    ) -> Generator[Progress, None, Model]:
+        """Update the weights to the end, or until stopped."""
+        total, state = self.config.updates, self.state
+        every = max(1, total // VALIDATIONS)
+        first, before = state.step, state.seconds
+        self.clock = _Clock()
+        while state.step < total and not should_stop():
+            self._unread.append(self._update(self.source(state.step, self.device)))
+            state.step += 1
+            spent = self.clock.seconds
+            state.seconds = before + spent
+            left = spent / (state.step - first) * (total - state.step)
+            due = state.step % every == 0 or state.step == total
+            loss = None
+            if state.step % _REPORT == 0 or state.step in (1, total):
+                loss = self._read()
+            elif due:
+                self._settle()
+            yield from self.clock.without(
+                TrainProgress(
+                    state.step, total, "Training", loss=loss, seconds_left=left
+                )
+            )
+            if due:
+                scores, preview = yield from self._validate(total)
+                if checkpoint is not None:
+                    self._save(checkpoint)
+                yield from self.clock.without(
+                    TrainProgress(
+                        state.step, total, "Training", None, scores, preview, left
+                    )
+                )
+        if first < state.step < total:
+            self._settle()
+            if checkpoint is not None:
+                self._save(checkpoint)
+        return self._model()
+
+    def _update(self, batch: Batch) -> Tensor:
+        """Do one weight update and return its loss, still on the device."""
+        self.network.train()
+        step, total = self.state.step, self.config.updates
+        for group in self.optimiser.param_groups:
+            group["lr"] = self.config.learning_rate * _schedule(step, total)
+        # Dropout draws from torch's own generator: seeded by step, so that a resumed
+        # training repeats it, and put back, so that nobody else's is disturbed.
+        with seeded(self.device, self.config.seed * 1_000_003 + step):
+            with autocast(self.device, self.config.precision):
+                x = batch.images.to(memory_format=self.layout)
+                heads = self.network(x, every_head=True)
+            heads = [head.float() for head in heads]
+            loss = over_heads(
+                LOSSES[self.config.loss], heads, batch.target, batch.weight_map
+            )
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(self.network.parameters(), _CLIP)
+        self.optimiser.step()
+        return loss.detach()
+
+    def _read(self) -> float:
+        """Return the mean loss since the last reading, and note it."""
+        self._settle()
+        state = self.state
+        loss = sum(state.pending) / len(state.pending)
+        state.pending.clear()
+        state.history.append({"step": state.step, "loss": loss})
+        return loss
+
+    def _settle(self) -> None:
+        """Fetch the losses from the device, and make sure that all is finite."""
+        losses = torch.stack(self._unread).tolist() if self._unread else []
+        self._unread.clear()
+        self.state.pending += losses
+        weights = [p.isfinite().all() for p in self.network.parameters()]
+        if not (all(map(math.isfinite, losses)) and bool(torch.stack(weights).all())):
+            raise StudioError(
+                f"The loss is no longer a number after {self.state.step} updates. Try "
+                "a lower learning rate, or a network with batch normalisation."
+            )
+
+    def _validate(
+        self, total: int
+    ) -> Generator[Progress, None, tuple[dict[str, float] | None, Preview | None]]:
+        """Score the network on the held-out frames; remember it if it is the best."""
+        state = self.state
+        if not self.dataset.validate:
+            return None, None
+        judge, preview = Judge(self.card), None
+        model = Model(self.network, self.card)
+        with TileRunner(model, self.device, self.config.precision) as runner:
+            runner.cap = self._cap or runner.cap
+            for item in self.dataset.validate:
+                probabilities = predict_item(runner, item)
+                judge.add(item, probabilities)
+                if preview is None:
+                    preview = preview_of(item, probabilities)
+                yield from self.clock.without(
+                    TrainProgress(state.step, total, "Validating")
+                )
+            self._cap = runner.cap
+        scores = judge.scores()
+        state.history.append({"step": state.step, **scores})
+        # A network that gives one class everywhere is never the one to keep.
+        score = -1.0 if collapsed(judge) else selection_score(scores)
+        if score > state.best_score:
+            state.best_score, state.best_step = score, state.step
+            state.scores = scores
+            weights = self.network.state_dict()
+            self.best = {k: t.detach().cpu().clone() for k, t in weights.items()}
+        return scores, preview
+
+    def _save(self, path: str | Path) -> None:
+        checkpoint = Checkpoint(
+            Model(self.network, self._card()),
+            self.best,
+            self.optimiser.state_dict(),
+            vars(self.state),
+        )
+        try:
+            save_checkpoint(checkpoint, path)
+            self.unsaved = ""
+        except StorageError as error:
+            # The training is worth more than the means to resume it.
+            self.unsaved = f"The training cannot be resumed: {error}"
+
+    def _card(self) -> ModelCard:
+        notes = list(self.dataset.notes)
+        if self.dataset.validate and self.best is None and self.state.step:
+            notes.append(
+                "Stopped before the first validation: the last weights are kept."
+            )
+        if self.best is not None and self.state.best_score < 0:
+            notes.append(
+                "The network predicts one class everywhere on the validation images: "
+                "train longer, or check that the labels fit the images."
+            )
+        if self.unsaved:
+            notes.append(self.unsaved)
+        return replace(
+            self.card,
+            scores=dict(self.state.scores),
+            created=datetime.now(UTC).isoformat(timespec="seconds"),
+            training={
+                "config": self.config.to_dict(),
+                "updates": self.state.step,
+                "best_update": self.state.best_step or self.state.step,
+                "seconds": round(self.state.seconds, 1),
+                "device": self.device,
+                "history": self.state.history,
+                "notes": notes,
+            },
+        )
+
+    def _model(self) -> Model:
+        """Return the best network, or the last one if none was measured."""
+        weights = self.best if self.best is not None else self.network.state_dict()
+        with torch.device("meta"):
+            network = build(self.card.spec)
+        network.load_state_dict(
+            {k: t.detach().cpu().contiguous() for k, t in weights.items()}, assign=True
+        )
+        return Model(network.eval(), self._card())
+
+
+def _schedule(step: int, total: int) -> float:
+    """Rise linearly, then fall as a cosine to zero (Loshchilov and Hutter 2017)."""
+    rise = max(1, round(_WARM_UP * total))
+    if step < rise:
+        return (step + 1) / rise
+    return 0.5 * (1 + math.cos(math.pi * (step - rise) / max(1, total - rise)))

@@ -1,0 +1,184 @@
+"""Small parts of the live widgets: numbers with a slider, timers, viewer events."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from qtpy.QtCore import Qt, QTimer, Signal
+from qtpy.QtWidgets import (
+    QApplication,
+    QDoubleSpinBox,
+    QHBoxLayout,
+    QPushButton,
+    QSizePolicy,
+    QSlider,
+    QWidget,
+)
+
+FRAME = 33  # milliseconds between two redraws while a slider moves
+SETTLED = 300  # milliseconds without a change after which the rest is computed
+
+
+class NumberSlider(QWidget):
+    """A number with a slider for its usual range and a field for its whole range.
+
+    Parameters
+    ----------
+    value
+        To start with.
+    usual
+        Smallest and largest number of the slider.
+    largest
+        Largest number of the field.
+    step
+        Of both; whole numbers if it is 1 or more.
+    unit
+        Shown in the field.
+    tooltip
+        Shown on both.
+    """
+
+    changed = Signal()
+
+    def __init__(
+        self,
+        value: float,
+        usual: tuple[float, float],
+        largest: float,
+        step: float = 1.0,
+        unit: str = "",
+        tooltip: str = "",
+    ) -> None:
+        super().__init__()
+        self._step = step
+        self.slider = QSlider(Qt.Orientation.Horizontal)
+        self.slider.setRange(round(usual[0] / step), round(usual[1] / step))
+        self.slider.setPageStep(max(1, round((usual[1] - usual[0]) / step / 10)))
+        self.slider.setMinimumWidth(60)
+        self.field = QDoubleSpinBox()
+        self.field.setDecimals(0 if step >= 1 else len(f"{step:g}") - 2)
+        self.field.setRange(usual[0], largest)
+        self.field.setSingleStep(step)
+        self.field.setSuffix(f" {unit}" if unit else "")
+        self.field.setAlignment(Qt.AlignmentFlag.AlignRight)
+        self.field.setFixedWidth(108)
+        self.field.setValue(value)
+        self.slider.setValue(round(value / step))
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(6)
+        layout.addWidget(self.slider, 1)
+        layout.addWidget(self.field)
+        self.setToolTip(tooltip)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.setFocusProxy(self.field)
+        self.slider.valueChanged.connect(self._on_slider)
+        self.field.valueChanged.connect(self._on_field)
+
+    def value(self) -> float:
+        """Return the number."""
+        return float(self.field.value())
+
+    def set_value(self, value: float) -> None:
+        """Show a number; `changed` is emitted if it differs."""
+        self.field.setValue(value)
+
+    def _on_slider(self, position: int) -> None:
+        self.field.setValue(round(position * self._step, 6))
+
+    def _on_field(self, value: float) -> None:
+        self.slider.blockSignals(True)
+        self.slider.setValue(round(value / self._step))
+        self.slider.blockSignals(False)
+        self.changed.emit()
+
+
+def timer(parent: QWidget, milliseconds: int, callback: Callable[[], None]) -> QTimer:
+    """Return a timer that calls once after each start, and goes with its parent."""
+    clock = QTimer(parent)
+    clock.setSingleShot(True)
+    clock.setInterval(milliseconds)
+    clock.timeout.connect(callback)
+    return clock
+
+
+def soon(clock: QTimer) -> None:
+    """Start a timer unless it runs: many calls become one, with the last values."""
+    if not clock.isActive():
+        clock.start()
+
+
+def follow(widget: QWidget, emitter: Any, callback: Callable[..., None]) -> None:
+    """Connect a napari event to a widget for as long as the widget exists."""
+    emitter.connect(callback)
+    widget.destroyed.connect(lambda *_: emitter.disconnect(callback))
+
+
+class Edits:
+    """Notices edits of layers, and of no others.
+
+    Parameters
+    ----------
+    on_painted
+        Called when pixels of labels were painted.
+    on_replaced
+        Called when a layer got another array.
+    """
+
+    def __init__(
+        self, on_painted: Callable[..., None], on_replaced: Callable[..., None]
+    ) -> None:
+        self._painted = on_painted
+        self._replaced = on_replaced
+        self._known: list[Any] = []
+
+    def of(self, layers: Sequence[Any]) -> None:
+        """Follow these layers from now on."""
+        for layer in self._known:
+            for event, callback in self._pairs(layer):
+                event.disconnect(callback)
+        self._known = list(layers)
+        for layer in layers:
+            for event, callback in self._pairs(layer):
+                event.connect(callback)
+
+    def _pairs(self, layer: Any) -> list[tuple[Any, Callable[..., None]]]:
+        events = layer.events
+        pairs = [(events.data, self._replaced)]
+        if hasattr(events, "labels_update"):
+            pairs.append((events.labels_update, self._painted))
+        return pairs
+
+
+def copy_button(text: Callable[[], str], tooltip: str) -> QPushButton:
+    """Return a button that puts Python code on the clipboard, and says so."""
+    title = "Copy as Python"
+    button = QPushButton(title)
+    button.setToolTip(tooltip)
+    back = timer(button, 1500, lambda: button.setText(title))
+
+    def copy() -> None:
+        clipboard, code = QApplication.clipboard(), text()
+        if clipboard is not None and code:
+            clipboard.setText(code)
+            button.setText("Copied")
+            back.start()
+
+    button.clicked.connect(copy)
+    return button
+
+
+def position_in(viewer: Any, layer: Any) -> tuple[int, ...]:
+    """Return the pixel of a layer at the viewer's position, within the layer."""
+    point = np.rint(layer.world_to_data(viewer.dims.point)).astype(int)
+    shape = layer.data.shape if not layer.multiscale else layer.data[0].shape
+    return tuple(
+        min(max(int(p), 0), n - 1)
+        for p, n in zip(point, shape[: layer.ndim], strict=True)
+    )
+
+
+def displayed_axes(viewer: Any, ndim: int) -> tuple[int, ...]:
+    """Return the axes of a layer with `ndim` axes that the canvas shows."""
+    shift = viewer.dims.ndim - ndim
+    return tuple(sorted(a - shift for a in viewer.dims.displayed if a >= shift))

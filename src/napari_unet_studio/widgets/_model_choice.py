@@ -1,0 +1,211 @@
+"""The choice of a model: a combo box that follows the models folder, and the card."""
+
+import contextlib
+from datetime import datetime
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import QFileSystemWatcher, QObject, QSignalBlocker, Qt, QTimer, Signal
+from qtpy.QtWidgets import QComboBox, QFileDialog, QLabel
+
+from napari_unet_studio.core.errors import InputError, StudioError
+from napari_unet_studio.io.model_file import SUFFIX, read_card
+from napari_unet_studio.io.registry import available_models, models_folder
+
+if TYPE_CHECKING:
+    from napari_unet_studio.io.model import ModelCard
+
+OPEN = "Open file…"
+NONE = "No model yet"
+_FAMILIES = {"unet": "U-Net", "unet++": "U-Net++", "unet3+": "U-Net 3+"}
+_MEASURES = {"iou": "IoU", "f1": "F1"}
+
+
+class ModelChoice(QObject):
+    """Combo box of the models at hand and a label with what the chosen one's card says.
+
+    Bundled models, the user's folder and files opened here are offered; a model that
+    appears in the folder appears here too. ``combo`` and ``info`` go into a layout.
+    """
+
+    changed = Signal()
+    """When another model is chosen, or its file has changed."""
+    failed = Signal(object)
+    """With the error of a file that was picked but cannot be used."""
+
+    def __init__(self, parent: QObject) -> None:
+        super().__init__(parent)
+        self.combo = QComboBox()
+        self.combo.setToolTip(
+            "Network to segment with: the bundled ones, those you trained, or a file."
+        )
+        self.combo.setMinimumWidth(80)
+        self.combo.setSizeAdjustPolicy(
+            QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
+        )
+        self.info = QLabel()
+        self.info.setWordWrap(True)
+        self._opened: list[Path] = []
+        self._chosen: tuple[Path, float] | None = None
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(200)  # a file in the making changes the folder often
+        self._timer.timeout.connect(self.refresh)
+        self._watcher = QFileSystemWatcher(self)
+        self._watcher.directoryChanged.connect(lambda _: self._timer.start())
+        self.combo.activated.connect(self._on_activated)
+        self.combo.currentIndexChanged.connect(lambda _: self._on_changed())
+        self.refresh()
+
+    @property
+    def path(self) -> Path | None:
+        """File of the chosen model."""
+        path = self.combo.currentData()
+        return path if isinstance(path, Path) else None
+
+    @property
+    def reference(self) -> str:
+        """What :func:`.load_model` takes for the chosen model: its name or its path."""
+        known = available_models().get(self.combo.currentText())
+        return self.combo.currentText() if known == self.path else str(self.path)
+
+    def card(self) -> "ModelCard":
+        """Read the card of the chosen model.
+
+        Raises
+        ------
+        StudioError
+            If there is no model, or its file is missing, broken or foreign.
+        """
+        if self.path is None:
+            raise InputError(
+                f"There is no model yet; train one in the Train widget, or {OPEN!r}."
+            )
+        return read_card(self.path)
+
+    def choose(self, model: str | Path) -> None:
+        """Choose a model by name, or a file.
+
+        Raises
+        ------
+        StudioError
+            If there is no such model, or the file is broken or foreign.
+        """
+        index = self.combo.findText(str(model))
+        path = self.combo.itemData(index) if index >= 0 else None
+        if path is None:
+            path = Path(model)
+            read_card(path)
+            if self._index(path) < 0:
+                self._opened.append(path)
+                self.refresh()
+        self.combo.setCurrentIndex(self._index(path))
+
+    def refresh(self) -> None:
+        """Look what models there are; the chosen one stays chosen."""
+        folder = models_folder()
+        # Without the folder there is nothing to watch; then the models are listed once.
+        with contextlib.suppress(OSError):
+            folder.mkdir(parents=True, exist_ok=True)
+        if folder.is_dir() and str(folder) not in self._watcher.directories():
+            self._watcher.addPath(str(folder))
+        models = available_models()
+        for path in self._opened:
+            taken = path.stem in models
+            models[f"{path.stem} ({path.parent})" if taken else path.stem] = path
+        before = self.path
+        with QSignalBlocker(self.combo):
+            self.combo.clear()
+            for name, path in models.items():
+                self.combo.addItem(name, path)
+                role = Qt.ItemDataRole.ToolTipRole
+                self.combo.setItemData(self.combo.count() - 1, str(path), role)
+            if not models:
+                self.combo.addItem(NONE)
+            self.combo.insertSeparator(self.combo.count())
+            self.combo.addItem(OPEN)
+            self.combo.setCurrentIndex(max(0, self._index(before)))
+        self._on_changed()
+
+    def _index(self, path: Path | None) -> int:
+        """Return where a file is in the combo box, -1 if it is not."""
+        found = (self.combo.itemData(i) for i in range(self.combo.count()))
+        return next((i for i, other in enumerate(found) if other and other == path), -1)
+
+    def _on_activated(self, index: int) -> None:
+        """Ask for a file if the last entry was picked."""
+        if self.combo.itemText(index) == OPEN:
+            back = None if self._chosen is None else self._chosen[0]
+            self.combo.setCurrentIndex(max(0, self._index(back)))
+            file, _ = QFileDialog.getOpenFileName(
+                self.combo, "Open a model", str(Path.home()), f"Models (*{SUFFIX})"
+            )
+            self.open(file)
+
+    def open(self, file: str | Path) -> None:
+        """Choose a file if it is a model, else keep the choice; "" does nothing."""
+        if not file:
+            return
+        try:
+            self.choose(Path(file))
+        except StudioError as error:
+            self.failed.emit(error)
+
+    def _on_changed(self) -> None:
+        """Show the card, if it is another file than before or a new version of it."""
+        path = self.path
+        if self.combo.currentText() == OPEN:
+            return
+        try:
+            now = None if path is None else (path, path.stat().st_mtime)
+        except OSError:
+            now = None if path is None else (path, 0.0)
+        if now == self._chosen and self.info.text():
+            return
+        self._chosen = now
+        try:
+            card = self.card()
+            self.info.setText(f"{kind_of(card)}<br>{merit_of(card)}")
+            self.info.setToolTip(details_of(card))
+        except StudioError as error:
+            self.info.setText(escape(str(error)))
+            self.info.setToolTip("")
+        self.changed.emit()
+
+
+def kind_of(card: "ModelCard") -> str:
+    """Say what a model is: network, axes, channels, age."""
+    spec = card.spec
+    family = _FAMILIES.get(spec.family, spec.family)
+    text = f"{family}, {spec.ndim}D, {spec.in_channels} channel"
+    text += "s" * (spec.in_channels > 1)
+    with contextlib.suppress(ValueError):
+        text += f", trained {datetime.fromisoformat(card.created):%d %b %Y}"
+    return escape(text)
+
+
+def merit_of(card: "ModelCard") -> str:
+    """Say how good a model is, and which classes it knows if it finds no objects."""
+    classes = ", ".join(map(str, card.class_values))
+    text = f"Classes {classes}; " if card.target == "classes" else ""
+    scores = [
+        f"{name} {card.scores[key]:.2f}"
+        for key, name in _MEASURES.items()
+        if key in card.scores
+    ]
+    text += f"{', '.join(scores)} on held-out images" if scores else "not scored"
+    return escape(text)
+
+
+def details_of(card: "ModelCard") -> str:
+    """Say what else a card knows, as HTML for a tooltip."""
+    lines = [card.description]
+    if card.spacing is not None:
+        size = " × ".join(f"{s:g}" for s in card.spacing)
+        lines.append(f"Trained on pixels of {size} {card.unit}.")
+    field = " × ".join(map(str, card.spec.receptive_field))
+    lines.append(f"Judges each pixel by the {field} pixels around it.")
+    lines += [str(note) for note in card.training.get("notes", ())]
+    lines.append(f"Licence: {card.licence}" if card.licence else "")
+    return "<br>".join(escape(line) for line in lines if line)

@@ -1,0 +1,184 @@
+"""The section of the Segment widget that turns probabilities into objects, live."""
+
+from dataclasses import replace
+
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import (
+    QAbstractSpinBox,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_unet_studio.core.config import field_types
+from napari_unet_studio.core.instances import ObjectConfig
+from napari_unet_studio.io.model import ModelCard
+from napari_unet_studio.widgets._controls import NumberSlider, copy_button
+from napari_unet_studio.widgets._form import aligned_form, help_texts
+from napari_unet_studio.widgets._result import Result
+
+# Of each setting: its label, the range of its slider, and its unit. Fields have the
+# whole range.
+_SLIDERS = {
+    "threshold": ("Threshold", (0.01, 0.99), ""),
+    "min_size": ("Min size", (0, 500), "px"),
+    "fill_holes": ("Fill holes", (0, 500), "px"),
+    "close_gaps": ("Close gaps", (0, 10), "px"),
+    "split": ("Split at necks", (0, 10), "px"),
+}
+
+
+def starting_objects(card: ModelCard) -> ObjectConfig:
+    """Return the settings that a model starts with, as the sliders can show them."""
+    threshold = min(max(round(card.threshold, 2), 0.01), 0.99)
+    return replace(card.objects, threshold=threshold)
+
+
+class ObjectForm(QWidget):
+    """Edits an :class:`.ObjectConfig` with sliders."""
+
+    changed = Signal()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.editors: dict[str, NumberSlider] = {}
+        layout = aligned_form()
+        self.setLayout(layout)
+        start, texts = ObjectConfig().to_dict(), help_texts(ObjectConfig)
+        for name, (kind, options) in field_types(ObjectConfig).items():
+            text, usual, unit = _SLIDERS[name]
+            step = 1 if kind is int else options["step"]
+            editor = NumberSlider(
+                start[name], usual, options["max"], step, unit, texts[name]
+            )
+            # The slider has the steps: without buttons "10.00 px" has room.
+            editor.field.setButtonSymbols(QAbstractSpinBox.ButtonSymbols.NoButtons)
+            editor.field.setFixedWidth(76)
+            editor.changed.connect(self.changed)
+            label = QLabel(text)
+            label.setToolTip(texts[name])
+            layout.addRow(label, editor)
+            self.editors[name] = editor
+
+    def value(self) -> ObjectConfig:
+        """Return the settings as edited."""
+        values: dict[str, float] = {}
+        for name, (kind, _) in field_types(ObjectConfig).items():
+            values[name] = kind(self.editors[name].value())
+        return ObjectConfig.from_dict(values)
+
+    def set(self, objects: ObjectConfig) -> None:
+        """Show other settings; `changed` is emitted for each that differs."""
+        for name, value in objects.to_dict().items():
+            self.editors[name].set_value(value)
+
+
+class ObjectsPanel(QWidget):
+    """Shows a :class:`.Result`: its name, its settings, how many objects there are.
+
+    Nothing is shown of a result of classes but its name: there is nothing to set.
+    """
+
+    edited = Signal()
+    """When the user has changed a setting."""
+    said = Signal(str)
+    """With a line for the user."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.result: Result | None = None
+        self.title = QLabel()
+        self.title.setWordWrap(True)
+        self.form = ObjectForm()
+        self.form.changed.connect(self._on_edited)
+        self.count = QLabel()
+        self.count.setWordWrap(True)
+        self.keep_button = _button(
+            "Keep", "Copy the labels into a layer that no setting changes any more."
+        )
+        self.keep_button.clicked.connect(self.keep)
+        self.reset_button = _button("Reset", "Go back to the settings of the model.")
+        self.reset_button.clicked.connect(self.reset)
+        self.copy_button = copy_button(
+            self._script, "Copy the lines that repeat this result in napari's console."
+        )
+        buttons = QHBoxLayout()
+        for button in (self.keep_button, self.reset_button, self.copy_button):
+            buttons.addWidget(button)
+        line = QFrame()
+        line.setFrameShape(QFrame.Shape.HLine)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 4, 0, 0)
+        layout.setSpacing(6)
+        for widget in (line, self.count, self.title, self.form):
+            layout.addWidget(widget)
+        layout.addLayout(buttons)
+        self.setVisible(False)
+
+    def show_result(self, result: Result | None) -> None:
+        """Show a result; none hides the section."""
+        if self.result is not None and result is not self.result:
+            self.result.redrawn.disconnect(self.refresh)
+            self.result.busy.disconnect(self._on_busy)
+        if result is not None and result is not self.result:
+            result.redrawn.connect(self.refresh)
+            result.busy.connect(self._on_busy)
+        self.result = result
+        self.setVisible(result is not None)
+        if result is not None:
+            self._show(result.objects)
+            self.refresh()
+
+    def refresh(self) -> None:
+        """Say what the layers show now."""
+        if self.result is None:
+            return
+        prediction = self.result.prediction
+        objects = prediction.card.target == "objects"
+        self.title.setText(self.result.title)
+        self.form.setVisible(objects)
+        self.reset_button.setVisible(objects)
+        self.count.setText(f"<b>{self.result.found}</b>")
+
+    def keep(self) -> None:
+        """Copy the labels into a layer of the user's."""
+        if self.result is not None:
+            name = self.result.keep()
+            self.said.emit(
+                "There are no labels to keep: their layer was removed."
+                if name is None
+                else f"Kept as {name!r}, hidden below the labels."
+            )
+
+    def reset(self) -> None:
+        """Go back to the settings that the model starts with."""
+        if self.result is not None:
+            self.form.set(starting_objects(self.result.prediction.card))
+
+    def _script(self) -> str:
+        return "" if self.result is None else self.result.as_python()
+
+    def _show(self, objects: ObjectConfig) -> None:
+        self.form.blockSignals(True)
+        self.form.set(objects)
+        self.form.blockSignals(False)
+
+    def _on_busy(self, busy: bool) -> None:
+        if busy:
+            self.count.setText("<b>Updating…</b>")
+        else:
+            self.refresh()
+
+    def _on_edited(self) -> None:
+        if self.result is not None:
+            self.result.redraw(self.form.value())
+            self.edited.emit()
+
+
+def _button(text: str, tooltip: str) -> QPushButton:
+    button = QPushButton(text)
+    button.setToolTip(tooltip)
+    return button

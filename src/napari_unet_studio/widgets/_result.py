@@ -1,0 +1,285 @@
+"""What a run leaves in the viewer: its layers, redrawn while settings change."""
+
+import weakref
+from copy import deepcopy
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import napari.viewer
+import numpy as np
+from napari.layers import Layer
+from numpy.typing import NDArray
+from qtpy.QtCore import QObject, Signal
+
+from napari_unet_studio.layers import (
+    LayerTuple,
+    Source,
+    moved,
+    prediction_tuples,
+)
+from napari_unet_studio.tasks.progress import never, run
+from napari_unet_studio.widgets._controls import (
+    FRAME,
+    displayed_axes,
+    position_in,
+    soon,
+    timer,
+)
+from napari_unet_studio.widgets._redraw import Index, Part, count_text, redraw
+from napari_unet_studio.widgets._worker import Failure, Job
+from napari_unet_studio.widgets._written import Written, write
+
+if TYPE_CHECKING:
+    from napari_unet_studio.core.instances import ObjectConfig
+    from napari_unet_studio.tasks.predict import PredictConfig, Prediction
+
+# Up to so many pixels objects are found at once, beyond in a thread; the second number
+# is for splitting and closing gaps, which take longer.
+_AT_ONCE, _AT_ONCE_SLOW = 1_000_000, 50_000
+
+
+class Result(QObject):
+    """The layers of one image and one model.
+
+    Parameters
+    ----------
+    viewer
+        Where the layers are.
+    layer
+        The image layer; it may be gone by now.
+    model
+        Path of the model.
+    reference
+        Its name, or again its path, as a script would give it.
+    parent
+        The widget.
+    """
+
+    redrawn = Signal()
+    """When the labels show other settings."""
+    busy = Signal(bool)
+    """When a redraw in a thread begins and ends."""
+    noted = Signal(str)
+    """With a sentence for the user."""
+    failed = Signal(object)
+    """With a :class:`Failure`."""
+
+    def __init__(
+        self,
+        viewer: "napari.viewer.Viewer",
+        layer: Layer,
+        model: Path,
+        reference: str,
+        parent: QObject,
+    ) -> None:
+        super().__init__(parent)
+        self.viewer = viewer
+        self.model = model
+        self.reference = reference
+        self.config: PredictConfig
+        self.prediction: Prediction
+        self.source: Source
+        self._layer = weakref.ref(layer)
+        self._written: list[Written] = []
+        self._wanted: ObjectConfig
+        self._undo: list[tuple[Index, NDArray[Any]]] = []
+        self._job: Job[NDArray[np.int32] | None] | None = None
+        self._timer = timer(parent, FRAME, self._begin)
+
+    # -- layers -----------------------------------------------------------------------
+
+    def belongs_to(self, layer: object, model: Path | None) -> bool:
+        """Return whether this is the result of an image layer and a model."""
+        return layer is not None and self._layer() is layer and self.model == model
+
+    @property
+    def gone(self) -> bool:
+        """Whether the user removed all its layers."""
+        return not any(w.layer in self.viewer.layers for w in self._written)
+
+    @property
+    def labels(self) -> Layer:
+        """The layer of labels or classes; it may be removed by now."""
+        return self._written[-1].layer
+
+    @property
+    def found(self) -> str:
+        """How many objects the labels show."""
+        if self.prediction.card.target == "classes":
+            return "classes mapped"
+        return count_text(self.prediction.labels, self.prediction.axes)
+
+    @property
+    def title(self) -> str:
+        """The image and the model, by name."""
+        return f"{self.source.name} [{self.prediction.card.name}]"
+
+    def as_python(self) -> str:
+        """Return the lines that repeat the result in napari's console."""
+        prediction, layer = self.prediction, self._layer()
+        return (
+            "import napari_unet_studio as us\n\n"
+            "prediction = us.predict_layer(\n"
+            "    viewer,\n"
+            f"    {(layer or self.source).name!r},\n"
+            f"    {self.reference!r},\n"
+            f"    us.{self.config!r},\n"
+            f"    us.{prediction.objects!r},\n"
+            f"    axes={prediction.axes!r},\n"
+            ")\n"
+        )
+
+    def fill(
+        self, prediction: "Prediction", source: Source, config: "PredictConfig"
+    ) -> None:
+        """Show a prediction, in the layers of the one before where that is allowed."""
+        self.stop()
+        self.config = config
+        self.source = moved(source, None)
+        # The classes are not needed any more, so their memory is not kept.
+        self.prediction = replace(prediction, classes=prediction.labels)
+        self._wanted = prediction.objects
+        tuples = prediction_tuples(prediction, source)
+        before: list[Written | None] = list(self._written)
+        if len(before) != len(tuples):
+            before = [None] * len(tuples)
+        self._written = [self._put(*pair) for pair in zip(tuples, before, strict=True)]
+        self.labels.visible = True
+
+    def keep(self) -> str | None:
+        """Put a copy of the labels into the viewer and return its name."""
+        layer = self.labels
+        if layer not in self.viewer.layers:
+            return None
+        data, state, kind = layer.as_layer_data_tuple()
+        state |= {
+            "name": f"{layer.name} kept",
+            "metadata": deepcopy(state["metadata"]),
+            "visible": False,
+        }
+        copy = Layer.create(np.array(data), state, kind)
+        selection = self.viewer.layers.selection
+        active = selection.active
+        self.viewer.layers.insert(self.viewer.layers.index(layer), copy)
+        selection.active = active
+        return str(copy.name)
+
+    def _put(self, new: LayerTuple, before: Written | None) -> Written:
+        written, note = write(self.viewer, new, before)
+        if note:
+            self.noted.emit(note)
+        return written
+
+    # -- settings ---------------------------------------------------------------------
+
+    @property
+    def objects(self) -> "ObjectConfig":
+        """The settings that were asked for last."""
+        return self._wanted
+
+    def redraw(self, objects: "ObjectConfig") -> None:
+        """Find the objects anew, soon; the last of several requests counts."""
+        self._wanted = objects
+        if self._job is not None:
+            self._job.stop()
+        else:
+            soon(self._timer)
+
+    def stop(self) -> None:
+        """Stop redrawing; the labels go on showing what they were last."""
+        self._timer.stop()
+        if self._job is not None:
+            self._job.stop()
+            self._job = None
+            self.busy.emit(False)
+        self._roll_back()
+        if self._written:
+            self._wanted = self.prediction.objects
+
+    def _begin(self) -> None:
+        objects, prediction = self._wanted, self.prediction
+        if objects == prediction.objects:
+            self._roll_back()
+            self.redrawn.emit()
+            return
+        probability, axes = prediction.probabilities[0], prediction.axes
+        spacing = self.source.spacing
+        slow = objects.split or objects.close_gaps
+        limit = _AT_ONCE_SLOW if slow else _AT_ONCE
+        at_once = probability.size <= limit
+        visible = () if at_once else visible_index(self.viewer, self.labels)
+        task = partial(redraw, probability, objects, axes, spacing, visible)
+        if at_once:
+            self._show(run(task(never)), objects)
+            return
+        job: Job[NDArray[np.int32] | None] = Job(task, "Finding objects", self)
+        self._job = job
+        job.progressed.connect(lambda record: self._on_part(job, record))
+        job.succeeded.connect(lambda labels: self._on_labels(job, labels, objects))
+        job.failed.connect(lambda failure: self._on_failure(job, failure))
+        job.finished.connect(lambda: self._on_finished(job))
+        self.busy.emit(True)
+        job.start()
+
+    def _on_part(self, job: Job[Any], record: Any) -> None:
+        """Show the part on screen before the rest is known."""
+        if job is not self._job or not isinstance(record, Part):
+            return
+        self._roll_back()
+        written = self._written[-1]
+        if written.layer in self.viewer.layers and written.intact:
+            data = written.layer.data
+            self._undo.append((record.index, data[record.index].copy()))
+            data[record.index] = record.labels
+            written.layer.refresh()
+            self._written[-1] = Written.of(written.layer)
+
+    def _on_labels(self, job: Job[Any], labels: Any, objects: "ObjectConfig") -> None:
+        # A whole image is shown also if overtaken: else nothing would move meanwhile.
+        if job is self._job and labels is not None:
+            self._show(labels, objects)
+
+    def _on_failure(self, job: Job[Any], failure: Failure) -> None:
+        if job is self._job:
+            self._roll_back()
+            self._wanted = self.prediction.objects
+            self.failed.emit(failure)
+
+    def _on_finished(self, job: Job[Any]) -> None:
+        if job is not self._job:
+            return
+        self._job = None
+        self.busy.emit(False)
+        if self._wanted != self.prediction.objects or self._undo:
+            self._timer.start()
+
+    def _show(self, labels: Any, objects: "ObjectConfig") -> None:
+        self._undo.clear()
+        self.prediction = replace(
+            self.prediction, labels=labels, classes=labels, objects=objects
+        )
+        new = prediction_tuples(self.prediction, self.source)[-1]
+        self._written[-1] = self._put(new, self._written[-1])
+        self.redrawn.emit()
+
+    def _roll_back(self) -> None:
+        """Undo what was shown in advance, unless the user has painted on it."""
+        if self._undo and self._written[-1].intact:
+            layer = self.labels
+            for index, old in reversed(self._undo):
+                layer.data[index] = old
+            layer.refresh()
+            self._written[-1] = Written.of(layer)
+        self._undo.clear()
+
+
+def visible_index(viewer: "napari.viewer.Viewer", layer: Layer) -> Index:
+    """Return the index of the plane of a layer on screen, () if none is.
+
+    In three dimensions, or with other axes on screen than the last two, there is none.
+    """
+    if displayed_axes(viewer, layer.ndim) != (layer.ndim - 2, layer.ndim - 1):
+        return ()
+    return position_in(viewer, layer)[:-2]

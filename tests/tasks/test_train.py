@@ -1,0 +1,626 @@
+import json
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from napari_unet_studio.core.augment import AugmentConfig
+from napari_unet_studio.core.errors import (
+    ConfigError,
+    DeviceError,
+    InputError,
+    ModelFileError,
+    StorageError,
+    StudioError,
+)
+from napari_unet_studio.core.losses import LOSSES
+from napari_unet_studio.core.networks.spec import UNetPlusPlusSpec, UNetSpec
+from napari_unet_studio.io.archive import write_archive
+from napari_unet_studio.io.checkpoint import load_checkpoint
+from napari_unet_studio.io.model import ModelCard
+from napari_unet_studio.io.model_file import load_model_file
+from napari_unet_studio.tasks.course import Course
+from napari_unet_studio.tasks.patches import PatchSource
+from napari_unet_studio.tasks.predict import PredictConfig, predict
+from napari_unet_studio.tasks.progress import Progress, TrainProgress, never, run
+from napari_unet_studio.tasks.train import train
+from napari_unet_studio.tasks.train_config import TrainConfig
+from napari_unet_studio.tasks.training_data import (
+    Pair,
+    check_pairs,
+    class_values,
+    prepare,
+)
+from napari_unet_studio.tasks.validate import Judge, collapsed, selection_score
+
+STILL = AugmentConfig(False, False, 0, 0, 3, 0, 0, 0, 0)
+QUICK = TrainConfig(
+    updates=2, patch=32, batch=1, device="cpu", precision="float32", hold_out=0
+)
+TINY = UNetSpec(channels=(4, 8, 16), norm="batch")
+
+
+class Course_:
+    """A training of a network that is too small for the catalog."""
+
+    def __init__(self, pairs, config=QUICK, spec=TINY):
+        used = check_pairs(pairs)
+        values = class_values(used, config.target)
+        classes = 1 if config.target == "objects" else len(values)
+        self.config = config
+        self.card = ModelCard(
+            name="tiny",
+            spec=replace(spec, num_classes=classes),
+            target=config.target,
+            class_values=values,
+        )
+        spec = self.card.spec
+        task = prepare(
+            used,
+            spec,
+            self.card.normalisation,
+            config.weights,
+            config.target,
+            values,
+            config.hold_out,
+            config.seed,
+        )
+        self.data = run(task)
+        self.source = PatchSource(
+            self.data.train,
+            spec,
+            config.patch,
+            config.batch,
+            config.augment,
+            None,
+            config.seed,
+        )
+
+    def start(self, checkpoint=None):
+        return Course(self.card, self.config, self.data, self.source, "cpu", checkpoint)
+
+    def run(self, report=None, checkpoint=None, resume=None, stop_after=None):
+        course = self.start(resume and load_checkpoint(resume))
+        return run(course.run(checkpoint, until(stop_after)), report)
+
+
+def until(updates):
+    """Stop when that many updates were begun."""
+    asked = []
+
+    def should_stop():
+        asked.append(True)
+        return updates is not None and len(asked) > updates
+
+    return should_stop
+
+
+def same_weights(first, second):
+    a, b = first.network.state_dict(), second.network.state_dict()
+    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
+
+
+def same_course(first, second):
+    a, b = ({**m.card.training, "seconds": 0} for m in (first, second))
+    return a == b and first.card.scores == second.card.scores
+
+
+# -- learning ------------------------------------------------------------------------
+
+
+def test_a_tiny_network_learns_one_image_by_heart(squares) -> None:
+    image, labels = squares()
+    config = replace(
+        QUICK, updates=60, patch=64, learning_rate=0.02, augment=STILL, batch=1
+    )
+    model = Course_([Pair(image, labels)], config).run()
+    history = [entry["loss"] for entry in model.card.training["history"]]
+    assert history[-1] < 0.3 * history[0]
+    found = run(predict(image, model, PredictConfig(device="cpu", precision="float32")))
+    overlap = ((found.labels > 0) & (labels > 0)).sum()
+    assert overlap / ((found.labels > 0) | (labels > 0)).sum() > 0.9
+    assert found.labels.max() == labels.max()
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_every_loss_falls(squares, loss) -> None:
+    config = replace(
+        QUICK, loss=loss, updates=30, augment=STILL, learning_rate=0.01, patch=64
+    )
+    model = Course_([Pair(*squares())], config).run()
+    history = [entry["loss"] for entry in model.card.training["history"]]
+    assert all(math.isfinite(value) for value in history)
+    assert history[-1] < history[0]
+
+
+def test_all_heads_of_a_deeply_supervised_network_learn(squares) -> None:
+    spec = UNetPlusPlusSpec(channels=(4, 8, 16))
+    course = Course_([Pair(*squares())], replace(QUICK, learning_rate=0.01), spec)
+    before = {k: t.clone() for k, t in course.start().network.state_dict().items()}
+    after = course.run().network.state_dict()
+    heads = [name for name in after if name.startswith("heads") and "weight" in name]
+    assert len(heads) == 2
+    for name in after:
+        assert not torch.equal(before[name], after[name]), name
+
+
+def test_several_classes_are_learnt(squares) -> None:
+    image, labels = squares()
+    codes = np.array([0, 50, 200])[np.where(labels > 0, 1 + labels % 2, 0)]
+    grey = (codes + 20).astype(np.uint8)
+    config = replace(
+        QUICK,
+        target="classes",
+        updates=60,
+        patch=64,
+        learning_rate=0.02,
+        augment=STILL,
+    )
+    model = Course_([Pair(grey, codes)], config).run()
+    found = run(predict(grey, model, PredictConfig(device="cpu", precision="float32")))
+    assert found.probabilities.shape == (3, 64, 64)
+    assert (found.labels == codes).mean() > 0.97
+
+
+@pytest.mark.parametrize(
+    ("network", "shape"),
+    [
+        ("unet-16", (48, 48)),
+        ("unet++-16", (32, 32)),
+        ("unet-3d", (8, 32, 32)),
+        ("unet++-3d", (3, 16, 16)),
+    ],
+)
+def test_networks_of_the_catalog_train(squares, network, shape) -> None:
+    ndim = len(shape)
+    pair = Pair(*squares(shape, side=2, step=6, ndim=ndim), spacing=(2.0,) * ndim)
+    config = replace(QUICK, network=network, patch=16)
+    model = run(train([pair], config))
+    assert model.card.axes == "ZYX"[-ndim:]
+    assert model.card.spacing == (2.0,) * ndim
+    assert not model.network.training
+    assert model.network(torch.zeros(1, 1, *(16,) * ndim)).isfinite().all()
+
+
+def test_colour_images_train(squares) -> None:
+    image, labels = squares()
+    colour = np.stack([image, image // 2, 255 - image], axis=-1)
+    model = run(train([Pair(colour, labels, channel_axis=-1)], QUICK))
+    assert model.card.spec.in_channels == 3
+    found = run(predict(colour, model, PredictConfig(device="cpu"), channel_axis=-1))
+    assert found.labels.shape == labels.shape
+
+
+def test_a_network_of_planes_trains_on_the_slices_of_a_stack(squares) -> None:
+    image, labels = squares((3, 48, 48))
+    records = []
+    run(train([Pair(image, labels)], QUICK), records.append)
+    assert [record.step for record in records[1:]] == [1, 2, 2]
+
+
+def test_a_network_of_volumes_cannot_train_on_planes(squares) -> None:
+    with pytest.raises(InputError, match="the network is 3D"):
+        run(train([Pair(*squares())], replace(QUICK, network="unet-3d")))
+
+
+# -- progress ------------------------------------------------------------------------
+
+
+def test_each_update_is_reported_and_the_last_one_is_the_total(squares) -> None:
+    records = []
+    config = replace(QUICK, updates=12, hold_out=0.2)
+    Course_([Pair(*squares((64, 128)))], config).run(records.append)
+    steps = [record.step for record in records]
+    assert steps == sorted(steps)
+    assert set(steps) == set(range(1, 13))
+    assert records[-1].step == records[-1].total == 12
+    read = [record.step for record in records if record.loss is not None]
+    assert read == [1, 10, 12]
+    left = [
+        record.seconds_left for record in records if record.seconds_left is not None
+    ]
+    assert min(left) == left[-1] == 0
+
+
+def test_preparing_comes_before_updating(squares) -> None:
+    records = []
+    run(train([Pair(*squares(), name="cells")], QUICK), records.append)
+    assert records[0] == Progress(1, 1, "Preparing cells")
+    assert all(isinstance(record, TrainProgress) for record in records[1:])
+
+
+def test_validation_shows_scores_and_a_picture(squares) -> None:
+    records = []
+    image, labels = squares()
+    pairs = [Pair(image, labels), Pair(image, labels, "validate", "judge")]
+    Course_(pairs, replace(QUICK, updates=3)).run(records.append)
+    shown = [record for record in records if record.scores is not None]
+    assert [record.step for record in shown] == [1, 2, 3]
+    for record in shown:
+        assert record.scores.keys() == {"iou", "dice", "pixel_error", "f1"} | set(
+            record.scores
+        )
+        assert all(0 <= value <= 1 for value in record.scores.values())
+        assert record.preview.name == "judge"
+        assert record.preview.image.shape == record.preview.probability.shape
+        assert 0 <= record.preview.probability.min()
+        assert record.preview.probability.max() <= 1
+
+
+# -- repeating and resuming ----------------------------------------------------------
+
+
+def test_a_seed_decides_everything(squares) -> None:
+    pairs = [Pair(*squares((64, 128)))]
+    config = replace(QUICK, updates=3, hold_out=0.2)
+    first, second = (Course_(pairs, config).run() for _ in range(2))
+    other = Course_(pairs, replace(config, seed=1)).run()
+    assert same_weights(first, second)
+    assert same_course(first, second)
+    assert not same_weights(first, other)
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.5])
+@pytest.mark.parametrize("stop_after", [1, 7, 10])
+def test_a_resumed_training_is_the_uninterrupted_one(
+    squares, tmp_path, dropout, stop_after
+) -> None:
+    path = tmp_path / "a.ckpt"
+    config = replace(QUICK, updates=13, hold_out=0.2, augment=AugmentConfig())
+    spec = replace(TINY, dropout=dropout)
+    course = Course_([Pair(*squares((64, 128)))], config, spec)
+    whole = course.run()
+    torch.rand(3)  # another user of the global generator
+    part = course.run(checkpoint=path, stop_after=stop_after)
+    assert part.card.training["updates"] == stop_after
+    resumed = course.run(resume=path)
+    assert same_weights(whole, resumed)
+    assert same_course(whole, resumed)
+    assert resumed.card.training["seconds"] > 0
+
+
+def test_a_training_can_be_resumed_again_and_again(squares, tmp_path) -> None:
+    path = tmp_path / "a.ckpt"
+    course = Course_([Pair(*squares())], replace(QUICK, updates=25))
+    course.run(checkpoint=path, stop_after=4)
+    for _ in range(2):
+        course.run(checkpoint=path, resume=path, stop_after=9)
+    assert load_checkpoint(path).state["step"] == 22
+    assert same_course(course.run(resume=path), course.run())
+
+
+def test_resuming_through_the_whole_task_repeats_the_catalog_network(
+    squares, tmp_path
+) -> None:
+    path = tmp_path / "a.ckpt"
+    pairs, config = [Pair(*squares(), name="a")], replace(QUICK, updates=3)
+    whole = run(train(pairs, config))
+    run(train(pairs, config, checkpoint=path, should_stop=until(2)))
+    resumed = run(train(pairs, config, resume=path))
+    assert same_weights(whole, resumed)
+    assert resumed.card.data == whole.card.data
+
+
+@pytest.fixture
+def checkpoint(squares, tmp_path):
+    path = tmp_path / "a.ckpt"
+    run(train([Pair(*squares())], QUICK, checkpoint=path, should_stop=until(1)))
+    return path
+
+
+def resume(path, *pairs, **changes):
+    return run(train(pairs, replace(QUICK, **changes), resume=path))
+
+
+def test_more_updates_may_be_asked_for(squares, checkpoint) -> None:
+    model = resume(checkpoint, Pair(*squares()), updates=3)
+    assert model.card.training["updates"] == 3
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [{"learning_rate": 0.1}, {"seed": 3}, {"augment": STILL}, {"loss": "dice"}],
+)
+def test_other_settings_are_not_resumed(squares, checkpoint, setting) -> None:
+    name = next(iter(setting))
+    with pytest.raises(ConfigError, match=f"was made with {name} = .*, not .*anew"):
+        resume(checkpoint, Pair(*squares()), **setting)
+
+
+def test_other_data_are_not_resumed(squares, checkpoint) -> None:
+    image, labels = squares()
+    others = (
+        [Pair(image + 1, labels)],
+        [Pair(image, (labels > 0) * 1)],
+        [Pair(image, labels), Pair(image, labels)],
+        [Pair(image, labels, spacing=(2.0, 1.0))],
+    )
+    for pairs in others:
+        with pytest.raises(InputError, match="belongs to other images or labels"):
+            resume(checkpoint, *pairs)
+
+
+def test_other_roles_are_not_resumed(squares, tmp_path) -> None:
+    path, (image, labels) = tmp_path / "a.ckpt", squares()
+    pairs = [Pair(image, labels), Pair(image, labels, "validate")]
+    run(train(pairs, QUICK, checkpoint=path, should_stop=until(1)))
+    with pytest.raises(InputError, match="other roles"):
+        resume(path, *(replace(pair, role="train") for pair in pairs))
+
+
+def test_a_checkpoint_that_is_not_there_is_named(squares, tmp_path) -> None:
+    with pytest.raises(StorageError, match=r"none\.ckpt"):
+        resume(tmp_path / "none.ckpt", Pair(*squares()))
+
+
+@pytest.mark.parametrize("part", ["state", "param_groups"])
+def test_a_damaged_checkpoint_is_refused(squares, checkpoint, part) -> None:
+    start = load_checkpoint(checkpoint)
+    moments = {
+        f"{i}.{name}": tensor
+        for i, values in start.optimiser["state"].items()
+        for name, tensor in values.items()
+    }
+    write_archive(
+        checkpoint,
+        {
+            "card": start.model.card.to_dict(),
+            "state": {} if part == "state" else start.state,
+            "optimiser": {} if part == "param_groups" else start.optimiser,
+        },
+        {"weights": start.model.network.state_dict(), "moments": moments},
+        {},
+    )
+    with pytest.raises(ModelFileError):
+        resume(checkpoint, Pair(*squares()))
+
+
+def test_a_model_file_is_no_checkpoint(squares, tmp_path) -> None:
+    path = run(train([Pair(*squares())], QUICK)).save(tmp_path / "a.unet")
+    with pytest.raises(ModelFileError):
+        resume(path, Pair(*squares()))
+
+
+# -- stopping ------------------------------------------------------------------------
+
+
+def judged(squares, updates, **changes):
+    image, labels = squares()
+    pairs = [Pair(image, labels), Pair(image, labels, "validate")]
+    return Course_(pairs, replace(QUICK, updates=updates, **changes))
+
+
+def test_a_stopped_training_keeps_the_best_network_so_far(squares, tmp_path) -> None:
+    path = tmp_path / "a.ckpt"
+    model = judged(squares, 20).run(checkpoint=path, stop_after=5)
+    course = model.card.training
+    assert course["updates"] == 5
+    assert 1 <= course["best_update"] <= 5
+    assert model.card.scores
+    assert load_checkpoint(path).state["step"] == 5
+    assert load_model_file(model.save(tmp_path / "a.unet")).card.scores
+
+
+def test_stopped_before_any_validation_the_last_weights_are_kept_and_said_so(
+    squares,
+) -> None:
+    model = judged(squares, 100).run(stop_after=3)
+    assert model.card.training["best_update"] == 3
+    assert dict(model.card.scores) == {}
+    assert "before the first validation" in model.card.training["notes"][-1]
+
+
+def test_stopped_before_the_first_update_nothing_is_left(squares, tmp_path) -> None:
+    path = tmp_path / "a.ckpt"
+    model = judged(squares, 20).run(checkpoint=path, stop_after=0)
+    assert model.card.training["updates"] == 0
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_task_closed_on_the_way_leaves_its_last_checkpoint(squares, tmp_path) -> None:
+    path = tmp_path / "a.ckpt"
+    task = judged(squares, 20).start().run(path, never)
+    for record in task:
+        if record.step == 4:
+            break
+    task.close()
+    assert load_checkpoint(path).state["step"] == 3
+
+
+def test_without_validation_the_last_weights_are_kept_and_said_so(squares) -> None:
+    course = Course_([Pair(*squares())])
+    model = course.run()
+    assert dict(model.card.scores) == {}
+    assert model.card.training["best_update"] == 2
+    assert model.card.training["notes"] == [
+        "No validation: nothing could be held out, so the last weights are kept."
+    ]
+
+
+def test_the_best_network_is_the_one_with_the_best_measured_score(squares) -> None:
+    # Too fast to get better all the time.
+    model = judged(squares, 20, learning_rate=0.05, patch=64).run()
+    measured = {
+        entry["step"]: entry
+        for entry in model.card.training["history"]
+        if "iou" in entry
+    }
+    assert len(measured) == 20
+    best = model.card.training["best_update"]
+    values = {k: selection_score(entry) for k, entry in measured.items()}
+    assert values[best] == max(values.values())
+    assert {"step": best, **model.card.scores} == measured[best]
+
+
+def test_the_network_kept_has_the_scores_on_its_card(squares) -> None:
+    image, labels = squares()
+    model = judged(squares, 12, learning_rate=0.05, patch=64).run()
+    found = run(predict(image, model, PredictConfig(device="cpu", precision="float32")))
+    truth = labels > 0
+    iou = ((found.labels > 0) & truth).sum() / ((found.labels > 0) | truth).sum()
+    assert model.card.scores["iou"] == pytest.approx(iou)
+
+
+def test_scores_that_were_not_measured_select_nothing() -> None:
+    assert selection_score({"pixel_error": 0.0}) == -math.inf
+    assert selection_score({"iou": 0.5}) == 0.5
+    assert selection_score({"iou": 0.5, "f1": 1.0}) == 0.75
+
+
+def test_a_network_that_gives_one_class_everywhere_is_noticed(squares) -> None:
+    course = judged(squares, 1, learning_rate=1e-7)
+    started = course.start()
+    with torch.no_grad():
+        started.network.head.bias.fill_(-100)
+    model = run(started.run(None, never))
+    assert "one class everywhere" in model.card.training["notes"][-1]
+    judge = Judge(course.card)
+    item = course.data.validate[0]
+    judge.add(item, np.zeros((1, 64, 64), np.float32))
+    assert collapsed(judge)
+    judge.add(item, (item.labels[None] > 0).astype(np.float32))
+    assert not collapsed(judge)
+    assert judge.scores()["iou"] == pytest.approx(0.5)
+
+
+def test_a_collapsed_network_does_not_replace_a_better_one(squares) -> None:
+    course = judged(squares, 2, learning_rate=1e-7).start()
+    for record in (task := course.run(None, never)):
+        if record.step == 1 and record.scores is not None:
+            kept = {k: t.clone() for k, t in course.best.items()}
+            with torch.no_grad():
+                course.network.head.bias.fill_(-100)
+    assert next(task, None) is None
+    for name, tensor in course.best.items():
+        assert torch.equal(tensor, kept[name])
+
+
+# -- what can go wrong ---------------------------------------------------------------
+
+WILD = replace(QUICK, learning_rate=1.0, updates=200)
+DEEP = UNetSpec(channels=(16, 32, 64, 64))
+
+
+@pytest.mark.parametrize("stop_after", [None, 60])
+def test_a_loss_that_is_no_number_ends_the_training_with_a_sentence(
+    squares, tmp_path, stop_after
+) -> None:
+    path = tmp_path / "a.ckpt"
+    course = Course_([Pair(*squares())], replace(WILD, batch=2), DEEP)
+    with pytest.raises(StudioError, match=r"no longer a number after \d+ updates"):
+        course.run(checkpoint=path, stop_after=stop_after)
+    if path.exists():  # what was kept is sound
+        load_checkpoint(path)
+
+
+@pytest.mark.parametrize(
+    "error", [torch.OutOfMemoryError("CUDA out of memory"), MemoryError()]
+)
+def test_too_little_memory_is_said_with_the_remedy(squares, monkeypatch, error) -> None:
+    def full(*args, **kwargs):
+        raise error
+
+    monkeypatch.setattr(torch.nn.Conv2d, "forward", full)
+    with pytest.raises(
+        DeviceError, match="batch of 1 patches of 32 x 32 pixels. Choose a smaller"
+    ):
+        run(train([Pair(*squares())], QUICK))
+
+
+def test_another_error_of_torch_is_not_hidden(squares, monkeypatch) -> None:
+    def broken(*args, **kwargs):
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(torch.nn.Conv2d, "forward", broken)
+    with pytest.raises(RuntimeError, match="a bug"):
+        run(train([Pair(*squares())], QUICK))
+
+
+def test_a_checkpoint_that_cannot_be_written_is_noted_and_training_goes_on(
+    squares, tmp_path
+) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_bytes(b"")
+    model = judged(squares, 2).run(checkpoint=blocked / "a.ckpt")
+    assert model.card.training["updates"] == 2
+    assert "cannot be resumed" in model.card.training["notes"][-1]
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_device_that_is_not_there_is_refused_before_any_work(squares) -> None:
+    task = train([Pair(*squares())], replace(QUICK, device="cuda"))
+    with pytest.raises(DeviceError, match="'cuda' is not available"):
+        next(task)
+
+
+def test_training_leaves_the_global_random_numbers_alone(squares) -> None:
+    image, labels = squares()
+    pairs = [Pair(image, labels), Pair(image, labels, "validate")]
+    torch.manual_seed(5)
+    before, numpy_before = torch.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002
+    run(train(pairs, replace(QUICK, precision="auto")))
+    assert torch.equal(before, torch.get_rng_state())
+    assert (np.random.get_state()[1] == numpy_before).all()  # noqa: NPY002
+
+
+def test_the_data_of_the_caller_are_left_as_they_were(squares) -> None:
+    image, labels = squares()
+    image.setflags(write=False)
+    labels.setflags(write=False)
+    run(train([Pair(image, labels)], QUICK))
+
+
+# -- provenance ----------------------------------------------------------------------
+
+
+def test_the_card_says_how_the_model_was_made(squares, tmp_path) -> None:
+    image, labels = squares()
+    pairs = [
+        Pair(image, labels, name="a", spacing=(0.5, 0.25)),
+        Pair(image, labels, "validate", "b", spacing=(0.5, 0.25)),
+        Pair(image, labels, "off", "c"),
+    ]
+    model = run(train(pairs, QUICK, name="cells"))
+    card = model.card
+    assert card.name == "cells"
+    assert card.spacing == (0.5, 0.25)
+    assert TrainConfig.from_dict(card.training["config"]) == QUICK
+    assert {"napari-unet-studio", "torch", "numpy"} <= set(card.versions)
+    assert [(d["name"], d["role"]) for d in card.data] == [
+        ("a", "train"),
+        ("b", "validate"),
+    ]
+    assert all(len(d["sha256"]) == 64 for d in card.data)
+    assert card.created.endswith("+00:00")
+    assert card.training["device"] == "cpu"
+    assert card.training["seconds"] >= 0
+    assert set(card.scores) <= {"iou", "dice", "pixel_error", "f1"}
+    loaded = load_model_file(model.save(tmp_path / "cells.unet"))
+    as_json = json.loads(json.dumps(card.to_dict()))
+    assert json.loads(json.dumps(loaded.card.to_dict())) == as_json
+    assert same_weights(loaded, model)
+
+
+def test_different_pixel_sizes_are_not_averaged(squares) -> None:
+    pairs = [Pair(*squares(), spacing=(s, s)) for s in (1.0, 2.0)]
+    assert run(train(pairs, QUICK)).card.spacing is None
+
+
+@pytest.mark.cuda
+@pytest.mark.parametrize("precision", ["float32", "auto"])
+def test_a_gpu_learns_and_resumes_and_gives_its_memory_back(
+    squares, tmp_path, precision
+) -> None:
+    path = tmp_path / "a.ckpt"
+    image, labels = squares()
+    pairs = [Pair(image, labels), Pair(image, labels, "validate")]
+    config = replace(QUICK, device="cuda", precision=precision, updates=40, patch=64)
+    before = torch.cuda.get_rng_state()
+    run(train(pairs, config, checkpoint=path, should_stop=until(20)))
+    model = run(train(pairs, config, resume=path))
+    assert torch.equal(before, torch.cuda.get_rng_state())
+    assert model.card.scores["iou"] > 0.5
+    assert next(model.network.parameters()).device.type == "cpu"
+    assert torch.cuda.memory_reserved() == 0
