@@ -147,7 +147,7 @@ def test_all_heads_of_a_deeply_supervised_network_learn(squares) -> None:
 
 
 def test_several_classes_are_learnt(squares) -> None:
-    image, labels = squares()
+    _, labels = squares()
     codes = np.array([0, 50, 200])[np.where(labels > 0, 1 + labels % 2, 0)]
     grey = (codes + 20).astype(np.uint8)
     config = replace(
@@ -170,13 +170,13 @@ def test_several_classes_are_learnt(squares) -> None:
         ("unet-16", (48, 48)),
         ("unet++-16", (32, 32)),
         ("unet-3d", (8, 32, 32)),
-        ("unet++-3d", (3, 16, 16)),
+        ("unet++-3d", (4, 16, 16)),
     ],
 )
 def test_networks_of_the_catalog_train(squares, network, shape) -> None:
     ndim = len(shape)
-    pair = Pair(*squares(shape, side=2, step=6, ndim=ndim), spacing=(2.0,) * ndim)
-    config = replace(QUICK, network=network, patch=16)
+    pair = Pair(*squares(shape, side=2, step=4, ndim=ndim), spacing=(2.0,) * ndim)
+    config = replace(QUICK, network=network, patch=16, batch=2)
     model = run(train([pair], config))
     assert model.card.axes == "ZYX"[-ndim:]
     assert model.card.spacing == (2.0,) * ndim
@@ -197,7 +197,7 @@ def test_a_network_of_planes_trains_on_the_slices_of_a_stack(squares) -> None:
     image, labels = squares((3, 48, 48))
     records = []
     run(train([Pair(image, labels)], QUICK), records.append)
-    assert [record.step for record in records[1:]] == [1, 2, 2]
+    assert [record.step for record in records[1:]] == [1, 2]
 
 
 def test_a_network_of_volumes_cannot_train_on_planes(squares) -> None:
@@ -245,7 +245,7 @@ def test_validation_shows_scores_and_a_picture(squares) -> None:
         assert all(0 <= value <= 1 for value in record.scores.values())
         assert record.preview.name == "judge"
         assert record.preview.image.shape == record.preview.probability.shape
-        assert 0 <= record.preview.probability.min()
+        assert record.preview.probability.min() >= 0
         assert record.preview.probability.max() <= 1
 
 
@@ -368,7 +368,9 @@ def test_a_damaged_checkpoint_is_refused(squares, checkpoint, part) -> None:
         {
             "card": start.model.card.to_dict(),
             "state": {} if part == "state" else start.state,
-            "optimiser": {} if part == "param_groups" else start.optimiser,
+            "optimiser": {}
+            if part == "param_groups"
+            else {"param_groups": start.optimiser["param_groups"]},
         },
         {"weights": start.model.network.state_dict(), "moments": moments},
         {},
@@ -499,20 +501,24 @@ def test_a_collapsed_network_does_not_replace_a_better_one(squares) -> None:
 
 # -- what can go wrong ---------------------------------------------------------------
 
-WILD = replace(QUICK, learning_rate=1.0, updates=200)
-DEEP = UNetSpec(channels=(16, 32, 64, 64))
 
-
-@pytest.mark.parametrize("stop_after", [None, 60])
+@pytest.mark.parametrize("stop_after", [None, 6])
 def test_a_loss_that_is_no_number_ends_the_training_with_a_sentence(
     squares, tmp_path, stop_after
 ) -> None:
     path = tmp_path / "a.ckpt"
-    course = Course_([Pair(*squares())], replace(WILD, batch=2), DEEP)
+    config = replace(QUICK, learning_rate=1.0, updates=200, loss="cross-entropy")
+    spec = UNetSpec(channels=(32, 64, 64, 64, 64))
+    course = Course_([Pair(*squares())], config, spec)
     with pytest.raises(StudioError, match=r"no longer a number after \d+ updates"):
         course.run(checkpoint=path, stop_after=stop_after)
-    if path.exists():  # what was kept is sound
-        load_checkpoint(path)
+    assert not path.exists()
+
+
+def test_a_batch_too_small_for_batch_normalisation_is_explained(squares) -> None:
+    config = replace(QUICK, patch=16)
+    with pytest.raises(ConfigError, match=r"batch of 1 patch of 16 x 16 .* larger"):
+        run(train([Pair(*squares())], config))
 
 
 @pytest.mark.parametrize(
@@ -524,7 +530,7 @@ def test_too_little_memory_is_said_with_the_remedy(squares, monkeypatch, error) 
 
     monkeypatch.setattr(torch.nn.Conv2d, "forward", full)
     with pytest.raises(
-        DeviceError, match="batch of 1 patches of 32 x 32 pixels. Choose a smaller"
+        DeviceError, match=r"batch of 1 patches of 32 x 32 pixels\. Choose"
     ):
         run(train([Pair(*squares())], QUICK))
 

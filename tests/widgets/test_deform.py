@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import QApplication
+from scipy.ndimage import distance_transform_edt, gaussian_filter
 
 from napari_unet_studio.core.deform import (
     coarse_displacement,
@@ -11,7 +12,7 @@ from napari_unet_studio.core.deform import (
 )
 from napari_unet_studio.layers import METADATA_KEY
 from napari_unet_studio.sample_data import SAMPLES
-from napari_unet_studio.widgets import _deform_preview
+from napari_unet_studio.widgets import _controls, _deform_preview
 from napari_unet_studio.widgets._deform_lines import (
     Plane,
     arrows,
@@ -250,6 +251,29 @@ def test_sliders_move_one_preview_in_place(widget, viewer, qtbot, cells):
     assert len(viewer.layers) == 4
 
 
+def test_a_large_plane_is_coarse_while_a_slider_moves_and_exact_later(
+    widget, viewer, qtbot, cells, monkeypatch
+):
+    monkeypatch.setattr(_controls, "DRAFT", 3000)
+    image, labels = cells
+    viewer.add_image(image, name="cells")
+    widget.labels.value = viewer.add_labels(labels, name="ids")
+    widget.preview.setChecked(True)
+    settled(widget, qtbot)
+    made = viewer.layers["cells deformed (preview)"]
+    widget.form.sigma.set_value(5)
+    widget._live()
+    draft = np.array(made._slice.image.raw)
+    wanted, _ = expected(widget, image, labels)
+    assert draft.shape == wanted.shape
+    assert (draft != wanted).any()
+    np.testing.assert_array_equal(np.asarray(made.data), wanted)
+    blurred = [gaussian_filter(p.astype(float), 4) for p in (draft, wanted)]
+    assert np.corrcoef(*(p.ravel() for p in blurred))[0, 1] > 0.98
+    settled(widget, qtbot)
+    np.testing.assert_array_equal(made._slice.image.raw, wanted)
+
+
 def test_the_first_slider_brings_the_preview_until_it_is_switched_off(
     widget, viewer, qtbot, cells
 ):
@@ -377,8 +401,6 @@ def test_the_drawn_grid_lies_on_the_lines_of_a_deformed_picture(sigma):
     assert deformed[rows, columns].max() < 1.6  # within a pixel and its rounding
     drawn = np.ones(shape, bool)
     drawn[rows, columns] = False
-    from scipy.ndimage import distance_transform_edt
-
     on_line = deformed < 0.3
     assert np.quantile(distance_transform_edt(drawn)[on_line], 0.99) < 4
 
@@ -506,12 +528,18 @@ def test_an_image_with_another_array_gets_another_preview(widget, viewer, qtbot,
     assert len(viewer.layers) == 2
 
 
-def test_closing_the_dock_stops_the_work(widget, viewer):
-    viewer.add_image(large(), name="movie", axis_labels=("t", "y", "x"))
+def test_closing_the_dock_stops_the_work_and_takes_the_preview(
+    widget, viewer, qtbot, series
+):
+    viewer.add_image(series[0], name="movie", **SERIES)
+    widget.form.bent.setChecked(True)
+    settled(widget, qtbot)
     widget.run_button.click()
     job = widget.job
     viewer.window.remove_dock_widget(widget)
     assert job.stopping
+    assert names(viewer) == ["movie"]
+    viewer.dims.set_current_step(0, 3)
 
 
 # -- what cannot be done ---------------------------------------------------------------

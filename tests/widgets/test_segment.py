@@ -1,6 +1,8 @@
 """The Segment widget in a real viewer: what a user does, and what may go wrong."""
 
 import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -112,16 +114,13 @@ def slide(widget: SegmentWidget, name: str, value: float, qtbot: "QtBot") -> Non
     widget.panel.form.editors[name].set_value(value)
     qtbot.waitUntil(lambda: result.prediction.objects == result.objects, timeout=WAIT)
     assert getattr(result.objects, name) == value
-    qtbot.waitUntil(lambda: widget.panel.count.text() == f"<b>{result.found}</b>")
+    assert widget.panel.count.text() == result.found
 
 
 # -- from image to labels -------------------------------------------------------------
 
 
 def test_opens_without_loading_torch() -> None:
-    import subprocess
-    import sys
-
     code = (
         "import sys, napari_unet_studio.widgets.segment\n"
         "assert 'torch' not in sys.modules"
@@ -162,7 +161,7 @@ def test_result_lies_exactly_on_a_rotated_and_scaled_image(
         assert (made["source"], made["model"]) == ("cells", "bright")
         assert made["objects"]["threshold"] == 0.5
     assert segment.panel is not None
-    assert segment.panel.count.text() == "<b>3 objects</b>"
+    assert segment.panel.count.text() == "3 objects"
 
 
 def test_progress_and_buttons_follow_the_run(
@@ -261,11 +260,11 @@ def test_threshold_changes_labels_without_the_network(
     assert labels.data.max() == 2
     assert labels.metadata[METADATA_KEY]["objects"]["threshold"] == 0.9
     assert segment.panel is not None
-    assert segment.panel.count.text() == "<b>2 objects</b>"
+    assert segment.panel.count.text() == "2 objects"
     slide(segment, "min_size", 150, qtbot)
     assert labels.data.max() == 1
     segment.panel.reset()
-    qtbot.waitUntil(lambda: labels.data.max() == 3)
+    qtbot.waitUntil(lambda: labels.data.max() == 3, timeout=WAIT)
 
 
 def test_large_image_is_redrawn_in_a_thread(
@@ -276,11 +275,14 @@ def test_large_image_is_redrawn_in_a_thread(
     labels = results(viewer)[0]
     assert labels.data.max() == 3 * 17**2
     assert segment.panel is not None
+    assert segment.panel.result is not None
+    said: list[str] = []
+    segment.panel.result.waiting.connect(said.append)
     for value in (0.6, 0.7, 0.8, 0.85, 0.9):
         segment.panel.form.editors["threshold"].set_value(value)
-    qtbot.waitUntil(lambda: segment.panel.count.text() == "<b>Updating…</b>")
     qtbot.waitUntil(lambda: labels.data.max() == 2 * 17**2, timeout=WAIT)
-    qtbot.waitUntil(lambda: segment.panel.count.text() == "<b>578 objects</b>")
+    assert segment.panel.count.text() == "578 objects"
+    qtbot.waitUntil(lambda: said == ["Updating…", ""], timeout=WAIT)
 
 
 def test_settings_of_a_model_serve_its_next_run(
@@ -311,6 +313,23 @@ def test_threshold_starts_at_that_of_the_model(
     assert segment.panel is not None
     assert segment.panel.form.value().threshold == 0.9
     assert results(viewer)[0].data.max() == 2
+
+
+def test_settings_changed_in_mid_run_are_not_lost(
+    viewer: "Viewer", segment: SegmentWidget, finish: Any, qtbot: "QtBot"
+) -> None:
+    viewer.add_image(np.tile(squares(), (8, 8)), name="cells")
+    finish(segment)
+    labels = results(viewer)[0]
+    segment.settings().set(PredictConfig(device="cpu", tile=64))
+    segment.run()
+    qtbot.waitUntil(lambda: segment.progress.value() > 1, timeout=WAIT)
+    slide(segment, "threshold", 0.9, qtbot)
+    qtbot.waitUntil(lambda: not segment.running, timeout=WAIT)
+    qtbot.waitUntil(lambda: labels.data.max() == 128, timeout=WAIT)
+    assert segment.panel is not None
+    assert segment.panel.form.value().threshold == 0.9
+    assert len(results(viewer)) == 1
 
 
 def test_keep_makes_an_independent_copy(
@@ -381,7 +400,6 @@ def test_objects_of_a_time_series_are_counted_per_frame(
     film[0, 10:24, 40:52] = 20
     viewer.add_image(film, name="film")
     segment.axes.setCurrentIndex(segment.axes.findData("TYX"))
-    segment.axes.activated.emit(segment.axes.currentIndex())
     viewer.add_image(squares(), name="other")
     segment.image.value = viewer.layers["other"]
     assert segment.axes.isHidden()
@@ -389,7 +407,7 @@ def test_objects_of_a_time_series_are_counted_per_frame(
     assert segment.axes.currentData() == "TYX"
     finish(segment)
     assert segment.panel is not None
-    text = "<b>11 objects in 4 frames, at most 3 in one</b>"
+    text = "11 objects in 4 frames, at most 3 in one"
     assert segment.panel.count.text() == text
     slide(segment, "threshold", 0.9, qtbot)
     labels = results(viewer)[0].data
@@ -409,6 +427,16 @@ def test_axes_come_from_the_labels_of_the_layer(
     assert segment.axes.currentData() == "TZYX"
     segment.image.value = viewer.add_image(np.zeros((40, 40, 3)), rgb=True)
     assert segment.axes.isHidden()
+
+
+def test_axes_follow_data_that_were_replaced(
+    viewer: "Viewer", segment: SegmentWidget, finish: Any
+) -> None:
+    layer = viewer.add_image(squares((3, 64, 64)), name="cells")
+    layer.data = squares()
+    finish(segment)
+    assert segment.axes.isHidden()
+    assert results(viewer)[0].data.shape == (64, 64)
 
 
 def test_plane_on_screen_is_redrawn_first(
@@ -520,7 +548,7 @@ def test_constant_image_gives_a_warning_and_no_objects(
     finish(segment)
     assert results(viewer)[0].data.shape == (5, 7)
     assert segment.panel is not None
-    assert segment.panel.count.text() == "<b>no objects</b>"
+    assert segment.panel.count.text() == "no objects"
 
 
 def test_notes_of_the_prediction_are_shown(
@@ -550,7 +578,7 @@ def test_cancel_stops_and_adds_nothing(
     assert segment.status.text() == "Stopping…"
     start = time.monotonic()
     qtbot.waitUntil(lambda: not segment.running, timeout=WAIT)
-    assert time.monotonic() - start < 2
+    assert time.monotonic() - start < 10
     assert segment.status.text() == "Stopped."
     assert len(viewer.layers) == 1
     assert segment.run_button.isEnabled()
@@ -661,7 +689,7 @@ def test_card_of_the_model_is_shown(
     segment.models.refresh()
     segment.models.choose("scored")
     assert segment.models.info.text() == (
-        "U-Net, 2D, 3 channels, trained 05 Oct 2026<br>IoU 0.91 on held-out images"
+        "U-Net, 2D, 3 channels, from 05 Oct 2026\nIoU 0.91 on held-out images"
     )
     thresholder("scored").save(models / "scored.unet")
     qtbot.waitUntil(lambda: "not scored" in segment.models.info.text(), timeout=WAIT)
@@ -700,7 +728,7 @@ def test_classes_are_shown_without_object_settings(
     assert segment.panel is not None
     assert not segment.panel.isHidden()
     assert segment.panel.form.isHidden()
-    assert segment.panel.count.text() == "<b>classes mapped</b>"
+    assert segment.panel.count.text() == "classes mapped"
 
 
 def test_probabilities_are_not_offered_as_images(

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from pytestqt.qtbot import QtBot
 
 PLUGIN = "napari-unet-studio"
-WAIT = 15_000  # milliseconds
+WAIT = 120_000  # milliseconds
 ENDLESS = 100_000
 SAMPLE = nuclei_2d((96, 96), seed=1)
 
@@ -100,7 +100,7 @@ def test_opening_the_widget_does_not_load_torch() -> None:
         "from napari_unet_studio.widgets.train import TrainWidget\n"
         "TrainWidget(ViewerModel()); sys.exit('torch' in sys.modules)"
     )
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=300)
 
 
 def test_pairs_that_fit_are_in_the_table_from_the_start(
@@ -163,7 +163,7 @@ def test_a_cell_opens_a_list_and_takes_the_choice(
     combo = table.findChild(QComboBox)
     combo.setCurrentText("off")
     combo.activated.emit(combo.currentIndex())
-    qtbot.waitUntil(lambda: widget.pairs()[0][2] == "off")
+    qtbot.waitUntil(lambda: widget.pairs()[0][2] == "off", timeout=WAIT)
 
 
 # -- the course of a training ---------------------------------------------------------
@@ -180,7 +180,7 @@ def test_training_ends_with_a_model_that_predicts(
     widget.name.setText("my cells")
     with qtbot.waitSignal(widget.trained, timeout=WAIT) as trained:
         widget.run()
-    qtbot.waitUntil(lambda: not widget.running)
+    qtbot.waitUntil(lambda: not widget.running, timeout=WAIT)
     assert trained.args == ["my cells"]
     assert available_models()["my cells"] == home / "models" / "my cells.unet"
     model = load_model("my cells")
@@ -513,7 +513,7 @@ def test_closing_the_dock_stops_the_training_and_keeps_its_checkpoint(
     under_way(widget, 6)
     widget.pause()
     viewer.window.remove_dock_widget(widget)
-    WorkerBase.await_workers(20_000)
+    WorkerBase.await_workers(WAIT)
     assert not previews(viewer)
     (start,) = unfinished()
     assert start.card.training["updates"] >= 6

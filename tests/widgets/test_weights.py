@@ -12,7 +12,7 @@ from napari_unet_studio.core.weights import (
 )
 from napari_unet_studio.layers import METADATA_KEY
 from napari_unet_studio.sample_data import SAMPLES
-from napari_unet_studio.widgets import _weight_frame
+from napari_unet_studio.widgets import _controls, _weight_frame, weights
 from napari_unet_studio.widgets._weight_maps import compiled
 from napari_unet_studio.widgets.weights import LIGHT, WeightsWidget
 
@@ -116,6 +116,10 @@ def test_the_overlay_lies_on_its_labels_and_says_where_it_is_from(
     assert made.metadata[METADATA_KEY]["weights"] == widget.form.value().to_dict()
     assert made.colorbar.visible
     assert viewer.layers.selection.active == layer
+    text = widget.info.text()
+    assert f"{len(np.unique(cells)) - 1} objects" in text
+    assert f"{len(touching_pairs(cells))} touching pairs" in text
+    assert f"{made.data.min():.2f} to {made.data.max():.2f}" in text
 
 
 def test_pixels_that_are_not_square_count_with_their_size(widget, viewer, qtbot, cells):
@@ -181,18 +185,6 @@ def test_the_carved_target_is_shown_and_follows_the_gap(widget, viewer, qtbot, c
     widget.with_target.setChecked(False)
     assert not target.visible
     assert len(viewer.layers) == 3
-
-
-def test_the_line_of_information_counts_objects_and_contacts(
-    widget, viewer, qtbot, cells
-):
-    viewer.add_labels(cells, name="cells")
-    press(widget, qtbot)
-    data = overlay_of(viewer).data
-    text = widget.info.text()
-    assert f"{len(np.unique(cells)) - 1} objects" in text
-    assert f"{len(touching_pairs(cells))} touching pairs" in text
-    assert f"{data.min():.2f} to {data.max():.2f}" in text
 
 
 def test_a_gap_that_removes_objects_is_reported(widget, viewer, qtbot):
@@ -307,6 +299,25 @@ def test_the_plane_in_view_follows_first_and_the_stack_later(
         wanted = expected(widget, volume, spacing=(3.0, 1.0, 1.0))
     else:
         wanted = np.stack([expected(widget, plane) for plane in volume])
+    np.testing.assert_array_equal(made.data, wanted)
+
+
+def test_a_large_plane_is_coarse_while_a_slider_moves_and_exact_later(
+    widget, viewer, qtbot, cells, monkeypatch
+):
+    monkeypatch.setattr(weights, "LIGHT", 0)
+    monkeypatch.setattr(_controls, "DRAFT", 3000)
+    viewer.add_labels(cells, name="cells")
+    press(widget, qtbot)
+    made = overlay_of(viewer)
+    widget.form.w0.set_value(30)
+    widget._live()
+    wanted = expected(widget, cells)
+    step = _controls.coarsened(cells.size)
+    assert step > 1
+    np.testing.assert_array_equal(made.data[::step, ::step], wanted[::step, ::step])
+    assert (made.data != wanted).any()
+    settled(widget, qtbot)
     np.testing.assert_array_equal(made.data, wanted)
 
 
@@ -467,18 +478,19 @@ def test_labels_without_objects_are_refused(widget, viewer, qtbot):
         viewer.layers.remove(layer)
 
 
-def test_negative_ids_are_refused(widget, viewer, qtbot):
+def test_labels_that_are_no_objects_are_refused(widget, viewer, qtbot):
     viewer.add_labels(np.full((20, 20), -3), name="odd")
     press(widget, qtbot)
     assert "negative id -3" in widget.status.text()
-    assert len(viewer.layers) == 1
-
-
-def test_labels_with_channels_are_refused(widget, viewer, qtbot):
     data = np.ones((2, 20, 20), np.int32)
-    viewer.add_labels(data, name="odd", axis_labels=("c", "y", "x"))
+    channels = viewer.add_labels(data, name="two", axis_labels=("c", "y", "x"))
+    widget.labels.value = channels
     press(widget, qtbot)
     assert "axis of channels" in widget.status.text()
+    widget.labels.value = viewer.add_labels(np.ones((1, 1, 1, 8, 8), int), name="5d")
+    press(widget, qtbot)
+    assert "5 axes" in widget.status.text()
+    assert len(viewer.layers) == 3
 
 
 def test_labels_that_are_erased_entirely_do_no_harm(widget, viewer, qtbot, cells):
@@ -495,6 +507,7 @@ def test_closing_the_dock_during_the_work_stops_it(widget, viewer, qtbot):
     job = widget.job
     viewer.window.remove_dock_widget(widget)
     assert job.stopping
+    viewer.dims.set_current_step(0, 3)
 
 
 def test_the_widget_opens_from_the_menu(viewer, qtbot, cells):

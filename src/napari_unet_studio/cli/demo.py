@@ -35,7 +35,8 @@ def run_demo(
         raise InputError(f"There is no sample {name!r}; choose {', '.join(SAMPLES)}.")
     reason = why_no_window()
     if window or (window is None and reason is None):
-        # Another process: nothing on this side of the arrows knows napari.
+        # Another process: nothing on this side of the arrows knows napari, and a window
+        # system that aborts takes only that process with it.
         command = [sys.executable, "-m", "napari_unet_studio.widgets.demo"]
         command += ["--sample", name]
         if with_training:
@@ -43,10 +44,9 @@ def run_demo(
         code = subprocess.call(command)
         if code == 0:
             return None
-        raise InputError(
-            f"The napari window ended with exit code {code}; its messages are above. "
-            "Use --no-window to work without one."
-        )
+        reason = f"the napari window ended with exit code {code}, see above"
+        if window:
+            raise InputError(f"{reason.capitalize()}. Use --no-window to do without.")
     if window is None:
         console.err.print(f"Working without a window: {reason}.", highlight=False)
     return headless(name, with_training, out, updates)

@@ -34,8 +34,9 @@ def atomic_write(path: str | Path) -> Iterator[IO[bytes]]:
     temporary = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        prefix = f".{path.name[:40]}."  # a name may be as long as the disk allows
         with tempfile.NamedTemporaryFile(
-            dir=path.parent, prefix=f".{path.name}.", delete=False
+            dir=path.parent, prefix=prefix, delete=False
         ) as file:
             temporary = Path(file.name)
             yield file

@@ -80,11 +80,18 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
                 raise archive.broken(f"its optimiser does not fit (first: {key})")
             state.setdefault(number, {})[name] = tensor
         groups = archive.document("optimiser").get("param_groups")
-        if not isinstance(groups, list) or [
-            number for group in groups for number in dict(group).get("params", ())
-        ] != list(range(len(parameters))):
+        if _numbers(groups) != list(range(len(parameters))):
             raise archive.broken("its optimiser has other parameters than its network")
         optimiser = {"state": state, "param_groups": groups}
         return Checkpoint(
             Model(network, card), best, optimiser, archive.document("state")
         )
+
+
+def _numbers(groups: Any) -> list[Any]:
+    """Return the numbers of the parameters in the groups of an optimiser."""
+    found: list[Any] = []
+    for group in groups if isinstance(groups, list) else ():
+        members = group.get("params") if isinstance(group, dict) else None
+        found.extend(members if isinstance(members, list) else ())
+    return found

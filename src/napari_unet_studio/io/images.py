@@ -97,16 +97,26 @@ def _read_picture(path: Path) -> ImageFile:
 
 def _read_tiff(path: Path) -> ImageFile:
     with tifffile.TiffFile(path) as tiff:
+        _check_last_page(tiff)
         series = tiff.series[0]
-        planes = int((tiff.imagej_metadata or {}).get("images", 1))
-        if series.kind != "imagej" and planes > len(tiff.pages):
-            raise ValueError(f"it holds {len(tiff.pages)} of {planes} planes")
         axes = series.axes
         if "S" in axes[:-1]:
             # Samples before YX: what writers make of a stack of 3 or 4 planes.
             axes = axes.replace("S", "Q")
         found = _named(series.asarray(), axes, path)
         return _with_spacing(found, tiff_sizes(tiff))
+
+
+def _check_last_page(tiff: tifffile.TiffFile) -> None:
+    """Raise if more pages should follow the last one, which tifffile only logs."""
+    end = tiff.pages.next_page_offset
+    if end is None:
+        return
+    tiff.filehandle.seek(end)
+    data = tiff.filehandle.read(tiff.tiff.offsetsize)
+    following = int.from_bytes(data, "little" if tiff.byteorder == "<" else "big")
+    if following >= tiff.filehandle.size:
+        raise ValueError(f"it ends after {len(tiff.pages)} pages, where more follow")
 
 
 def _with_spacing(image: ImageFile, sizes: dict[str, float]) -> ImageFile:

@@ -83,8 +83,12 @@ class ModelCard:
 
     @property
     def objects(self) -> ObjectConfig:
-        """How probabilities of this network become objects by default."""
-        return ObjectConfig(threshold=self.threshold, close_gaps=self.gap)
+        """How probabilities of this network become objects by default.
+
+        A network that learned a gap leaves one pixel more on each side of it, in doubt.
+        """
+        wider = self.gap + 2 if self.gap else 0
+        return ObjectConfig(threshold=self.threshold, close_gaps=wider)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the card as plain JSON types."""

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from napari_unet_studio.core.errors import (
+    ConfigError,
     ModelFileError,
     StorageError,
     StudioError,
@@ -139,15 +140,18 @@ class Course:
                     state.step, total, "Training", loss=loss, seconds_left=left
                 )
             )
-            if due:
+            if not due:
+                continue
+            news = None
+            if self.dataset.validate:
                 scores, preview = yield from self._validate(total)
-                if checkpoint is not None:
-                    self._save(checkpoint)
-                yield from self.clock.without(
-                    TrainProgress(
-                        state.step, total, "Training", None, scores, preview, left
-                    )
+                news = TrainProgress(
+                    state.step, total, "Training", None, scores, preview, left
                 )
+            if checkpoint is not None:
+                self._save(checkpoint)
+            if news is not None:
+                yield from self.clock.without(news)
         if first < state.step < total:
             self._settle()
             if checkpoint is not None:
@@ -164,17 +168,29 @@ class Course:
         # training repeats it, and put back, so that nobody else's is disturbed.
         with seeded(self.device, self.config.seed * 1_000_003 + step):
             with autocast(self.device, self.config.precision):
-                x = batch.images.to(memory_format=self.layout)
-                heads = self.network(x, every_head=True)
-            heads = [head.float() for head in heads]
+                heads = self._forward(batch.images.to(memory_format=self.layout))
+            logits = [head.float() for head in heads]
             loss = over_heads(
-                LOSSES[self.config.loss], heads, batch.target, batch.weight_map
+                LOSSES[self.config.loss], logits, batch.target, batch.weight_map
             )
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.network.parameters(), _CLIP)
         self.optimiser.step()
         return loss.detach()
+
+    def _forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        try:
+            heads: tuple[Tensor, ...] = self.network(x, every_head=True)
+        except ValueError as error:
+            if "more than 1 value per channel" not in str(error):
+                raise
+            raise ConfigError(
+                f"Batch normalisation has nothing to average in a batch of {len(x)} "
+                f"patch of {' x '.join(map(str, x.shape[2:]))} pixels. Choose a larger "
+                "batch or patch, or a network without it."
+            ) from error
+        return heads
 
     def _read(self) -> float:
         """Return the mean loss since the last reading, and note it."""
@@ -199,11 +215,9 @@ class Course:
 
     def _validate(
         self, total: int
-    ) -> Generator[Progress, None, tuple[dict[str, float] | None, Preview | None]]:
+    ) -> Generator[Progress, None, tuple[dict[str, float], Preview | None]]:
         """Score the network on the held-out frames; remember it if it is the best."""
         state = self.state
-        if not self.dataset.validate:
-            return None, None
         judge, preview = Judge(self.card), None
         model = Model(self.network, self.card)
         with TileRunner(model, self.device, self.config.precision) as runner:

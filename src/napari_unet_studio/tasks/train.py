@@ -20,6 +20,7 @@ from napari_unet_studio.tasks.progress import (
 from napari_unet_studio.tasks.train_config import AUTOMATIC_PATCH, TrainConfig
 from napari_unet_studio.tasks.training_data import (
     Pair,
+    carved_gap,
     channels_of,
     check_pairs,
     class_values,
@@ -89,7 +90,7 @@ def train(
         target=config.target,
         class_values=values,
         spacing=spacing,
-        gap=config.weights.gap if config.target == "objects" else 0,
+        gap=carved_gap(used, config.weights, config.target),
         data=tuple(digest(pair) for pair in used),
         versions={p: version(p) for p in ("napari-unet-studio", "torch", "numpy")},
     )

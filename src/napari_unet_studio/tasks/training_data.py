@@ -198,6 +198,21 @@ def prepare(
     return Dataset(train, validate, tuple(notes))
 
 
+def is_mask(labels: NDArray[Any]) -> bool:
+    """Return whether labels hold one value besides 0, so that they name no objects."""
+    return np.count_nonzero(np.unique(labels)) == 1
+
+
+def carved_gap(pairs: Sequence[Pair], weights: WeightConfig, target: Target) -> int:
+    """Return the gap that the target of the pairs gets between touching objects.
+
+    Classes have none, nor have masks: background already parts the pieces of a mask.
+    """
+    if target == "classes" or all(is_mask(pair.labels) for pair in pairs):
+        return 0
+    return weights.gap
+
+
 def digest(pair: Pair) -> dict[str, str]:
     """Return name, role and a SHA-256 of the labels and, if in memory, the image."""
     code = hashlib.sha256()
@@ -220,15 +235,16 @@ def _items(
     _check_pixels(pair.name, frames)
     offset, scale = normalisation.fit(frames.channels_first())
     spacing = None if pair.spacing is None else pair.spacing[-spec.ndim :]
+    mask = is_mask(pair.labels)
+    gap = carved_gap([pair], weights, target)
     items = []
     for index, image in frames:
         labels = pair.labels[index]
         ids = labels
         if target == "objects":
-            if len(np.unique(labels[labels > 0])) == 1:
-                # A mask: its connected components stand for the objects.
+            if mask:  # its connected components stand for the objects
                 ids = connected_components(labels > 0, connectivity=1)
-            truth = (carve_gap(ids, weights.gap) > 0).astype(np.int16)
+            truth = (carve_gap(ids, gap) > 0).astype(np.int16)
             preset = weights.preset
         else:
             truth = np.searchsorted(values, labels).astype(np.int16)
@@ -242,7 +258,7 @@ def _items(
                 weights.sigma,
                 spacing=spacing,
                 balance=weights.balance,
-                gap=weights.gap if target == "objects" else 0,
+                gap=gap,
                 inside=weights.inside,
             )
         name = f"{pair.name} {list(index)}" if index else pair.name

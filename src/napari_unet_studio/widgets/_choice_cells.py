@@ -7,6 +7,7 @@ from qtpy.QtCore import QModelIndex, QPointF, QRect, Qt, Signal
 from qtpy.QtGui import QColor, QPainter, QPalette, QPolygonF
 from qtpy.QtWidgets import (
     QComboBox,
+    QStyle,
     QStyledItemDelegate,
     QStyleOptionViewItem,
     QWidget,
@@ -67,7 +68,7 @@ class ChoiceCells(QStyledItemDelegate):
         ink = QColor(option.palette.color(QPalette.ColorRole.Text))
         if index.data(WRONG):
             ink = QColor("#e06c60")
-        if index.data(QUIET):
+        if index.data(QUIET) or not option.state & QStyle.StateFlag.State_Enabled:
             ink.setAlphaF(0.5)
         whole = QRect(option.rect)
         option = QStyleOptionViewItem(option)

@@ -1,9 +1,11 @@
 """Small parts of the live widgets: numbers with a slider, timers, viewer events."""
 
 from collections.abc import Callable, Sequence
+from math import ceil, sqrt
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from qtpy.QtCore import Qt, QTimer, Signal
 from qtpy.QtWidgets import (
     QApplication,
@@ -15,8 +17,12 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_unet_studio.core.errors import StudioError
+from napari_unet_studio.layers import source_of
+
 FRAME = 33  # milliseconds between two redraws while a slider moves
 SETTLED = 300  # milliseconds without a change after which the rest is computed
+DRAFT = 1 << 20  # pixels that are drawn while a slider moves
 
 
 class NumberSlider(QWidget):
@@ -168,6 +174,19 @@ def copy_button(text: Callable[[], str], tooltip: str) -> QPushButton:
     return button
 
 
+def coarsened(pixels: int) -> int:
+    """Return the step at which a picture of many pixels is drawn while it changes."""
+    return ceil(sqrt(max(1.0, pixels / DRAFT)))
+
+
+def enlarged(picture: NDArray[Any], step: int, shape: Sequence[int]) -> NDArray[Any]:
+    """Repeat the pixels of a coarse picture along its last axes, up to a shape."""
+    for axis, size in zip(range(-len(shape), 0), shape, strict=True):
+        picture = np.repeat(picture, step, axis).swapaxes(axis, -1)[..., :size]
+        picture = picture.swapaxes(axis, -1)
+    return picture
+
+
 def position_in(viewer: Any, layer: Any) -> tuple[int, ...]:
     """Return the pixel of a layer at the viewer's position, within the layer."""
     point = np.rint(layer.world_to_data(viewer.dims.point)).astype(int)
@@ -176,6 +195,14 @@ def position_in(viewer: Any, layer: Any) -> tuple[int, ...]:
         min(max(int(p), 0), n - 1)
         for p, n in zip(point, shape[: layer.ndim], strict=True)
     )
+
+
+def has_depth(layer: Any) -> bool:
+    """Whether a layer has a Z axis among others, as far as its axes have names."""
+    try:
+        return layer is not None and layer.ndim > 2 and "Z" in source_of(layer).axes
+    except StudioError:  # said when the user wants to do something with the layer
+        return False
 
 
 def displayed_axes(viewer: Any, ndim: int) -> tuple[int, ...]:

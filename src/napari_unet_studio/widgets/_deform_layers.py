@@ -115,7 +115,9 @@ class PreviewLayers:
             if template.kind == "labels":
                 self.shown[-1].editable = False
 
-    def redraw(self, config: DeformConfig, wanted: dict[str, bool]) -> None:
+    def redraw(
+        self, config: DeformConfig, wanted: dict[str, bool], draft: bool
+    ) -> None:
         """Show these settings.
 
         Parameters
@@ -124,11 +126,15 @@ class PreviewLayers:
             The settings.
         wanted
             Which lines to show: "grid", "arrows".
+        draft
+            Draw large planes coarsely, because a slider moves.
         """
         self.deformation.set(config)
+        self.deformation.draft = draft
         for layer in self._present(self.shown):
             layer.metadata[METADATA_KEY]["deform"] = config.to_dict()
             layer.refresh(thumbnail=False, highlight=False, extent=False)
+        self.deformation.draft = False
         for name, draw in (("grid", grid_lines), ("arrows", arrows)):
             there = self._present([self.lines.get(name)])
             pieces = self._placed(draw(self.plane())) if wanted[name] else None

@@ -1,7 +1,6 @@
 """A deformed layer, computed where it is looked at, and as a whole by a task."""
 
 import threading
-import time
 from collections.abc import Generator
 from typing import Any
 
@@ -19,6 +18,7 @@ from napari_unet_studio.core.displacement import spline_basis
 from napari_unet_studio.core.errors import InputError
 from napari_unet_studio.layers import Source
 from napari_unet_studio.tasks.progress import Progress, ShouldStop
+from napari_unet_studio.widgets._controls import coarsened, enlarged
 
 Index = tuple[int, ...]
 Pair = tuple[NDArray[Any], NDArray[Any] | None]
@@ -61,7 +61,7 @@ class Deformation:
             )
         self.spacing = image.spacing[-ndim:]
         self.config = DeformConfig()
-        self.seconds = 0.0
+        self.draft = False  # draw large planes coarsely
         self._kept: tuple[Any, Pair] | None = None
         self._volume: tuple[Index, NDArray[Any]] | None = None
 
@@ -74,11 +74,6 @@ class Deformation:
     def forget(self) -> None:
         """Forget what was computed: the pixels have changed."""
         self._kept = self._volume = None
-
-    @property
-    def looped(self) -> bool:
-        """Whether there are several frames, all with this deformation."""
-        return len(self.frames) > 1
 
     def coarse(self) -> NDArray[np.float32]:
         """Return the displacement vectors at the points of the grid."""
@@ -97,11 +92,12 @@ class Deformation:
         plane
             Of a volume; only this one is computed and the first axis of S is 1.
         """
-        key = (index, plane)
+        key = (index, plane, self.draft)
         if self._kept is None or self._kept[0] != key:
-            start = time.perf_counter()
-            pair = self._whole(index) if plane is None else self._plane(index, plane)
-            self.seconds = time.perf_counter() - start
+            if plane is not None:
+                pair = self._plane(index, plane)
+            else:
+                pair = self._whole(index, self._step() if self.draft else 1)
             self._kept = (key, pair)
         return self._kept[1]
 
@@ -139,13 +135,28 @@ class Deformation:
         labels = None if self.labels is None else np.asarray(self.labels.data[index])
         return np.asarray(self.frames.array[index]), labels
 
-    def _whole(self, index: Index) -> Pair:
+    def _step(self) -> int:
+        """Return at which step a draft is drawn."""
+        if self.ndim == 3:
+            return 1
+        return coarsened(self.frames.channels * int(np.prod(self.frames.shape)))
+
+    def _whole(self, index: Index, step: int = 1) -> Pair:
+        """Deform a frame, or every so many pixels of a plane."""
         image, labels = self._source(index)
         settings: dict[str, Any] = self.config.to_dict()
         settings |= {"spacing": self.spacing, "channel_axis": 0}
+        if step == 1:
+            if labels is None:
+                return elastic_deform(image, **settings), None
+            return elastic_deform(image, labels, **settings)
+        settings["sigma"] /= step
+        shape = self.frames.shape
+        small = image[:, ::step, ::step]
         if labels is None:
-            return elastic_deform(image, **settings), None
-        return elastic_deform(image, labels, **settings)
+            return enlarged(elastic_deform(small, **settings), step, shape), None
+        made = elastic_deform(small, labels[::step, ::step], **settings)
+        return enlarged(made[0], step, shape), enlarged(made[1], step, shape)
 
     def _plane(self, index: Index, plane: int) -> Pair:
         """Deform one plane of a volume, which takes voxels from all around it."""

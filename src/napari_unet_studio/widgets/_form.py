@@ -65,8 +65,9 @@ class Form(QWidget, Generic[Settings]):
         outer.setContentsMargins(0, 0, 0, 0)
         layout = aligned_form()
         outer.addLayout(layout)
-        texts = help_texts(type(config))
-        for name, (kind, options) in field_types(type(config)).items():
+        described: type = type(config)
+        texts = help_texts(described)
+        for name, (kind, options) in field_types(described).items():
             if name in hidden:
                 continue
             value = getattr(config, name)

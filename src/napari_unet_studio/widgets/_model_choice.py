@@ -46,6 +46,7 @@ class ModelChoice(QObject):
         )
         self.info = QLabel()
         self.info.setWordWrap(True)
+        self.info.setTextFormat(Qt.TextFormat.PlainText)
         self._opened: list[Path] = []
         self._chosen: tuple[Path, float] | None = None
         self._timer = QTimer(self)
@@ -80,7 +81,7 @@ class ModelChoice(QObject):
         """
         if self.path is None:
             raise InputError(
-                f"There is no model yet; train one in the Train widget, or {OPEN!r}."
+                f"There is no model yet; use the Train widget, or pick {OPEN!r}."
             )
         return read_card(self.path)
 
@@ -166,10 +167,10 @@ class ModelChoice(QObject):
         self._chosen = now
         try:
             card = self.card()
-            self.info.setText(f"{kind_of(card)}<br>{merit_of(card)}")
+            self.info.setText(f"{kind_of(card)}\n{merit_of(card)}")
             self.info.setToolTip(details_of(card))
         except StudioError as error:
-            self.info.setText(escape(str(error)))
+            self.info.setText(str(error))
             self.info.setToolTip("")
         self.changed.emit()
 
@@ -181,8 +182,8 @@ def kind_of(card: "ModelCard") -> str:
     text = f"{family}, {spec.ndim}D, {spec.in_channels} channel"
     text += "s" * (spec.in_channels > 1)
     with contextlib.suppress(ValueError):
-        text += f", trained {datetime.fromisoformat(card.created):%d %b %Y}"
-    return escape(text)
+        text += f", from {datetime.fromisoformat(card.created):%d %b %Y}"
+    return text
 
 
 def merit_of(card: "ModelCard") -> str:
@@ -195,7 +196,7 @@ def merit_of(card: "ModelCard") -> str:
         if key in card.scores
     ]
     text += f"{', '.join(scores)} on held-out images" if scores else "not scored"
-    return escape(text)
+    return text
 
 
 def details_of(card: "ModelCard") -> str:

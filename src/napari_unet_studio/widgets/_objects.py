@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from qtpy.QtCore import Signal
+from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import (
     QAbstractSpinBox,
     QFrame,
@@ -17,7 +17,7 @@ from napari_unet_studio.core.config import field_types
 from napari_unet_studio.core.instances import ObjectConfig
 from napari_unet_studio.io.model import ModelCard
 from napari_unet_studio.widgets._controls import NumberSlider, copy_button
-from napari_unet_studio.widgets._form import aligned_form, help_texts
+from napari_unet_studio.widgets._form import _Calm, aligned_form, help_texts
 from napari_unet_studio.widgets._result import Result
 
 # Of each setting: its label, the range of its slider, and its unit. Fields have the
@@ -57,6 +57,8 @@ class ObjectForm(QWidget):
             # The slider has the steps: without buttons "10.00 px" has room.
             editor.field.setButtonSymbols(QAbstractSpinBox.ButtonSymbols.NoButtons)
             editor.field.setFixedWidth(76)
+            for part in (editor.slider, editor.field):
+                _Calm.down(part)
             editor.changed.connect(self.changed)
             label = QLabel(text)
             label.setToolTip(texts[name])
@@ -91,11 +93,13 @@ class ObjectsPanel(QWidget):
         super().__init__()
         self.result: Result | None = None
         self.title = QLabel()
-        self.title.setWordWrap(True)
+        self.count = QLabel()
+        self.count.setStyleSheet("font-weight: bold;")
+        for label in (self.title, self.count):
+            label.setWordWrap(True)
+            label.setTextFormat(Qt.TextFormat.PlainText)
         self.form = ObjectForm()
         self.form.changed.connect(self._on_edited)
-        self.count = QLabel()
-        self.count.setWordWrap(True)
         self.keep_button = _button(
             "Keep", "Copy the labels into a layer that no setting changes any more."
         )
@@ -122,10 +126,10 @@ class ObjectsPanel(QWidget):
         """Show a result; none hides the section."""
         if self.result is not None and result is not self.result:
             self.result.redrawn.disconnect(self.refresh)
-            self.result.busy.disconnect(self._on_busy)
+            self.result.waiting.disconnect(self._on_waiting)
         if result is not None and result is not self.result:
             result.redrawn.connect(self.refresh)
-            result.busy.connect(self._on_busy)
+            result.waiting.connect(self._on_waiting)
         self.result = result
         self.setVisible(result is not None)
         if result is not None:
@@ -141,7 +145,7 @@ class ObjectsPanel(QWidget):
         self.title.setText(self.result.title)
         self.form.setVisible(objects)
         self.reset_button.setVisible(objects)
-        self.count.setText(f"<b>{self.result.found}</b>")
+        self.count.setText(self.result.found)
 
     def keep(self) -> None:
         """Copy the labels into a layer of the user's."""
@@ -166,9 +170,9 @@ class ObjectsPanel(QWidget):
         self.form.set(objects)
         self.form.blockSignals(False)
 
-    def _on_busy(self, busy: bool) -> None:
-        if busy:
-            self.count.setText("<b>Updating…</b>")
+    def _on_waiting(self, text: str) -> None:
+        if text:
+            self.count.setText(text)
         else:
             self.refresh()
 

@@ -104,6 +104,7 @@ class PairsTable(QWidget):
             header.setSectionResizeMode(column, QHeaderView.ResizeMode.Fixed)
             header.resizeSection(column, width)
         header.setMinimumSectionSize(20)
+        header.setFixedHeight(_ROW)
         header.setHighlightSections(False)
         header.setDefaultAlignment(_LEFT)
         self.table.verticalHeader().setVisible(False)
@@ -263,17 +264,18 @@ class PairsTable(QWidget):
                 item.setData(QUIET, row.role == "off" or column == 3)
                 self.table.setItem(index, column, item)
         count = min(max(len(self._rows), _SHOWN[0]), _SHOWN[1])
-        header = self.table.horizontalHeader().sizeHint().height()
-        self.table.setFixedHeight(header + count * _ROW + 2)
+        frame = 2 * self.table.frameWidth()
+        self.table.setFixedHeight((1 + count) * _ROW + frame)
         if not self._rows:
             problem = (
                 "Open an image and paint some objects on it in a Labels layer of the "
                 "same size; the pair then appears here."
             )
-        self._say(problem)
+        self._say(problem, error=bool(self._rows))
         self.clear_button.setEnabled(bool(self._rows))
 
-    def _say(self, text: str) -> None:
+    def _say(self, text: str, error: bool = False) -> None:
+        self.hint.setStyleSheet("color: #e06c60;" if error else "")
         self.hint.setText(text)
         self.hint.setVisible(bool(text))
 

@@ -59,8 +59,8 @@ class Result(QObject):
 
     redrawn = Signal()
     """When the labels show other settings."""
-    busy = Signal(bool)
-    """When a redraw in a thread begins and ends."""
+    waiting = Signal(str)
+    """With what to say while the labels are redrawn in a thread; "" when it is over."""
     noted = Signal(str)
     """With a sentence for the user."""
     failed = Signal(object)
@@ -193,7 +193,7 @@ class Result(QObject):
         if self._job is not None:
             self._job.stop()
             self._job = None
-            self.busy.emit(False)
+            self.waiting.emit("")
         self._roll_back()
         if self._written:
             self._wanted = self.prediction.objects
@@ -220,12 +220,15 @@ class Result(QObject):
         job.succeeded.connect(lambda labels: self._on_labels(job, labels, objects))
         job.failed.connect(lambda failure: self._on_failure(job, failure))
         job.finished.connect(lambda: self._on_finished(job))
-        self.busy.emit(True)
+        self.waiting.emit("Updating…")
         job.start()
 
     def _on_part(self, job: Job[Any], record: Any) -> None:
         """Show the part on screen before the rest is known."""
-        if job is not self._job or not isinstance(record, Part):
+        if job is not self._job:
+            return
+        if not isinstance(record, Part):
+            self.waiting.emit(f"Updating… {record.step} of {record.total}")
             return
         self._roll_back()
         written = self._written[-1]
@@ -251,7 +254,7 @@ class Result(QObject):
         if job is not self._job:
             return
         self._job = None
-        self.busy.emit(False)
+        self.waiting.emit("")
         if self._wanted != self.prediction.objects or self._undo:
             self._timer.start()
 

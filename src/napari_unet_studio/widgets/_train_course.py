@@ -1,7 +1,7 @@
 """The course of a training on screen: curves, and the preview layer."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from qtpy.QtWidgets import QCheckBox, QVBoxLayout, QWidget
 
@@ -9,6 +9,9 @@ from napari_unet_studio.tasks.progress import Progress, TrainProgress
 from napari_unet_studio.widgets._axes import Curve, Panel
 from napari_unet_studio.widgets._plot import LivePlot
 from napari_unet_studio.widgets._preview import PreviewLayer
+
+if TYPE_CHECKING:
+    from napari_unet_studio.io.model import Model
 
 _PANELS = (
     Panel((Curve("loss", "Loss", "#e8963c"),), waiting="The loss appears here."),
@@ -60,6 +63,13 @@ class Course(QWidget):
             self.plot.add(progress.step, progress.scores)
         if progress.preview is not None and self._preview is not None:
             self._preview.show(progress.preview)
+
+    def conclude(self, model: "Model") -> None:
+        """Say which network was kept, or that none was measured."""
+        if model.card.scores:
+            self.plot.mark(model.card.training["best_update"], "best")
+        else:
+            self.plot.wait_for(_PANELS[0].waiting, "No scores: nothing was measured.")
 
     def end(self, keep: bool = True) -> None:
         """Take the preview away, unless it shall be kept."""

@@ -102,6 +102,8 @@ class Training:
                 yield record
                 while self.paused.is_set() and not should_stop():
                     time.sleep(_PAUSE)
+                    # A sign of life: napari, when closed, waits for the next record.
+                    yield Progress(record.step, record.total, "Paused")
                 preparing = not isinstance(record, TrainProgress)
                 if should_stop() and (preparing or self.discard):
                     return self._end(None, stopped=True)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from math import ceil
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,14 @@ Region = tuple[int | slice, ...]
 
 FIRST_REACH = 30.0  # of the first search, in pixels of the finest axis
 SLAB = 1 << 23  # pixels between two questions whether to stop
+
+
+class Carved(NamedTuple):
+    """A target, its gap, and how many objects the gap removed entirely."""
+
+    gap: int
+    target: NDArray[Any]
+    vanished: int
 
 
 class Frame:
@@ -56,9 +64,7 @@ class Frame:
             self.mask_of = found if found > 1 else 0
         self.reach = 0.0
         self._nearest = TwoNearest(*(np.empty(0, np.float32),) * 2)
-        self._carved = self.ids
-        self.gap = 0  # of the target that is kept
-        self.vanished = 0  # objects that it removes entirely
+        self._carved = Carved(0, self.ids, 0)
         self._balanced: tuple[Any, NDArray[np.float32]] | None = None
 
     def suffices(self, config: WeightConfig) -> bool:
@@ -105,11 +111,22 @@ class Frame:
 
     def target(self, gap: int) -> NDArray[Any]:
         """Return the labels with the gap carved."""
-        if self.gap != gap:
-            self._carved = carve_gap(self.ids, gap) if gap else self.ids
-            self.gap = gap
-            self.vanished = self.objects - _count(self._carved) if gap else 0
-        return self._carved
+        kept = self._carved
+        if kept.gap != gap:
+            target = carve_gap(self.ids, gap) if gap else self.ids
+            kept = Carved(gap, target, self.objects - _count(target))
+            self._carved = kept  # at once: the window may read it from its own thread
+        return kept.target
+
+    @property
+    def gap(self) -> int:
+        """Gap of the target that is kept."""
+        return self._carved.gap
+
+    @property
+    def vanished(self) -> int:
+        """Number of objects that this gap removes entirely."""
+        return self._carved.vanished
 
     def weights(self, config: WeightConfig, region: Region = ()) -> NDArray[np.float32]:
         """Evaluate `separation_weights` from the kept distances.

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_unet_studio.core.axes import spatial_ndim
 from napari_unet_studio.core.carve import carve_gap
 from napari_unet_studio.core.distances import nearest_two
 from napari_unet_studio.core.errors import InputError
 from napari_unet_studio.core.weights import WeightConfig
-from napari_unet_studio.layers import Source
+from napari_unet_studio.layers import Source, source_of
 from napari_unet_studio.tasks.progress import Progress, ShouldStop
 from napari_unet_studio.widgets._weight_frame import SLAB, Frame
 
@@ -162,6 +163,38 @@ class WeightMaps:
             yield FrameDone(step, total, "Weights", index, weights, target)
             frame.count_pairs()
         return True
+
+
+def maps_of(layer: Any, ndim: int, pieces: bool) -> WeightMaps:
+    """Return the frames of a labels layer.
+
+    Parameters
+    ----------
+    layer
+        The layer, or None where there is none to choose.
+    ndim
+        Axes of a frame in a layer with depth, 2 or 3.
+    pieces
+        Whether connected pieces are the objects instead of ids.
+
+    Raises
+    ------
+    InputError
+        If there is no layer, or its axes do not suit.
+    """
+    if layer is None:
+        raise InputError(
+            "There is no Labels layer. Add one with an id for each object."
+        )
+    source = source_of(layer)
+    if source.channel_axis is not None:
+        raise InputError(
+            f"The labels layer {layer.name!r} has an axis of channels; choose labels "
+            "without one."
+        )
+    if spatial_ndim(source.axes) < 3:
+        ndim = 2
+    return WeightMaps(source, ndim, pieces, layer.data)
 
 
 def as_python(maps: WeightMaps | None, config: WeightConfig) -> str:

@@ -12,11 +12,16 @@ from napari_unet_studio.layers import (
     image_tuple,
     labels_tuple,
 )
-from napari_unet_studio.widgets._controls import displayed_axes, position_in
+from napari_unet_studio.widgets._controls import (
+    coarsened,
+    displayed_axes,
+    enlarged,
+    position_in,
+)
 from napari_unet_studio.widgets._weight_frame import Region
 from napari_unet_studio.widgets._weight_maps import FrameDone, Index, WeightMaps
 
-VISIBLE = 1 << 22  # pixels that are evaluated between two redraws at most
+VISIBLE = 1 << 24  # pixels that are redrawn at once at most
 
 
 class Overlay:
@@ -100,15 +105,21 @@ class Overlay:
         _redraw(self.target)
 
     def preview(self, index: Index, region: Region, config: WeightConfig) -> None:
-        """Write the part of a large frame that is in view, if that is quick."""
+        """Write what is in view of a large frame, coarsely where it is much."""
         frame = self.maps.kept(index)
         if frame is None or not frame.reach or frame.gap != config.gap:
             return
         sizes = self.maps.shape[len(self.maps.leading) :]
         shown = [n for n, k in zip(sizes, region, strict=True) if isinstance(k, slice)]
-        if int(np.prod(shown)) <= VISIBLE:
+        pixels = int(np.prod(shown))
+        if pixels <= VISIBLE:
+            step = coarsened(pixels)
+            coarse = tuple(
+                slice(None, None, step) if isinstance(k, slice) else k for k in region
+            )
+            weights = enlarged(frame.weights(config, coarse), step, shown)
             self.written.pop(index, None)
-            self.write(index, region, frame.weights(config, region), config)
+            self.write(index, region, weights, config)
 
     def complete(self, config: WeightConfig) -> bool:
         """Whether all frames show these settings."""
@@ -162,16 +173,16 @@ class Overlay:
         """Return what there is to know about the frame in view."""
         index, region = self.in_view()
         lines = []
+        if index:
+            number = int(np.ravel_multi_index(index, self.maps.leading)) + 1
+            kind = "Slice" if self.maps.source.axes[0] == "Z" else "Frame"
+            lines.append(f"{kind} {number} of {self.maps.count}")
         frame = self.maps.kept(index)
         if frame is not None:
-            lines.append(_many(frame.objects, "object"))
-            if index:
-                count = int(np.prod(self.maps.leading))
-                number = int(np.ravel_multi_index(index, self.maps.leading)) + 1
-                kind = "Slice" if self.maps.source.axes[0] == "Z" else "Frame"
-                lines[0] = f"{kind} {number} of {count}: {lines[0]}"
+            counts = _many(frame.objects, "object")
             if frame.pairs is not None:
-                lines[0] += f", {_many(frame.pairs, 'touching pair')}"
+                counts += f", {_many(frame.pairs, 'touching pair')}"
+            lines.append(counts)
             if frame.vanished:
                 lines.append(
                     f"The gap of {frame.gap} px removes "

@@ -1,5 +1,6 @@
 """Dock widget "Elastic deformation": see what the augmentation does, or apply it."""
 
+import time
 from typing import Any
 
 import napari.layers
@@ -15,6 +16,7 @@ from napari_unet_studio.widgets._controls import (
     Edits,
     copy_button,
     follow,
+    has_depth,
     soon,
     timer,
 )
@@ -33,7 +35,7 @@ from napari_unet_studio.widgets._deform_preview import (
 )
 from napari_unet_studio.widgets._worker import Job
 
-SLOW = 0.15  # seconds; a preview that takes longer waits until the sliders rest
+SLOW = 0.3  # seconds; a preview that takes longer waits until the sliders rest
 
 
 class DeformWidget(StudioWidget):
@@ -51,6 +53,7 @@ class DeformWidget(StudioWidget):
         self._offer = True  # a slider brings the preview, until it is switched off
         self._edits = Edits(self._on_painted, self._on_replaced)
         self._warm: Job[None] | None = None
+        self._seconds = 0.0  # that the last redraw took
         self._build()
         self._live_timer = timer(self, FRAME, self._live)
         self._settle_timer = timer(self, SETTLED, self._settle)
@@ -101,11 +104,13 @@ class DeformWidget(StudioWidget):
             self._warm.start()
 
     def on_closed(self) -> None:
-        """Stop what runs and let go of the layers."""
+        """Stop what runs, remove the preview and let go of the layers."""
         super().on_closed()
         for clock in (self._live_timer, self._settle_timer, self._rebuild_timer):
             clock.stop()
         self._edits.of([])
+        self._switch_off()
+        self._rebuild()
 
     def as_python(self) -> str:
         """Return code that deforms the chosen layers."""
@@ -146,7 +151,8 @@ class DeformWidget(StudioWidget):
             add_tuples(
                 self.viewer, result_tuples(templates, result, config, deformation.ndim)
             )
-            alike = ", all slices and time points alike" if deformation.looped else ""
+            several = len(deformation.frames) > 1
+            alike = ", all slices and time points alike" if several else ""
             self.say(f"Added “{templates[0].source.name} deformed”{alike}.")
 
         self.launch(deformation.task, f"Deforming {image.name}", show)
@@ -201,7 +207,7 @@ class DeformWidget(StudioWidget):
             return
         self.reset_choices()
         self.say("")
-        self._live()
+        self._live(draft=False)
 
     def _switch_off(self, offer: bool = True) -> None:
         """Untick the preview without removing it yet."""
@@ -221,11 +227,11 @@ class DeformWidget(StudioWidget):
         preview = self._preview
         if preview is None:
             return
-        if preview.deformation.seconds < SLOW:
+        if self._seconds < SLOW:
             soon(self._live_timer)
         self._settle_timer.start()
 
-    def _live(self) -> None:
+    def _live(self, draft: bool = True) -> None:
         """Redraw what is in view."""
         preview = self._preview
         if preview is None:
@@ -234,6 +240,7 @@ class DeformWidget(StudioWidget):
             return
         if not preview.alive:
             return
+        start = time.perf_counter()
         config = self.form.value()
         preview.redraw(
             config,
@@ -241,13 +248,15 @@ class DeformWidget(StudioWidget):
                 "grid": self.form.bent.isChecked(),
                 "arrows": self.form.arrows.isChecked(),
             },
+            draft,
         )
         self.info.setText(preview.summary())
+        self._seconds = time.perf_counter() - start if draft else 0.0
 
     def _settle(self) -> None:
-        """Redraw a slow preview, and thumbnails."""
+        """Redraw exactly, and thumbnails too."""
         if self._preview is not None and self._preview.alive:
-            self._live()
+            self._live(draft=False)
             self._preview.finish()
 
     # -- layers -----------------------------------------------------------------------
@@ -255,8 +264,7 @@ class DeformWidget(StudioWidget):
     def _on_layers(self, *_: object) -> None:
         image, labels = self.image.value, self.labels.value
         self._edits.of([layer for layer in (image, labels) if layer is not None])
-        stack = image is not None and image.ndim > 2 and "Z" in source_of(image).axes
-        self.form.rows.setRowVisible(self.frames, stack)
+        self.form.rows.setRowVisible(self.frames, has_depth(image))
         soon(self._rebuild_timer)
 
     def _on_replaced(self, *_: object) -> None:

@@ -2,22 +2,18 @@
 
 import sys
 import time
-from collections.abc import Generator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 import napari.viewer
 from napari.layers import Image
-from qtpy.QtCore import Signal
+from qtpy.QtCore import QSignalBlocker, Signal
 from qtpy.QtWidgets import QComboBox, QLabel, QVBoxLayout, QWidget
 
 from napari_unet_studio.core.axes import spatial_ndim
 from napari_unet_studio.core.errors import InputError, StudioError
-from napari_unet_studio.io.model_file import load_model_file
-from napari_unet_studio.layers import METADATA_KEY, Source, axes_of, source_of
-from napari_unet_studio.tasks.progress import Progress, ShouldStop
+from napari_unet_studio.layers import METADATA_KEY, axes_of, source_of
 from napari_unet_studio.widgets._base import (
     StudioWidget,
     layer_choice,
@@ -26,6 +22,7 @@ from napari_unet_studio.widgets._base import (
 )
 from napari_unet_studio.widgets._form import Form, aligned_form, collapsible
 from napari_unet_studio.widgets._model_choice import ModelChoice
+from napari_unet_studio.widgets._run import Run
 
 if TYPE_CHECKING:  # at run time these load torch or scikit-image: not for opening
     from napari_unet_studio.core.instances import ObjectConfig
@@ -38,51 +35,6 @@ AXES = {
     3: {"ZYX": "ZYX – stack", "TYX": "TYX – time series"},
     4: {"TZYX": "TZYX – time series of stacks"},
 }
-
-
-@dataclass(frozen=True, eq=False)
-class Run:
-    """One run, as it was when it began.
-
-    Parameters
-    ----------
-    layer, source
-        The image.
-    path, reference
-        The model: its file, and how a script names it.
-    config, objects
-        The settings.
-    started
-        When, in seconds of the monotonic clock.
-    """
-
-    layer: Image
-    source: Source
-    path: Path
-    reference: str
-    config: "PredictConfig"
-    objects: "ObjectConfig"
-    started: float = field(default_factory=time.monotonic)
-
-    def task(
-        self, should_stop: ShouldStop
-    ) -> Generator[Progress, None, "Prediction | None"]:
-        """Load the model and predict."""
-        from napari_unet_studio.tasks.predict import predict
-
-        yield Progress(0, 0, "Loading the model")
-        return (
-            yield from predict(
-                self.source.data,
-                load_model_file(self.path),
-                self.config,
-                objects=self.objects,
-                axes=self.source.axes,
-                channel_axis=self.source.channel_axis,
-                spacing=self.source.spacing,
-                should_stop=should_stop,
-            )
-        )
 
 
 class SegmentWidget(StudioWidget):
@@ -137,7 +89,7 @@ class SegmentWidget(StudioWidget):
         self.body.addWidget(self.advanced)
 
         self.image.changed.connect(self._on_choice)
-        self.axes.activated.connect(self._on_axes)
+        self.axes.currentIndexChanged.connect(self._on_axes)
         self.models.changed.connect(self._on_choice)
         self.models.failed.connect(self.complain)
         self.advanced.toggleButton().pressed.connect(self.settings)
@@ -185,18 +137,23 @@ class SegmentWidget(StudioWidget):
 
     def _on_choice(self, *_: object) -> None:
         """Show what goes with the chosen image and model."""
+        self._show_axes()
+        if self.panel is not None:
+            self.panel.show_result(self._result_of(self.image.value, self.models.path))
+
+    def _show_axes(self) -> None:
+        """Offer what the axes of the image may be, as it is now."""
         layer = self.image.value
         names = {} if layer is None else AXES.get(len(axes_of(layer)), {})
-        self.axes.clear()
-        for axes, text in names.items():
-            self.axes.addItem(text, axes)
-        if names:
-            chosen = self._axes_chosen.get(layer, axes_of(layer))
-            self.axes.setCurrentIndex(max(0, self.axes.findData(chosen)))
+        with QSignalBlocker(self.axes):
+            self.axes.clear()
+            for axes, text in names.items():
+                self.axes.addItem(text, axes)
+            if names:
+                chosen = self._axes_chosen.get(layer, axes_of(layer))
+                self.axes.setCurrentIndex(max(0, self.axes.findData(chosen)))
         self.axes.setVisible(bool(names))
         self._axes_label.setVisible(bool(names))
-        if self.panel is not None:
-            self.panel.show_result(self._result_of(layer, self.models.path))
 
     def _on_axes(self, *_: object) -> None:
         self._axes_chosen[self.image.value] = self.axes.currentData()
@@ -233,6 +190,7 @@ class SegmentWidget(StudioWidget):
                 "Sample ▸ U-Net Studio."
             )
         card = self.models.card()
+        self._show_axes()  # its data may have been replaced
         source = source_of(layer, self.axes.currentData())
         if spatial_ndim(source.axes) < card.spec.ndim:
             raise InputError(
@@ -290,6 +248,9 @@ class SegmentWidget(StudioWidget):
             result.noted.connect(self._on_note)
             self._results.append(result)
         result.fill(prediction, run.source, run.config)
+        latest = self._settings.get((run.path, prediction.card.created))
+        if prediction.card.target == "objects" and latest is not None:
+            result.redraw(latest)  # what the user set while the network was running
         self.panel.show_result(result)
         return result
 

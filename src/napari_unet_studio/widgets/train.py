@@ -264,20 +264,26 @@ class TrainWidget(StudioWidget):
     def on_progress(self, progress: Progress) -> None:
         """Show progress, the time left, the curves and the preview."""
         super().on_progress(progress)
-        if isinstance(progress, TrainProgress) and progress.seconds_left is not None:
-            self._time_left = f", {time_left(progress.seconds_left)}"
+        if isinstance(progress, TrainProgress):
+            if progress.seconds_left is not None:
+                self._time_left = f", {time_left(progress.seconds_left)}"
+            if progress.preview is not None and self.training is not None:
+                self._name_preview(self.training, progress.preview.name)
         self.progress.setFormat(f"{progress.message} %v of %m{self._time_left}")
         self.course.follow(progress)
+
+    def _name_preview(self, training: Training, frame: str) -> None:
+        text = f"Training {training.name!r}; the preview layer shows {frame}."
+        if not training.paused.is_set() and not training.keep and not training.discard:
+            self.say(text)
 
     def _on_outcome(self, outcome: Outcome) -> None:
         text = summary(outcome)
         if outcome.model is None:
             self.say(text)
             return
-        training = outcome.model.card.training
-        if outcome.model.card.scores:
-            self.course.plot.mark(training["best_update"], "best")
-        for note in training["notes"]:
+        self.course.conclude(outcome.model)
+        for note in outcome.model.card.training["notes"]:
             show_warning(note)
         if outcome.error is not None:
             self.unsaved = outcome.model

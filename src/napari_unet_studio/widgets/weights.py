@@ -7,10 +7,8 @@ import napari.layers
 import napari.viewer
 from qtpy.QtWidgets import QLabel
 
-from napari_unet_studio.core.axes import spatial_ndim
-from napari_unet_studio.core.errors import InputError, StudioError
+from napari_unet_studio.core.errors import StudioError
 from napari_unet_studio.core.weights import WeightConfig
-from napari_unet_studio.layers import source_of
 from napari_unet_studio.tasks.progress import Progress, never, run
 from napari_unet_studio.widgets._base import StudioWidget, layer_choice
 from napari_unet_studio.widgets._controls import (
@@ -19,6 +17,7 @@ from napari_unet_studio.widgets._controls import (
     Edits,
     copy_button,
     follow,
+    has_depth,
     soon,
     timer,
 )
@@ -28,6 +27,7 @@ from napari_unet_studio.widgets._weight_maps import (
     WeightMaps,
     as_python,
     compiled,
+    maps_of,
     warm_up,
 )
 from napari_unet_studio.widgets._weight_overlay import Overlay
@@ -103,6 +103,7 @@ class WeightsWidget(StudioWidget):
         for clock in (self._live_timer, self._settle_timer, self._edit_timer):
             clock.stop()
         self._edits.of([])
+        self._overlays.clear()
 
     def as_python(self) -> str:
         """Return code that computes the weight map of the chosen layer."""
@@ -122,16 +123,13 @@ class WeightsWidget(StudioWidget):
         if self.running:
             return
         try:
-            if layer is None:
-                raise InputError(
-                    "There is no Labels layer. Add one with an id for each object."
-                )
             maps = self._maps_of(layer)
-            overlay = self._overlay() or Overlay(self.viewer, layer, maps)
-            overlay.take(maps)
-            self._start(overlay)
         except StudioError as error:
             self.complain(error)
+            return
+        overlay = self._overlay() or Overlay(self.viewer, layer, maps)
+        overlay.take(maps)
+        self._start(overlay)
 
     def _start(self, overlay: Overlay) -> None:
         config, maps = self.form.value(), overlay.maps
@@ -139,11 +137,14 @@ class WeightsWidget(StudioWidget):
         self._again, self._stopped = False, None
         first, _ = overlay.in_view()
         task = partial(maps.task, config, first, self.with_target.isChecked())
-        if maps.pixels <= LIGHT and maps.ndim == 2 and compiled():
-            self._on_computed(run(task(should_stop=never), self._on_frame))
-        else:
+        if maps.pixels > LIGHT or maps.ndim > 2 or not compiled():
             title = f"Weights of {maps.source.name}"
             self.launch(task, title, self._on_computed, self._on_frame)
+            return
+        try:
+            self._on_computed(run(task(should_stop=never), self._on_frame))
+        except StudioError as error:
+            self.complain(error)
 
     def _on_frame(self, progress: Progress) -> None:
         """Show a frame, unless its layers are gone or the settings have moved on."""
@@ -211,7 +212,7 @@ class WeightsWidget(StudioWidget):
                 if light and compiled() and not self.running:
                     with_target = self.with_target.isChecked()
                     overlay.show(overlay.maps.now(config, index, with_target), config)
-                else:
+                elif self._stopped != config:
                     overlay.preview(index, region, config)
             if not overlay.complete(config) and self._stopped != config:
                 self._settle_timer.start()
@@ -254,15 +255,7 @@ class WeightsWidget(StudioWidget):
 
     def _maps_of(self, layer: Any) -> WeightMaps:
         """Return what is known about a layer; begin anew if it is another by now."""
-        source = source_of(layer)
-        if source.channel_axis is not None:
-            raise InputError(
-                f"The labels layer {layer.name!r} has an axis of channels; choose "
-                "labels without one."
-            )
-        ndim = spatial_ndim(source.axes)
-        ndim = self.frames.currentData() if ndim == 3 else ndim
-        maps = WeightMaps(source, ndim, self.pieces.isChecked(), layer.data)
+        maps = maps_of(layer, self.frames.currentData(), self.pieces.isChecked())
         overlay = self._overlay()
         known = overlay is not None and overlay.maps.describes(maps)
         return overlay.maps if overlay is not None and known else maps
@@ -270,8 +263,7 @@ class WeightsWidget(StudioWidget):
     def _on_layer(self, *_: object) -> None:
         layer = self.labels.value
         self._edits.of([] if layer is None else [layer])
-        stack = layer is not None and layer.ndim > 2 and "Z" in source_of(layer).axes
-        self.form.rows.setRowVisible(self.frames, stack)
+        self.form.rows.setRowVisible(self.frames, has_depth(layer))
         self._show_state()
 
     def _on_edited(self, *_: object) -> None:

@@ -1,0 +1,685 @@
+import json
+import warnings
+
+import dask.array as da
+import numpy as np
+import pytest
+import tifffile
+import zarr
+from PIL import Image
+
+from napari_unet_studio.core.errors import InputError, StorageError, StudioError
+from napari_unet_studio.io.images import (
+    SUFFIXES,
+    read_image,
+    read_labels,
+    write_json,
+    write_tiff,
+)
+
+
+def textured(*shape, dtype="uint16"):
+    values = np.random.default_rng(0).integers(0, 250, shape)
+    return (values > 125) if dtype == "bool" else values.astype(dtype)
+
+
+def check(found, array, axes, channel_axis=None, spacing=None):
+    np.testing.assert_array_equal(np.asarray(found.array), array)
+    assert found.array.dtype == array.dtype
+    assert found.axes == axes
+    assert found.channel_axis == channel_axis
+    if spacing is None:
+        assert (found.spacing, found.unit) == (None, "pixel")
+    else:
+        assert found.spacing == pytest.approx(spacing)
+        assert found.unit == "um"
+
+
+# --- TIFF
+
+
+@pytest.mark.parametrize(
+    ("shape", "axes"),
+    [
+        ((20, 30), "YX"),
+        ((5, 20, 30), "ZYX"),
+        ((2, 5, 20, 30), "TZYX"),
+        # Stacks of 3 or 4 planes, which tifffile takes for samples of colour.
+        ((3, 20, 30), "ZYX"),
+        ((4, 20, 30), "ZYX"),
+        ((2, 3, 20, 30), "TZYX"),
+    ],
+)
+def test_a_plain_tiff_is_a_plane_a_stack_or_stacks_over_time(tmp_path, shape, axes):
+    array = textured(*shape)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of guessing colour
+        tifffile.imwrite(tmp_path / "a.tif", array)
+    check(read_image(tmp_path / "a.tif"), array, axes)
+
+
+@pytest.mark.parametrize("samples", [3, 4])
+def test_colours_of_a_tiff_are_channels_at_the_end(tmp_path, samples):
+    array = textured(20, 30, samples, dtype="uint8")
+    tifffile.imwrite(tmp_path / "a.tif", array, photometric="rgb")
+    check(read_image(tmp_path / "a.tif"), array, "YX", 2)
+    stack = textured(5, 20, 30, samples, dtype="uint8")
+    tifffile.imwrite(tmp_path / "a.tif", stack, photometric="rgb")
+    check(read_image(tmp_path / "a.tif"), stack, "ZYX", 3)
+
+
+@pytest.mark.parametrize(
+    "dtype",
+    ["bool", "uint8", "int16", "uint16", "int32", "uint32", "float32", "float64"],
+)
+@pytest.mark.parametrize("compression", [None, "lzw", "zlib", "zstd", "packbits"])
+def test_a_tiff_of_any_type_and_compression_is_read(tmp_path, dtype, compression):
+    array = textured(20, 30, dtype=dtype)
+    compression = compression if dtype != "bool" else None
+    tifffile.imwrite(tmp_path / "a.tiff", array, compression=compression)
+    check(read_image(tmp_path / "a.tiff"), array, "YX")
+
+
+def test_tiles_and_pyramids_are_read_at_full_resolution(tmp_path):
+    array = textured(128, 160)
+    with tifffile.TiffWriter(tmp_path / "a.ome.tif") as tiff:
+        options = {"tile": (32, 32), "compression": "zlib", "photometric": "minisblack"}
+        tiff.write(array, subifds=1, metadata={"axes": "YX"}, **options)
+        tiff.write(array[::2, ::2], subfiletype=1, **options)
+    check(read_image(tmp_path / "a.ome.tif"), array, "YX")
+
+
+@pytest.mark.parametrize(
+    ("shape", "axes", "named", "channel_axis"),
+    [
+        ((20, 30), "YX", "YX", None),
+        ((5, 20, 30), "ZYX", "ZYX", None),
+        ((5, 20, 30), "TYX", "TYX", None),
+        ((2, 20, 30), "CYX", "YX", 0),
+        ((5, 2, 20, 30), "ZCYX", "ZYX", 1),
+        ((3, 5, 2, 20, 30), "TZCYX", "TZYX", 2),
+        ((20, 30, 3), "YXS", "YX", 2),
+    ],
+)
+def test_imagej_axes_are_kept(tmp_path, shape, axes, named, channel_axis):
+    array = textured(*shape, dtype="uint8")
+    tifffile.imwrite(tmp_path / "a.tif", array, imagej=True, metadata={"axes": axes})
+    check(read_image(tmp_path / "a.tif"), array, named, channel_axis)
+
+
+@pytest.mark.parametrize(
+    ("shape", "axes", "named", "channel_axis"),
+    [
+        ((20, 30), "YX", "YX", None),
+        ((5, 20, 30), "TYX", "TYX", None),
+        ((3, 20, 30), "ZYX", "ZYX", None),
+        ((3, 20, 30), "CYX", "YX", 0),
+        ((2, 5, 20, 30), "CZYX", "ZYX", 0),
+        ((3, 2, 5, 20, 30), "TCZYX", "TZYX", 1),
+        ((20, 30, 3), "YXS", "YX", 2),
+    ],
+)
+def test_ome_axes_are_kept(tmp_path, shape, axes, named, channel_axis):
+    array = textured(*shape, dtype="uint8")
+    options = {"photometric": "rgb" if axes.endswith("S") else "minisblack"}
+    tifffile.imwrite(
+        tmp_path / "a.tif", array, ome=True, metadata={"axes": axes}, **options
+    )
+    check(read_image(tmp_path / "a.tif"), array, named, channel_axis)
+
+
+# --- pixel sizes
+
+
+@pytest.mark.parametrize(
+    ("unit", "factor"),
+    [("um", 1), ("micron", 1), ("µm", 1), ("\\u00B5m", 1), ("nm", 1e-3), ("mm", 1e3)],
+)
+def test_the_pixel_size_of_imagej_comes_in_micrometres(tmp_path, unit, factor):
+    array = textured(5, 20, 30)
+    tifffile.imwrite(
+        tmp_path / "a.tif",
+        array,
+        imagej=True,
+        resolution=(1 / 0.25, 1 / 0.5),  # x, y
+        metadata={
+            "axes": "ZYX",
+            "unit": unit.encode("ascii", "backslashreplace").decode()
+            if unit != "µm"
+            else "\\u00B5m",
+            "spacing": 2.0,
+        },
+    )
+    spacing = (2.0 * factor, 0.5 * factor, 0.25 * factor)
+    check(read_image(tmp_path / "a.tif"), array, "ZYX", None, spacing)
+
+
+@pytest.mark.parametrize("unit", ["pixel", "inch", "", "parsec"])
+def test_a_unit_that_is_not_metric_is_no_pixel_size(tmp_path, unit):
+    array = textured(20, 30)
+    metadata = {"axes": "YX", "unit": unit}
+    tifffile.imwrite(
+        tmp_path / "a.tif", array, imagej=True, resolution=(4, 4), metadata=metadata
+    )
+    check(read_image(tmp_path / "a.tif"), array, "YX")
+
+
+def ome(path, array, axes, **sizes):
+    tifffile.imwrite(
+        path,
+        array,
+        ome=True,
+        metadata={"axes": axes, **sizes},
+        photometric="minisblack",
+    )
+    return path
+
+
+def test_the_pixel_size_of_ome_comes_in_micrometres_whatever_its_units(tmp_path):
+    array = textured(2, 5, 20, 30)
+    path = ome(
+        tmp_path / "a.tif",
+        array,
+        "TZYX",
+        PhysicalSizeX=250,
+        PhysicalSizeXUnit="nm",
+        PhysicalSizeY=0.5,
+        PhysicalSizeYUnit="µm",
+        PhysicalSizeZ=0.002,
+        PhysicalSizeZUnit="mm",
+    )
+    check(read_image(path), array, "TZYX", None, (2.0, 0.5, 0.25))
+
+
+def test_micrometres_are_the_unit_where_ome_states_none(tmp_path):
+    array = textured(5, 20, 30)
+    path = ome(tmp_path / "a.tif", array, "ZYX", PhysicalSizeX=0.25, PhysicalSizeY=0.5)
+    check(read_image(path), array, "ZYX", None, (0.5, 0.5, 0.25))
+
+
+@pytest.mark.parametrize(
+    "sizes",
+    [
+        {},
+        {"PhysicalSizeX": 0.0},
+        {"PhysicalSizeX": -1.0},
+        {"PhysicalSizeX": float("nan")},
+        {"PhysicalSizeX": float("inf")},
+        {"PhysicalSizeX": "wide"},
+        {"PhysicalSizeX": 1.0, "PhysicalSizeXUnit": "pixel"},
+        {"PhysicalSizeY": 1.0},
+    ],
+    ids=str,
+)
+def test_a_pixel_size_that_makes_no_sense_is_none_and_the_image_is_read(
+    tmp_path, sizes
+):
+    array = textured(20, 30)
+    check(read_image(ome(tmp_path / "a.tif", array, "YX", **sizes)), array, "YX")
+
+
+# --- writing
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int16", "uint16", "int32", "float32"])
+@pytest.mark.parametrize(
+    ("shape", "axes", "spacing"),
+    [
+        ((20, 30), "YX", (0.5, 0.25)),
+        ((3, 20, 30), "ZYX", (2.0, 0.5, 0.25)),
+        ((2, 3, 20, 30), "TZYX", (2.0, 0.5, 0.25)),
+        ((5, 20, 30), "TYX", (0.5, 0.25)),
+        ((20, 30), "YX", None),
+    ],
+)
+def test_what_is_written_is_read_back(tmp_path, dtype, shape, axes, spacing):
+    array = textured(*shape, dtype=dtype)
+    path = write_tiff(tmp_path / "a.tif", array, axes, spacing)
+    check(read_image(path), array, axes, None, spacing)
+
+
+@pytest.mark.parametrize(
+    ("shape", "axes", "channel_axis"),
+    [((2, 20, 30), "CYX", 0), ((3, 20, 30), "CYX", 0), ((20, 30, 3), "YXS", 2)],
+)
+def test_channels_are_written_and_read_back(tmp_path, shape, axes, channel_axis):
+    array = textured(*shape, dtype="uint8")
+    path = write_tiff(tmp_path / "a.tif", array, axes)
+    check(read_image(path), array, "YX", channel_axis)
+
+
+@pytest.mark.parametrize("dtype", ["int32", "uint32", "int64", "uint64"])
+@pytest.mark.parametrize("top", [70_000, 2**31 - 1])
+def test_ids_of_labels_survive(tmp_path, dtype, top):
+    labels = np.array([[0, 1, 65_535], [65_536, 65_537, top]], dtype)
+    np.testing.assert_array_equal(
+        read_labels(write_tiff(tmp_path / "a.tif", labels, "YX")), labels
+    )
+
+
+def test_ids_up_to_32_bits_survive_and_larger_ones_are_refused(tmp_path):
+    path = tmp_path / "a.tif"
+    labels = np.array([[0, 2**32 - 1]], np.int64)
+    np.testing.assert_array_equal(read_labels(write_tiff(path, labels, "YX")), labels)
+    for value in (2**32, -(2**31) - 1):
+        with pytest.raises(InputError, match="TIFF takes 32 bits"):
+            write_tiff(path, np.array([[-1, value]]), "YX")
+    np.testing.assert_array_equal(read_labels(path), labels)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "written"), [("bool", "uint8"), ("float16", "float32")]
+)
+def test_types_that_ome_lacks_become_the_next_one_that_holds_them(
+    tmp_path, dtype, written
+):
+    array = textured(20, 30, dtype=dtype)
+    found = read_image(write_tiff(tmp_path / "a.tif", array, "YX")).array
+    assert found.dtype == written
+    np.testing.assert_array_equal(found, array)
+
+
+@pytest.mark.parametrize("dtype", ["complex64", "U3"])
+def test_values_that_are_no_real_numbers_are_not_written(tmp_path, dtype):
+    with pytest.raises(InputError, match="cannot hold values of type"):
+        write_tiff(tmp_path / "a.tif", np.zeros((4, 4), dtype), "YX")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_failing_write_leaves_the_old_image(tmp_path, monkeypatch):
+    path = write_tiff(tmp_path / "a.tif", textured(20, 30), "YX")
+    before = path.read_bytes()
+
+    def fail(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", fail)
+    with pytest.raises(StorageError, match="No space left"):
+        write_tiff(path, textured(40, 30), "YX")
+    with pytest.raises(StorageError, match="No space left"):
+        write_json(tmp_path / "a.json", {})
+    assert path.read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir()] == ["a.tif"]
+
+
+def test_a_path_under_a_file_is_refused(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(StorageError, match="could not be written"):
+        write_tiff(tmp_path / "file" / "a.tif", textured(4, 4), "YX")
+
+
+def test_json_is_written_for_other_programs(tmp_path):
+    values = {"a": [1, 2.5, None, "ä"]}
+    path = write_json(tmp_path / "a.json", values)
+    assert json.loads(path.read_text()) == values
+
+
+# --- arrays and pictures
+
+
+@pytest.mark.parametrize(
+    ("shape", "axes"),
+    [((20, 30), "YX"), ((3, 20, 30), "ZYX"), ((2, 3, 20, 30), "TZYX")],
+)
+@pytest.mark.parametrize("name", ["a.npy", "a.NPY"])
+def test_a_numpy_file_is_read(tmp_path, shape, axes, name):
+    array = textured(*shape, dtype="float32")
+    with (tmp_path / name).open("wb") as file:
+        np.save(file, array)
+    check(read_image(tmp_path / name), array, axes)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "bool"])
+@pytest.mark.parametrize("suffix", [".png", ".PNG", ".bmp"])
+def test_a_grey_picture_is_read_in_its_own_depth(tmp_path, dtype, suffix):
+    if dtype == "uint16" and suffix == ".bmp":
+        pytest.skip("BMP has no 16 bits")
+    array = textured(20, 30, dtype=dtype)
+    if dtype == "uint16":
+        array = array * 257
+    Image.fromarray(array).save(tmp_path / f"a{suffix}")
+    check(read_image(tmp_path / f"a{suffix}"), array, "YX")
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "P", "LA", "CMYK"])
+def test_a_coloured_picture_has_three_channels(tmp_path, mode):
+    suffix = ".tiff" if mode == "CMYK" else ".png"
+    if mode == "CMYK":
+        suffix = ".jpg"
+    array = textured(20, 30, 3, dtype="uint8")
+    Image.fromarray(array).convert(mode).save(tmp_path / f"a{suffix}")
+    found = read_image(tmp_path / f"a{suffix}")
+    assert (found.axes, found.channel_axis, found.array.shape) == (
+        "YX",
+        -1,
+        (20, 30, 3),
+    )
+    if mode in ("RGB", "RGBA"):
+        np.testing.assert_array_equal(found.array, array)
+
+
+def test_what_is_read_may_be_changed(tmp_path):
+    Image.fromarray(textured(4, 5, dtype="uint8")).save(tmp_path / "a.png")
+    np.save(tmp_path / "a.npy", textured(4, 5))
+    write_tiff(tmp_path / "a.tif", textured(4, 5), "YX")
+    for name in ("a.png", "a.npy", "a.tif"):
+        assert read_image(tmp_path / name).array.flags.writeable
+
+
+# --- zarr
+
+
+def stored(path, array, chunks=None, **options):
+    made = zarr.create_array(
+        path,
+        shape=array.shape,
+        dtype=array.dtype,
+        chunks=chunks or array.shape,
+        **options,
+    )
+    made[:] = array
+    return path
+
+
+@pytest.mark.parametrize("version", [2, 3])
+@pytest.mark.parametrize(
+    ("shape", "axes"),
+    [((20, 30), "YX"), ((3, 20, 30), "ZYX"), ((2, 3, 20, 30), "TZYX")],
+)
+def test_a_zarr_array_is_read_lazily(tmp_path, version, shape, axes):
+    array = textured(*shape)
+    path = stored(tmp_path / "a.zarr", array, zarr_format=version)
+    found = read_image(path)
+    assert isinstance(found.array, da.Array)
+    check(found, array, axes)
+
+
+def ome_zarr(path, array, axes, version=3, datasets=None, **more):
+    group = zarr.create_group(path, zarr_format=version)
+    for name, level in (("0", array), ("1", array[..., ::2, ::2])):
+        stored(path / name, level, zarr_format=version)
+    multiscale = {
+        "axes": axes,
+        "datasets": datasets or [{"path": "0"}, {"path": "1"}],
+        **more,
+    }
+    content = {"version": "0.5", "multiscales": [multiscale]}
+    group.attrs.update({"ome": content} if version == 3 else content)
+    return path
+
+
+def named(letters, unit=None):
+    return [
+        {"name": letter.lower(), **({"unit": unit} if unit else {})}
+        for letter in letters
+    ]
+
+
+@pytest.mark.parametrize("version", [2, 3])
+@pytest.mark.parametrize(
+    ("shape", "letters", "axes", "channel_axis"),
+    [
+        ((20, 30), "YX", "YX", None),
+        ((3, 20, 30), "TYX", "TYX", None),
+        ((3, 20, 30), "CYX", "YX", 0),
+        ((2, 3, 4, 20, 30), "TCZYX", "TZYX", 1),
+    ],
+)
+def test_the_finest_level_of_an_ome_zarr_image_is_read_lazily(
+    tmp_path, version, shape, letters, axes, channel_axis
+):
+    array = textured(*shape)
+    path = ome_zarr(tmp_path / "a.ome.zarr", array, named(letters), version)
+    found = read_image(path)
+    assert isinstance(found.array, da.Array)
+    check(found, array, axes, channel_axis)
+
+
+def test_axes_of_old_ome_zarr_images_are_plain_letters(tmp_path):
+    array = textured(3, 20, 30)
+    path = ome_zarr(tmp_path / "a.zarr", array, ["t", "y", "x"], 2)
+    check(read_image(path), array, "TYX")
+
+
+def test_a_single_channel_is_no_axis(tmp_path):
+    array = textured(2, 1, 20, 30)
+    path = ome_zarr(tmp_path / "a.zarr", array, named("TCYX"))
+    found = read_image(path)
+    assert isinstance(found.array, da.Array)
+    check(found, array[:, 0], "TYX")
+
+
+def scaled(*factors):
+    return [{"type": "scale", "scale": list(factors)}]
+
+
+def test_the_pixel_size_of_ome_zarr_comes_in_micrometres(tmp_path):
+    array = textured(1, 3, 20, 30)
+    path = ome_zarr(
+        tmp_path / "a.zarr",
+        array,
+        named("C") + named("ZYX", "nanometer"),
+        datasets=[
+            {"path": "0", "coordinateTransformations": scaled(1, 1000, 250, 250)}
+        ],
+        coordinateTransformations=scaled(1, 2, 2, 1),
+    )
+    check(read_image(path), array[0], "ZYX", None, (2.0, 0.5, 0.25))
+
+
+@pytest.mark.parametrize(
+    "transformations",
+    [
+        scaled(1.0, 1.0, 1.0),
+        scaled(0.0, 0.0),
+        scaled("a", "b"),
+        [{"type": "translation", "translation": [1, 1]}],
+        [{"type": "scale"}],
+    ],
+    ids=str,
+)
+def test_a_scale_that_makes_no_sense_is_none_or_a_storage_error(
+    tmp_path, transformations
+):
+    array = textured(20, 30)
+    path = ome_zarr(
+        tmp_path / "a.zarr",
+        array,
+        named("YX", "micrometer"),
+        datasets=[{"path": "0", "coordinateTransformations": transformations}],
+    )
+    try:
+        found = read_image(path)
+    except StorageError:
+        return
+    check(found, array, "YX")
+
+
+def test_units_that_are_absent_give_no_pixel_size(tmp_path):
+    array = textured(20, 30)
+    datasets = [{"path": "0", "coordinateTransformations": scaled(0.5, 0.5)}]
+    path = ome_zarr(tmp_path / "a.zarr", array, named("YX"), datasets=datasets)
+    check(read_image(path), array, "YX")
+
+
+def test_a_zarr_group_without_an_image_is_refused(tmp_path):
+    zarr.create_group(tmp_path / "a.zarr")
+    with pytest.raises(InputError, match="zarr group without an OME-Zarr image"):
+        read_image(tmp_path / "a.zarr")
+
+
+@pytest.mark.parametrize(
+    "multiscale",
+    [
+        {"axes": [{"name": "y"}, {"name": "x"}], "datasets": []},
+        {"axes": [{"name": "y"}, {"name": "x"}], "datasets": [{"path": "missing"}]},
+        {"axes": [{"name": "y"}, {"name": "x"}], "datasets": [{"path": "../../up"}]},
+        {"axes": [{"name": "y"}, {"name": "x"}]},
+        {"axes": [{}], "datasets": [{"path": "0"}]},
+        {"axes": 5, "datasets": [{"path": "0"}]},
+        {"axes": ["c", "x"], "datasets": [{"path": "0"}]},
+        {"axes": ["y"], "datasets": [{"path": "0"}]},
+        {"datasets": [{"path": "0"}]},
+        "text",
+    ],
+    ids=str,
+)
+def test_an_ome_zarr_image_that_is_broken_is_refused(tmp_path, multiscale):
+    path = ome_zarr(tmp_path / "a.zarr", textured(20, 30), named("YX"))
+    zarr.open_group(path).attrs["ome"] = {"multiscales": [multiscale]}
+    with pytest.raises(StudioError, match=r"a\.zarr"):
+        read_image(path)
+
+
+def test_a_folder_that_is_no_zarr_is_refused(tmp_path):
+    (tmp_path / "a.zarr").mkdir()
+    with pytest.raises(StorageError, match=r"a\.zarr cannot be read"):
+        read_image(tmp_path / "a.zarr")
+
+
+# --- refusals
+
+
+@pytest.mark.parametrize("name", ["a.txt", "a", "a.czi", ".tif", "a.tif.gz"])
+def test_a_file_of_an_unknown_kind_is_refused_with_the_known_ones(tmp_path, name):
+    (tmp_path / name).touch()
+    with pytest.raises(InputError, match="unknown kind") as caught:
+        read_image(tmp_path / name)
+    assert all(suffix in str(caught.value) for suffix in SUFFIXES)
+
+
+@pytest.mark.parametrize("suffix", sorted(SUFFIXES))
+def test_a_missing_an_empty_and_a_foreign_file_are_refused(tmp_path, suffix):
+    path = tmp_path / f"a{suffix}"
+    with pytest.raises(StorageError, match="does not exist; check the path"):
+        read_image(path)
+    for data in (b"", b"not an image at all, but text of some length", bytes(500)):
+        path.write_bytes(data)
+        with pytest.raises(StorageError, match="cannot be read as an image") as caught:
+            read_image(path)
+        assert path.name in str(caught.value)
+
+
+@pytest.mark.parametrize("suffix", sorted(SUFFIXES - {".zarr"}))
+def test_a_folder_named_like_an_image_is_refused(tmp_path, suffix):
+    (tmp_path / f"a{suffix}").mkdir()
+    with pytest.raises(StorageError, match="cannot be read as an image"):
+        read_image(tmp_path / f"a{suffix}")
+
+
+def imagej(path, array):
+    tifffile.imwrite(path, array, imagej=True, metadata={"axes": "ZYX"})
+
+
+WRITERS = {
+    "plain.tif": lambda p, a: tifffile.imwrite(p, a, photometric="minisblack"),
+    "zlib.tif": lambda p, a: write_tiff(p, a, "ZYX"),
+    "lzw.tif": lambda p, a: tifffile.imwrite(
+        p, a, compression="lzw", photometric="minisblack"
+    ),
+    "tiled.tif": lambda p, a: tifffile.imwrite(p, a[0], tile=(16, 16)),
+    "imagej.tif": imagej,
+    "a.npy": np.save,
+    "a.png": lambda p, a: Image.fromarray(a[0]).save(p),
+    "a.bmp": lambda p, a: Image.fromarray(a[0].astype("uint8")).save(p),
+    "a.jpg": lambda p, a: Image.fromarray(a[0].astype("uint8")).save(p),
+}
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_a_truncated_file_is_refused_wherever_it_ends(tmp_path, name, caplog):
+    path = tmp_path / name
+    WRITERS[name](path, textured(3, 40, 50))
+    read_image(path)
+    data = path.read_bytes()
+    for tenth in range(10):
+        path.write_bytes(data[: len(data) * tenth // 10])
+        with pytest.raises(StorageError, match="cannot be read as an image"):
+            read_image(path)
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_a_file_with_flipped_bytes_is_read_or_refused_and_never_more(
+    tmp_path, name, caplog
+):
+    path = tmp_path / name
+    WRITERS[name](path, textured(3, 40, 50))
+    data = path.read_bytes()
+    generator = np.random.default_rng(0)
+    read = 0
+    for _ in range(60):
+        broken = bytearray(data)
+        for end in (200, len(data)):
+            broken[generator.integers(end)] = generator.integers(256)
+        path.write_bytes(bytes(broken))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # libraries may wonder
+            try:
+                read_image(path)
+                read += 1
+            except StudioError:
+                continue
+    assert read < 60
+
+
+def test_a_pickled_array_is_refused_and_not_run(tmp_path):
+    class Exploit:
+        def __reduce__(self):
+            return (open, (str(tmp_path / "executed"), "w"))
+
+    np.save(tmp_path / "a.npy", np.array([Exploit()], dtype=object), allow_pickle=True)
+    with pytest.raises(StorageError, match="cannot be read as an image"):
+        read_image(tmp_path / "a.npy")
+    assert not (tmp_path / "executed").exists()
+
+
+def test_an_archive_of_arrays_is_refused(tmp_path):
+    with (tmp_path / "a.npy").open("wb") as file:
+        np.savez(file, a=np.zeros((4, 4)))
+    with pytest.raises(StorageError, match="archive of several arrays"):
+        read_image(tmp_path / "a.npy")
+
+
+def test_an_array_that_claims_more_than_memory_is_refused(tmp_path):
+    header = b"{'descr': '<f8', 'fortran_order': False, 'shape': (9999999, 9999999), }"
+    header = header.ljust(117) + b"\n"
+    data = b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header
+    (tmp_path / "a.npy").write_bytes(data)
+    with pytest.raises(StorageError, match="cannot be read as an image"):
+        read_image(tmp_path / "a.npy")
+
+
+def test_a_picture_larger_than_pillow_allows_is_refused_as_such(tmp_path, monkeypatch):
+    Image.fromarray(textured(20, 30, dtype="uint8")).save(tmp_path / "a.png")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    with pytest.raises(StorageError, match="exceeds limit"):
+        read_image(tmp_path / "a.png")
+
+
+@pytest.mark.parametrize("shape", [(), (5,), (2, 2, 2, 4, 4)])
+def test_an_array_of_too_few_or_too_many_axes_is_refused(tmp_path, shape):
+    np.save(tmp_path / "a.npy", np.zeros(shape))
+    with pytest.raises(InputError, match=r"a\.npy has axes"):
+        read_image(tmp_path / "a.npy")
+
+
+def test_axes_beyond_those_of_space_time_and_channel_are_refused(tmp_path):
+    array = textured(2, 3, 20, 30)
+    tifffile.imwrite(
+        tmp_path / "a.tif", array, metadata={"axes": "RHYX"}, photometric="minisblack"
+    )
+    with pytest.raises(InputError, match="only time, z, channel"):
+        read_image(tmp_path / "a.tif")
+
+
+def test_labels_with_channels_are_refused(tmp_path):
+    tifffile.imwrite(tmp_path / "a.tif", textured(20, 30, 3, dtype="uint8"))
+    with pytest.raises(InputError, match="one number per pixel"):
+        read_labels(tmp_path / "a.tif")
+
+
+def test_labels_from_zarr_come_into_memory(tmp_path):
+    labels = textured(20, 30, dtype="int32")
+    found = read_labels(stored(tmp_path / "a.zarr", labels))
+    assert isinstance(found, np.ndarray)
+    np.testing.assert_array_equal(found, labels)

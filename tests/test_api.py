@@ -1,0 +1,231 @@
+"""The functions of the console and of scripts, as a user calls them."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+import napari_unet_studio as us
+from napari_unet_studio.core.errors import ConfigError, InputError, ModelFileError
+
+QUICK = {"updates": 2, "patch": 32, "batch": 1, "precision": "float32"}
+
+
+@pytest.fixture(scope="module")
+def cells():
+    """Draw an image of bright squares and its labels."""
+    labels = np.zeros((64, 64), np.int32)
+    for number, (y, x) in enumerate(np.ndindex(4, 4), start=1):
+        labels[16 * y + 4 : 16 * y + 12, 16 * x + 4 : 16 * x + 12] = number
+    noise = np.random.default_rng(0).normal(0, 5, labels.shape)
+    return (np.where(labels > 0, 150, 50) + noise).astype(np.uint8), labels
+
+
+@pytest.fixture(scope="module")
+def model(cells):
+    return us.train([cells], QUICK, device="cpu", name="cells")
+
+
+def test_training_takes_tuples_and_a_dictionary(cells, model) -> None:
+    assert isinstance(model, us.Model)
+    assert model.name == "cells"
+    assert model.card.training["updates"] == 2
+    assert model.card.training["config"]["patch"] == 32
+
+
+def test_training_takes_pairs_and_a_config_and_reports(cells) -> None:
+    image, labels = cells
+    records = []
+    config = us.TrainConfig(updates=2, patch=32, batch=1)
+    pairs = [us.Pair(image, labels, name="a"), (image, labels, "validate")]
+    model = us.train(pairs, config, callback=records.append)
+    assert model.card.data[1]["role"] == "validate"
+    assert model.card.scores
+    assert records[-1].step == records[-1].total == 2
+
+
+def test_a_checkpoint_resumes_a_training_that_an_error_ended(cells, tmp_path) -> None:
+    path = tmp_path / "a.ckpt"
+
+    def give_up(progress):
+        if progress.step == 3 and progress.message == "Training":
+            raise KeyboardInterrupt
+
+    config = {**QUICK, "updates": 4}
+    with pytest.raises(KeyboardInterrupt):
+        us.train([cells], config, callback=give_up, checkpoint=path)
+    resumed = us.train([cells], config, resume=path)
+    whole = us.train([cells], config)
+    for name, tensor in whole.network.state_dict().items():
+        assert torch.equal(tensor, resumed.network.state_dict()[name])
+
+
+@pytest.mark.parametrize(
+    "wrong", ["an image and its labels", "an image", "one in a list"]
+)
+def test_forgotten_brackets_are_explained(cells, wrong) -> None:
+    pairs = {
+        "an image and its labels": cells,
+        "an image": cells[0],
+        "one in a list": [cells[:1]],
+    }
+    with pytest.raises(InputError, match=r"list of tuples \(image, labels\)"):
+        us.train(pairs[wrong], QUICK)
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({"updates": 0}, "updates is 0; choose from 1"),
+        ({"patience": 5}, "TrainConfig has no setting 'patience'"),
+        ({"network": "vnet"}, "network is 'vnet'; choose one of unet-16"),
+        ({"weights": {"sigma": -1}}, "sigma is -1"),
+        ({"weights": 3}, "weights is 3"),
+    ],
+)
+def test_wrong_settings_are_explained(cells, config, message) -> None:
+    with pytest.raises(ConfigError, match=message):
+        us.train([cells], config)
+
+
+def test_a_wrong_device_is_explained(cells, model) -> None:
+    with pytest.raises(ConfigError, match="device is 'gpu'; choose one of auto"):
+        us.train([cells], QUICK, device="gpu")
+    with pytest.raises(ConfigError, match="device is 'gpu'"):
+        us.predict(cells[0], model, {"device": "gpu"})
+
+
+def test_prediction_and_segmentation_agree(cells, model) -> None:
+    records = []
+    prediction = us.predict(
+        cells[0], model, {"precision": "float32"}, callback=records.append
+    )
+    labels = us.segment(cells[0], model, {"precision": "float32"})
+    np.testing.assert_array_equal(prediction.labels, labels)
+    assert prediction.probabilities.shape == (1, 64, 64)
+    assert records[-1].step == records[-1].total
+
+
+def test_settings_of_objects_are_passed_on(cells, model) -> None:
+    everything = us.ObjectConfig(threshold=0.01, min_size=0)
+    nothing = us.ObjectConfig(min_size=10_000)
+    assert us.segment(cells[0], model, objects=nothing).max() == 0
+    assert (us.segment(cells[0], model, objects=everything) > 0).mean() > 0.9
+
+
+def test_axes_and_channels_are_passed_on(cells, model) -> None:
+    film = np.stack([cells[0]] * 2)
+    prediction = us.predict(film, model, axes="TYX")
+    assert prediction.axes == "TYX"
+    with pytest.raises(InputError, match="takes 1 channel but the image has 2"):
+        us.predict(film, model, channel_axis=0)
+
+
+def test_a_saved_model_predicts_as_before(cells, model, tmp_path) -> None:
+    path = model.save(tmp_path / "cells.unet")
+    first = us.predict(cells[0], model).probabilities
+    for again in (us.load_model(path), us.load_model(str(path))):
+        np.testing.assert_array_equal(us.predict(cells[0], again).probabilities, first)
+    np.testing.assert_array_equal(us.predict(cells[0], path).probabilities, first)
+    assert us.load_model(model) is model
+    assert us.load_model(path).info()["parameters"] == model.info()["parameters"]
+
+
+def test_a_model_that_is_not_there_is_explained(cells) -> None:
+    with pytest.raises(ModelFileError, match="no model named 'nonsense'; known are"):
+        us.predict(cells[0], "nonsense")
+
+
+def test_scores_of_a_perfect_and_of_an_empty_segmentation(cells) -> None:
+    _, labels = cells
+    perfect = us.evaluate(labels * 7, labels)
+    assert perfect == {
+        "iou": 1.0,
+        "dice": 1.0,
+        "pixel_error": 0.0,
+        "f1": 1.0,
+        "average_precision": 1.0,
+    }
+    assert us.evaluate(labels * 0, labels)["f1"] == 0
+    assert us.evaluate(labels * 0, labels * 0) == {"pixel_error": 0.0}
+
+
+def test_touching_objects_that_merge_are_counted() -> None:
+    truth = np.repeat([[1, 2, 0, 3, 4]], 4, axis=0)
+    merged = np.repeat([[1, 1, 0, 3, 4]], 4, axis=0)
+    assert us.evaluate(truth, truth)["pairs_kept_apart"] == 1
+    assert us.evaluate(merged, truth)["pairs_kept_apart"] == 0.5
+
+
+def test_time_points_are_scored_one_by_one() -> None:
+    truth = np.zeros((2, 4, 8), int)
+    truth[0, :, :3], truth[1, :, 5:] = 1, 2
+    found = (truth > 0).astype(int)  # numbered anew in each frame
+    assert us.evaluate(found, truth, "TYX")["f1"] == 1
+    assert us.evaluate(found, truth)["f1"] < 1
+
+
+def test_scores_refuse_what_cannot_be_compared(cells) -> None:
+    _, labels = cells
+    with pytest.raises(InputError, match="type float64"):
+        us.evaluate(labels * 0.5, labels)
+    with pytest.raises(
+        InputError, match=r"different shapes, \(64, 64\) and \(63, 64\)"
+    ):
+        us.evaluate(labels, labels[1:])
+    with pytest.raises(InputError, match="cannot have the axes 'TYX'"):
+        us.evaluate(labels, labels, "TYX")
+
+
+def test_weights_and_deformation_are_at_hand(cells) -> None:
+    image, labels = cells
+    weights = us.separation_weights(labels, sigma=3, spacing=(1, 1))
+    assert weights.shape == labels.shape
+    assert weights.dtype == np.float32
+    deformed, moved = us.elastic_deform(image, labels, sigma=2, seed=1)
+    assert deformed.dtype == image.dtype
+    assert set(np.unique(moved)) <= set(np.unique(labels))
+
+
+def test_networks_are_data_and_can_be_built() -> None:
+    assert us.NETWORKS["unet-2015"].output_shape((572, 572)) == (388, 388)
+    network = us.build("unet-16", in_channels=2).eval()
+    assert network.spec.in_channels == 2
+    assert network(torch.zeros(1, 2, 16, 16)).shape == (1, 1, 16, 16)
+    with pytest.raises(ConfigError, match="no network named 'x'"):
+        us.build("x")
+
+
+def test_a_name_that_does_not_exist_is_an_attribute_error() -> None:
+    assert us.__version__
+    with pytest.raises(AttributeError, match="no attribute 'segments'"):
+        _ = us.segments
+
+
+def test_everything_works_where_napari_cannot_be_imported(tmp_path) -> None:
+    code = """
+import sys
+for name in "napari npe2 magicgui superqt qtpy PyQt5 PyQt6 PySide6".split():
+    sys.modules[name] = None  # importing it fails
+import numpy as np
+import napari_unet_studio as us
+image = np.random.default_rng(0).random((32, 32))
+model = us.train([(image, image > 0.5)], {"updates": 1, "patch": 32, "batch": 1})
+labels = us.segment(image, model.save("a.unet"))
+us.evaluate(labels, image > 0.5)
+us.separation_weights(labels)
+us.elastic_deform(image)
+print(labels.shape)
+"""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "(32, 32)\n"

@@ -1,0 +1,32 @@
+"""The demonstration in a process of its own, as the command line starts it."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [([], 0), (["--sample", "tissue_rgb"], 1), (["--train", "--updates", "2"], 0)],
+    ids=["nuclei", "a sample the model cannot take", "trained"],
+)
+def test_demo_shows_a_finished_segmentation(
+    qapp: object, tmp_path: Path, arguments: list[str], code: int
+) -> None:
+    if not os.environ.get("DISPLAY"):
+        pytest.skip("there is no display")
+    picture = tmp_path / "window.png"
+    command = [sys.executable, "-m", "napari_unet_studio.widgets.demo", *arguments]
+    done = subprocess.run(
+        [*command, "--screenshot", str(picture)],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == code, done.stdout + done.stderr
+    assert picture.stat().st_size > 10_000
