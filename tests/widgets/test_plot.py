@@ -27,7 +27,8 @@ def pixels(widget):
     """Return the widget as it is drawn, (height, width, 3)."""
     image = widget.grab().toImage().convertToFormat(QImage.Format.Format_RGB32)
     data = image.constBits()
-    data.setsize(image.sizeInBytes())
+    if hasattr(data, "setsize"):  # PyQt does not know how much there is
+        data.setsize(image.sizeInBytes())
     shape = (image.height(), image.bytesPerLine() // 4, 4)
     return (
         np.frombuffer(data, np.uint8).reshape(shape)[:, : image.width(), 2::-1].copy()

@@ -7,6 +7,7 @@ numba's own ``parallel=True`` aborts the process when two Python threads call it
 import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import ParamSpec, TypeVar, cast
 
 import numba
@@ -22,11 +23,11 @@ def compiled(function: Callable[P, R]) -> Callable[P, R]:
 
     Where no cache folder can be written, every process compiles for itself.
     """
-    options = {"nogil": True, "fastmath": {"contract"}}
+    compiler = partial(numba.njit, nogil=True, fastmath={"contract"})
     try:
-        kernel = numba.njit(cache=True, **options)(function)
+        kernel = compiler(cache=True)(function)
     except RuntimeError:  # numba finds no place for the cache
-        kernel = numba.njit(**options)(function)
+        kernel = compiler()(function)
     return cast("Callable[P, R]", kernel)
 
 

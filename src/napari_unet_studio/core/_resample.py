@@ -108,9 +108,10 @@ def resample_plane(
             v = one - t
             t0, t3 = a * t * v * v, a * v * t * t
             t1, t2 = (two * t - three) * t * t + one, (two * v - three) * v * v + one
-            j0, j1, j2, j3 = np.uint64(j), np.uint64(j + 1), np.uint64(j + 2), j + 3
-            i0, i1, i2, i3 = np.uint64(i), np.uint64(i + 1), np.uint64(i + 2), i + 3
-            j3, i3 = np.uint64(j3), np.uint64(i3)
+            j0, j1 = np.uint64(j), np.uint64(j + 1)
+            j2, j3 = np.uint64(j + 2), np.uint64(j + 3)
+            i0, i1 = np.uint64(i), np.uint64(i + 1)
+            i2, i3 = np.uint64(i + 2), np.uint64(i + 3)
             for c in range(images.shape[0]):
                 k, m, n, p = images[c, j0], images[c, j1], images[c, j2], images[c, j3]
                 out[c, y - first, x] = (

@@ -88,7 +88,8 @@ def coarse_displacement(
     generator = np.random.default_rng(config.seed)
     vectors = generator.normal(0, config.sigma, (ndim, *[config.grid] * ndim))
     per_axis = (steps.min() / steps).reshape((ndim,) + (1,) * ndim)
-    return (vectors * per_axis).astype(np.float32)
+    scaled: NDArray[np.float32] = (vectors * per_axis).astype(np.float32)
+    return scaled
 
 
 def _plain(value: Any) -> Any:
@@ -139,13 +140,15 @@ def dense_displacement(coarse: Field, shape: Sequence[int]) -> Field:
             f"{tuple(shape)}; both need a size, the grid at least 2 points per axis."
         )
     field: Any = coarse
-    lead, points = sizes[:-ndim], sizes[-ndim:]
+    lead: tuple[int, ...] = sizes[:-ndim]
+    points: tuple[int, ...] = sizes[-ndim:]
+    basis: Any
     for axis in range(ndim):
         if isinstance(field, np.ndarray):
             basis = spline_basis(points[axis], shape[axis]).astype(field.dtype)
         else:
             basis = _basis_tensor(points[axis], shape[axis], field.device, field.dtype)
-        rest = points[axis + 1 :]
+        rest: tuple[int, ...] = points[axis + 1 :]
         if rest:
             field = basis @ field.reshape((*lead, points[axis], prod(rest)))
         else:
@@ -185,7 +188,7 @@ def spline_basis(points: int, size: int) -> NDArray[np.float64]:
     left = np.minimum(where.astype(int), last - 1)
     t = (where - left)[:, None]
     s = 1 - t
-    basis = s * values[left] + t * values[left + 1]
+    basis: NDArray[np.float64] = s * values[left] + t * values[left + 1]
     basis += ((s**3 - s) * bend[left] + (t**3 - t) * bend[left + 1]) / 6
     basis.setflags(write=False)
     return basis

@@ -88,9 +88,9 @@ class WeightConfig(Config):
         Pixels of background that the training target gets between touching objects; 0
         leaves them touching.
     inside
-        Whether the border term also weighs the pixels of the objects, as eq. 2 reads. If
-        not, only the background between objects is stressed, so that a network in doubt
-        decides for the gap.
+        Whether the border term also weighs the pixels of the objects, as eq. 2 reads.
+        If not, only the background between objects is stressed, so that a network in
+        doubt decides for the gap.
     """
 
     preset: Preset = "2015"

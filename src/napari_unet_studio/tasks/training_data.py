@@ -200,7 +200,7 @@ def prepare(
 
 def is_mask(labels: NDArray[Any]) -> bool:
     """Return whether labels hold one value besides 0, so that they name no objects."""
-    return np.count_nonzero(np.unique(labels)) == 1
+    return bool(np.count_nonzero(np.unique(labels)) == 1)
 
 
 def carved_gap(pairs: Sequence[Pair], weights: WeightConfig, target: Target) -> int:

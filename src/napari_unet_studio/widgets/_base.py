@@ -128,7 +128,7 @@ class StudioWidget(QWidget):
             if combo.value is not layer:
                 combo.changed.emit(combo.value)
 
-    def showEvent(self, event: Any) -> None:  # noqa: N802
+    def showEvent(self, event: Any) -> None:
         """Refresh the layer choices: they come from the window, known from now on."""
         super().showEvent(event)
         self.reset_choices()
@@ -171,8 +171,7 @@ class StudioWidget(QWidget):
     ) -> None:
         """Run a task in a thread; callbacks come in the main thread.
 
-        A result of None, or any result after :meth:`cancel` unless `on_result` wants it,
-        is up to `on_result` to interpret.
+        What a result of None, or one after :meth:`cancel`, means is up to `on_result`.
         """
         if self.running:
             return

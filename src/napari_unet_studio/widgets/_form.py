@@ -1,4 +1,4 @@
-"""Forms made from configuration dataclasses: fields, limits, tooltips, nested groups."""
+"""Forms made of configuration dataclasses: fields, limits, tooltips, nested groups."""
 
 import math
 from collections.abc import Mapping
@@ -112,7 +112,7 @@ class Form(QWidget, Generic[Settings]):
         self.changed.emit()
 
     def editor(self, name: str) -> ValueWidget[Any]:
-        """Return the magicgui widget of a field; "weights.sigma" reaches into groups."""
+        """Return the magicgui widget of a field; "weights.sigma" is in a group."""
         group, _, rest = name.partition(".")
         return self._groups[group].editor(rest) if rest else self._editors[name]
 
