@@ -48,11 +48,7 @@ _GUI_FIXTURES = {
 
 @pytest.hookimpl(trylast=True)
 def pytest_configure() -> None:
-    """Use few threads, and a Qt without windows where there is no X server."""
-    import numba
-
-    # napari's pytest plugin has imported numba: its variable would come too late.
-    numba.set_num_threads(min(2, numba.config.NUMBA_NUM_THREADS))
+    """Choose a Qt without windows where there is no X server."""
     # pytest-xvfb has started its server by now, if it can.
     if sys.platform == "linux" and not (
         os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")

@@ -164,7 +164,7 @@ def tiled_answer(network, image, plan):
 @pytest.mark.parametrize("spec", PLANNED.values(), ids=PLANNED)
 def test_tiles_put_together_equal_the_answer_for_the_whole_image(spec, norm):
     generator = np.random.default_rng(5)
-    shape = (101, 83) if spec.ndim == 2 else (9, 19, 25)
+    shape = (61, 67) if spec.ndim == 2 else (9, 19, 25)
     torch.manual_seed(3)
     network = build(spec, norm=norm, num_classes=2).double()
     image = generator.normal(size=(1, *shape))
@@ -172,7 +172,7 @@ def test_tiles_put_together_equal_the_answer_for_the_whole_image(spec, norm):
         sides = spec.input_shape((20,) * spec.ndim)
         network(torch.from_numpy(generator.normal(2, 3, (2, 1, *sides))))
     network.eval()
-    plan = plan_tiles(shape, spec, int(1.3 * np.prod(smallest_window(shape, spec))))
+    plan = plan_tiles(shape, spec, int(1.5 * np.prod(smallest_window(shape, spec))))
     assert len(plan) > 1
     tiled = tiled_answer(network, image, plan)
     whole = whole_answer(network, image)

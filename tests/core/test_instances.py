@@ -109,6 +109,12 @@ def test_exactly_the_objects_below_the_least_size_are_removed(mask, min_size):
     assert np.array_equal(np.unique(found[found > 0]), np.arange(1, found.max() + 1))
 
 
+def test_an_object_of_exactly_the_least_size_stays():
+    mask = mask_of("##.###", "......", "#..##.")
+    for least, kept in ((0, 4), (1, 4), (2, 3), (3, 1), (4, 0)):
+        assert objects(mask, min_size=least).max() == kept
+
+
 # --- holes
 
 

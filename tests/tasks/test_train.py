@@ -502,16 +502,27 @@ def test_a_collapsed_network_does_not_replace_a_better_one(squares) -> None:
 # -- what can go wrong ---------------------------------------------------------------
 
 
-@pytest.mark.parametrize("stop_after", [None, 6])
 def test_a_loss_that_is_no_number_ends_the_training_with_a_sentence(
-    squares, tmp_path, stop_after
+    squares, tmp_path
+) -> None:
+    config = replace(QUICK, learning_rate=1.0, updates=40, loss="cross-entropy")
+    course = Course_([Pair(*squares())], config, UNetSpec(channels=(32, *(64,) * 5)))
+    with pytest.raises(StudioError, match=r"no longer a number after \d+ updates"):
+        course.run(checkpoint=tmp_path / "a.ckpt")
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+def test_weights_that_are_no_numbers_are_neither_kept_nor_saved(
+    squares, tmp_path, bad
 ) -> None:
     path = tmp_path / "a.ckpt"
-    config = replace(QUICK, learning_rate=1.0, updates=200, loss="cross-entropy")
-    spec = UNetSpec(channels=(32, 64, 64, 64, 64))
-    course = Course_([Pair(*squares())], config, spec)
-    with pytest.raises(StudioError, match=r"no longer a number after \d+ updates"):
-        course.run(checkpoint=path, stop_after=stop_after)
+    course = judged(squares, 100).start()
+    task = course.run(path, lambda: course.state.step == 3)
+    with pytest.raises(StudioError, match="no longer a number after 3 updates"):
+        for record in task:
+            if record.step == 2:
+                with torch.no_grad():
+                    course.network.head.bias.fill_(bad)
     assert not path.exists()
 
 

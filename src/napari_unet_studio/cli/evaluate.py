@@ -8,6 +8,7 @@ from skimage.measure import label as connected_components
 from napari_unet_studio.cli.files import find_pairs, read_label_file
 from napari_unet_studio.core.axes import over_frames
 from napari_unet_studio.core.errors import InputError
+from napari_unet_studio.core.metrics import mean_finite
 from napari_unet_studio.io.images import read_labels
 from napari_unet_studio.tasks.evaluate import Tally
 
@@ -36,4 +37,9 @@ def evaluate_files(labels: Path, reference: Path, connected: bool) -> dict[str, 
             tally.add(read_labels(labels_path), ids, truth.axes)
         except InputError as error:
             raise InputError(f"{labels_path.name}: {error}") from error
-    return {"files": tally.images, **tally.scores(), "touching_pairs": tally.pairs}
+    return {
+        "files": tally.images,
+        "iou_mean_of_files": mean_finite(tally.image_ious),
+        **tally.scores(),
+        "touching_pairs": tally.pairs,
+    }

@@ -158,6 +158,8 @@ class ModelCard:
             or not all(0 < size < math.inf for size in self.spacing)
         ):
             raise ValueError(f"the spacing {self.spacing} does not suit {self.axes}")
+        if self.gap < 0:
+            raise ValueError(f"the gap is {self.gap}")
         _ = self.objects  # checks its own fields
 
 

@@ -30,6 +30,7 @@ class Tally:
     objects: ObjectScores = field(default_factory=lambda: ObjectScores(0, 0, 0))
     pairs: int = 0
     kept_apart: int = 0
+    image_ious: list[float] = field(default_factory=list)
 
     def add(
         self, labels: ArrayLike, reference: ArrayLike, axes: str | None = None
@@ -62,8 +63,10 @@ class Tally:
             )
         time = 0 if axes is None else truth.ndim - spatial_ndim(axes)
         self.images += 1
+        before = self.pixels.counts
         for index in np.ndindex(*truth.shape[:time]):
             self._add(found[index], truth[index])
+        self.image_ious.append(float(Confusion(self.pixels.counts - before).iou(1)))
 
     def _add(self, found: NDArray[Any], truth: NDArray[Any]) -> None:
         self.pixels += Confusion.of(found > 0, truth > 0)

@@ -179,10 +179,10 @@ class PairsTable(QWidget):
         self._touched = self._touched and bool(self._rows or new)
         self._set([*self._rows, *new])
         if not new:
+            more = "further " if self._rows else ""
             self._say(
-                "No further Image layer has painted Labels of its size."
-                if self._rows
-                else "No Image layer has painted Labels of its size."
+                f"No {more}Image layer has painted Labels of its size and a name "
+                "like its own."
             )
 
     def add_row(self) -> None:
