@@ -204,6 +204,7 @@ def test_a_name_that_does_not_exist_is_an_attribute_error() -> None:
         _ = us.segments
 
 
+@pytest.mark.slow
 def test_everything_works_where_napari_cannot_be_imported(tmp_path) -> None:
     code = """
 import sys

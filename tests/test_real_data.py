@@ -15,6 +15,14 @@ def first(folder):
     return path, folder / "labels" / path.name
 
 
+def around_object(labels, size):
+    """Return the box of some pixels a side around the middle object pixel."""
+    inside = np.argwhere(labels)
+    centre = inside[len(inside) // 2]
+    starts = [max(0, int(c) - s // 2) for c, s in zip(centre, size, strict=True)]
+    return tuple(slice(a, a + s) for a, s in zip(starts, size, strict=True))
+
+
 def quick(**changes):
     """Settings of a training that is over at once."""
     return {"updates": 2, "patch": 32, "batch": 1, "hold_out": 0.2, **changes}
@@ -119,12 +127,10 @@ def test_other_microscopy(data_dir, folder) -> None:
     image_path, labels_path = first(data_dir / folder / "train")
     image = read_image(image_path)
     last = image.channel_axis is not None
-    pair = us.Pair(
-        corner(image.array, 128, last),
-        corner(read_labels(labels_path), 128),
-        channel_axis=image.channel_axis,
-    )
-    check([pair], quick(updates=1), channel_axis=image.channel_axis)
+    labels = read_labels(labels_path)
+    box = around_object(labels, (128, 128))
+    pair = us.Pair(image.array[box], labels[box], channel_axis=-1 if last else None)
+    check([pair], quick(updates=1), channel_axis=pair.channel_axis)
 
 
 def test_two_channels_of_a_stack_train_together(data_dir) -> None:
@@ -132,12 +138,7 @@ def test_two_channels_of_a_stack_train_together(data_dir) -> None:
     assert image.channel_axis == 0
     assert image.array.shape[0] == 2
     labels = read_labels(data_dir / "small_stacks/labels/nuclei_membrane_2ch.tif")
-    box = (slice(0, 8), slice(0, 64), slice(0, 64))
-    inside = np.argwhere(labels)[len(np.argwhere(labels)) // 2]
-    box = tuple(
-        slice(max(0, int(c) - 32), max(0, int(c) - 32) + 64) for c in inside[1:]
-    )
-    box = (slice(max(0, int(inside[0]) - 4), max(0, int(inside[0]) - 4) + 8), *box)
+    box = around_object(labels, (8, 64, 64))
     pair = us.Pair(image.array[(slice(None), *box)], labels[box], channel_axis=0)
     model, _ = check(
         [pair], quick(network="unet-3d", patch=16, updates=1), channel_axis=0

@@ -87,7 +87,7 @@ def train(
     >>> from napari_unet_studio.sample_data import SAMPLES
     >>> sample = SAMPLES["nuclei_2d"]()
     >>> model = train(
-    ...     [(sample.image[:128, :128], sample.labels[:128, :128])],
+    ...     [(sample.image[128:256, 128:256], sample.labels[128:256, 128:256])],
     ...     {"updates": 2, "patch": 32, "batch": 1},
     ... )
     >>> model.card.training["updates"]
@@ -158,7 +158,7 @@ def predict(
     --------
     >>> from napari_unet_studio.sample_data import SAMPLES
     >>> sample = SAMPLES["nuclei_2d"]()
-    >>> prediction = predict(sample.image[:128, :128], "nuclei")
+    >>> prediction = predict(sample.image[128:256, 128:256], "nuclei")
     >>> prediction.probabilities.shape, prediction.labels.dtype
     ((1, 128, 128), dtype('int32'))
     """

@@ -531,7 +531,6 @@ def test_the_demo_without_window_leaves_a_folder_of_results(call, tmp_path) -> N
         assert picture.size == (2 * width, height)
 
 
-@pytest.mark.slow
 def test_the_demo_can_train_first(call, tmp_path) -> None:
     code, out, _ = call("demo", "--train", "--no-window", "--updates=2", "--json")
     assert code == 0

@@ -298,6 +298,15 @@ def test_noise_has_at_most_its_deviation_and_no_mean():
     assert (grain.mean((1, 2, 3)).abs() < 0.02).all()
 
 
+def test_every_draw_has_its_own_noise():
+    images = torch.zeros(1, 1, 50, 50)
+    config = replace(OFF, noise=0.3)
+    first, second = (
+        augment_tone(images, drawn(config, 2, seed, 1)).flatten() for seed in (1, 2)
+    )
+    assert torch.corrcoef(torch.stack((first, second)))[0, 1].abs() < 0.2
+
+
 @pytest.mark.parametrize("value", [0.0, 1.0, -7.0])
 def test_a_constant_image_stays_finite(value):
     images = torch.full((2, 1, 8, 8), value)

@@ -6,6 +6,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_unet_studio.core.axes import Frames
+from napari_unet_studio.core.errors import InputError
+from napari_unet_studio.core.intensity import check_finite
 from napari_unet_studio.core.networks.spec import NetworkSpec
 
 # From so many frames on, whole frames are held out instead of pieces of them.
@@ -59,6 +62,24 @@ class Item:
             labels=self.labels[box],
             weight_map=weights,
             foreground=moved,
+        )
+
+
+def check_pixels(name: str, frames: Frames) -> None:
+    """Raise an InputError if a pixel is not finite, or all of them are the same."""
+    first = constant = None
+    for _, image in frames:
+        block = np.asarray(image)
+        check_finite(block)
+        if first is None:
+            first = block[:, *(slice(0, 1),) * frames.ndim]
+            constant = True
+        constant = constant and bool((block == first).all())
+    if constant and first is not None:
+        value = ", ".join(f"{v:g}" for v in first.ravel().tolist())
+        raise InputError(
+            f"The image {name!r} is constant, every pixel is {value}; there is nothing "
+            "to learn from. Set its role to off."
         )
 
 

@@ -5,6 +5,7 @@ yields it asks ``should_stop()``; so progress and cancelling need neither callba
 threads, and scripts, windows and tests all run the same code.
 """
 
+import time
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
@@ -63,6 +64,24 @@ class TrainProgress(Progress):
     def routine(self) -> bool:
         """Whether the record carries neither loss nor scores nor a preview."""
         return self.loss is None and self.scores is None and self.preview is None
+
+
+class Clock:
+    """Measures the time spent on a task: waiting to go on is not part of it."""
+
+    def __init__(self) -> None:
+        self._start = time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        """Seconds spent so far."""
+        return time.monotonic() - self._start
+
+    def without(self, record: Progress) -> Generator[Progress, None, None]:
+        """Yield a record; the time until the task is taken up again does not count."""
+        left = time.monotonic()
+        yield record
+        self._start += time.monotonic() - left
 
 
 def never() -> bool:

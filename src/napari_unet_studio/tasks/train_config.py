@@ -46,7 +46,8 @@ class TrainConfig(Config):
     device
         "auto" takes the fastest device of this computer.
     precision
-        "auto" computes in bfloat16 where the device is faster with it.
+        "auto" computes in bfloat16 where the device is faster with it, but for the
+        training of volumes on a CPU.
     seed
         Same seed, data and device: same model.
     """

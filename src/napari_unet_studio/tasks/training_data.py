@@ -12,10 +12,10 @@ from skimage.measure import label as connected_components
 from napari_unet_studio.core.axes import Frames, spatial_ndim
 from napari_unet_studio.core.carve import carve_gap
 from napari_unet_studio.core.errors import InputError
-from napari_unet_studio.core.intensity import Normalisation, check_finite
+from napari_unet_studio.core.intensity import Normalisation
 from napari_unet_studio.core.networks.spec import NetworkSpec
 from napari_unet_studio.core.weights import WeightConfig, separation_weights
-from napari_unet_studio.tasks.items import Item, split
+from napari_unet_studio.tasks.items import Item, check_pixels, split
 from napari_unet_studio.tasks.progress import Progress
 
 Role = Literal["train", "validate", "off"]
@@ -232,7 +232,7 @@ def _items(
     values: tuple[int, ...],
 ) -> list[Item]:
     frames = Frames.of(pair.image, spec.ndim, pair.axes, pair.channel_axis)
-    _check_pixels(pair.name, frames)
+    check_pixels(pair.name, frames)
     offset, scale = normalisation.fit(frames.channels_first())
     spacing = None if pair.spacing is None else pair.spacing[-spec.ndim :]
     mask = is_mask(pair.labels)
@@ -267,24 +267,6 @@ def _items(
             Item(image, offset, scale, truth, ids, weight_map, positions, name)
         )
     return items
-
-
-def _check_pixels(name: str, frames: Frames) -> None:
-    """Raise an InputError if a pixel is not finite, or all of them are the same."""
-    first = constant = None
-    for _, image in frames:
-        block = np.asarray(image)
-        check_finite(block)
-        if first is None:
-            first = block[:, *(slice(0, 1),) * frames.ndim]
-            constant = True
-        constant = constant and bool((block == first).all())
-    if constant and first is not None:
-        value = ", ".join(f"{v:g}" for v in first.ravel().tolist())
-        raise InputError(
-            f"The image {name!r} is constant, every pixel is {value}; there is nothing "
-            "to learn from. Set its role to off."
-        )
 
 
 def _checked_spacing(
