@@ -120,6 +120,16 @@ def test_without_best_weights_none_come_back(tmp_path):
     assert load_checkpoint(saved(tmp_path / "a.ckpt", *begun())).best is None
 
 
+def test_a_moment_that_an_optimiser_has_not_begun_is_left_out(tmp_path):
+    network, optimiser = begun(OPTIMISERS["momentum"])
+    values = optimiser.state_dict()
+    values["state"][0] = {"momentum_buffer": None}
+    model = Model(network, ModelCard(name="unfinished", spec=SPEC))
+    save_checkpoint(Checkpoint(model, None, values, STATE), tmp_path / "a.ckpt")
+    loaded = load_checkpoint(tmp_path / "a.ckpt").optimiser["state"]
+    assert loaded.keys() == values["state"].keys() - {0}
+
+
 def test_saving_does_not_disturb_the_training(tmp_path):
     (network, optimiser), (other, plain) = begun(), begun()
     saved(tmp_path / "a.ckpt", network, optimiser)

@@ -10,12 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_unet_studio.core.errors import ModelFileError
-from napari_unet_studio.core.instances import ObjectConfig
 from napari_unet_studio.core.intensity import Normalisation
 from napari_unet_studio.core.networks.spec import NetworkSpec, spec_from_dict
 
 if TYPE_CHECKING:
     from torch import nn
+
+    from napari_unet_studio.core.instances import ObjectConfig
 
 SCHEMA_VERSION = 1
 
@@ -82,11 +83,14 @@ class ModelCard:
         return "ZYX"[-self.spec.ndim :]
 
     @property
-    def objects(self) -> ObjectConfig:
+    def objects(self) -> "ObjectConfig":
         """How probabilities of this network become objects by default.
 
         A network that learned a gap leaves one pixel more on each side of it, in doubt.
         """
+        # Here, because scikit-image need not be loaded to read a card.
+        from napari_unet_studio.core.instances import ObjectConfig
+
         wider = self.gap + 2 if self.gap else 0
         return ObjectConfig(threshold=self.threshold, close_gaps=wider)
 
