@@ -12,8 +12,7 @@ import tifffile
 from PIL import Image
 
 from napari_unet_studio.cli import main
-from napari_unet_studio.cli.options import help_texts
-from napari_unet_studio.core.config import field_types
+from napari_unet_studio.core.config import field_types, help_texts
 from napari_unet_studio.io.checkpoint import load_checkpoint
 from napari_unet_studio.io.images import read_image, write_tiff
 from napari_unet_studio.io.model_file import load_model_file

@@ -2,39 +2,18 @@
 
 import inspect
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import is_dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_type_hints
 
 import typer
 
-from napari_unet_studio.core.config import Config, field_types
+from napari_unet_studio.core.config import Config, field_types, help_texts
 from napari_unet_studio.core.errors import ConfigError, StorageError
 
 Settings = TypeVar("Settings", bound=Config)
 _NESTED = "__"
-
-
-def help_texts(config: type) -> Mapping[str, str]:
-    """Return the description of each field from a numpydoc docstring.
-
-    Examples
-    --------
-    >>> from napari_unet_studio.tasks.predict import PredictConfig
-    >>> help_texts(PredictConfig)["device"]
-    '"auto" takes the fastest device of this computer.'
-    """
-    lines = inspect.cleandoc(config.__doc__ or "").splitlines()
-    texts: dict[str, str] = {}
-    names: list[str] = []
-    for line in lines[lines.index("Parameters") + 2 if "Parameters" in lines else 0 :]:
-        if line and not line.startswith(" "):
-            names = [name.strip() for name in line.split(",")]
-        elif line.strip():
-            for name in names:
-                texts[name] = f"{texts.get(name, '')} {line.strip()}".strip()
-    return texts
 
 
 def with_config(

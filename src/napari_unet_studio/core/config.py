@@ -97,6 +97,25 @@ def _field_types(config: type[Any]) -> dict[str, tuple[Any, dict[str, Any]]]:
     return found
 
 
+@cache
+def help_texts(config: type) -> Mapping[str, str]:
+    """Return the description of each field from the class's docstring.
+
+    Examples
+    --------
+    >>> from napari_unet_studio.core.instances import ObjectConfig
+    >>> help_texts(ObjectConfig)["threshold"]
+    'Pixels of at least this probability belong to objects.'
+    """
+    from docstring_parser import parse
+
+    texts = {}
+    for parameter in parse(config.__doc__ or "").params:
+        for name in parameter.arg_name.split(","):
+            texts[name.strip()] = " ".join((parameter.description or "").split())
+    return texts
+
+
 def _checked(name: str, value: Any, kind: Any, options: Mapping[str, Any]) -> Any:
     if get_origin(kind) is Literal:
         _check_choice(name, value, get_args(kind))

@@ -11,9 +11,10 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_unet_studio.core.config import help_texts
 from napari_unet_studio.core.deform import DeformConfig
 from napari_unet_studio.widgets._controls import NumberSlider
-from napari_unet_studio.widgets._form import aligned_form, help_texts
+from napari_unet_studio.widgets._form import aligned_form
 
 DRAWS = 100_000  # numbers that "New draw" chooses from
 

@@ -3,36 +3,17 @@
 import math
 from collections.abc import Mapping
 from dataclasses import is_dataclass
-from functools import cache
 from typing import Any, Generic, TypeVar, cast
 
-from docstring_parser import parse
 from magicgui.widgets import create_widget
 from magicgui.widgets.bases import ValueWidget
 from qtpy.QtCore import QEvent, QObject, Qt, Signal
 from qtpy.QtWidgets import QFormLayout, QLabel, QVBoxLayout, QWidget
 from superqt import QCollapsible
 
-from napari_unet_studio.core.config import Config, field_types
+from napari_unet_studio.core.config import Config, field_types, help_texts
 
 Settings = TypeVar("Settings", bound=Config)
-
-
-@cache
-def help_texts(config: type[Config]) -> Mapping[str, str]:
-    """Return the description of each field from the class's docstring.
-
-    Examples
-    --------
-    >>> from napari_unet_studio.tasks.predict import PredictConfig
-    >>> help_texts(PredictConfig)["device"]
-    '"auto" takes the fastest device of this computer.'
-    """
-    texts = {}
-    for parameter in parse(config.__doc__ or "").params:
-        for name in parameter.arg_name.split(","):
-            texts[name.strip()] = " ".join((parameter.description or "").split())
-    return texts
 
 
 class Form(QWidget, Generic[Settings]):

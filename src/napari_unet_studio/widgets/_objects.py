@@ -13,11 +13,11 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_unet_studio.core.config import field_types
+from napari_unet_studio.core.config import field_types, help_texts
 from napari_unet_studio.core.instances import ObjectConfig
 from napari_unet_studio.io.model import ModelCard
 from napari_unet_studio.widgets._controls import NumberSlider, copy_button
-from napari_unet_studio.widgets._form import _Calm, aligned_form, help_texts
+from napari_unet_studio.widgets._form import _Calm, aligned_form
 from napari_unet_studio.widgets._result import Result
 
 # Of each setting: its label, the range of its slider, and its unit. Fields have the

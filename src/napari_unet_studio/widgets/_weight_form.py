@@ -5,9 +5,10 @@ from typing import cast
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QCheckBox, QComboBox, QLabel, QWidget
 
+from napari_unet_studio.core.config import help_texts
 from napari_unet_studio.core.weights import PRESETS, Preset, WeightConfig
 from napari_unet_studio.widgets._controls import NumberSlider
-from napari_unet_studio.widgets._form import aligned_form, help_texts
+from napari_unet_studio.widgets._form import aligned_form
 
 _TITLES = {
     "2015": "U-Net 2015",
