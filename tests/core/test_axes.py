@@ -79,6 +79,27 @@ def stored(array, path):
     return made
 
 
+class InOnePiece:
+    """What an HDF5 dataset without chunks looks like."""
+
+    def __init__(self, array):
+        self.array, self.chunks = array, None
+        self.shape, self.dtype, self.ndim = array.shape, array.dtype, array.ndim
+
+    def __getitem__(self, key):
+        return self.array[key]
+
+    def __array__(self, dtype=None, copy=None):
+        raise AssertionError("read as a whole")
+
+
+def test_a_stored_image_without_chunks_stays_lazy_too():
+    image = marked(4, 8, 9)
+    frames = Frames.of(InOnePiece(image), 2)
+    assert isinstance(frames.array, da.Array)
+    np.testing.assert_array_equal(frames.array[2, 0].compute(), image[2])
+
+
 def test_a_list_is_an_image_too():
     assert Frames.of([[1, 2], [3, 4]], 2).shape == (2, 2)
 

@@ -52,6 +52,7 @@ class Outer(Config):
         ({"mode": np.array(["soft", "hard"])}, "choose one of soft, hard"),
         ({"level": 3}, "choose one of 1, 2"),
         ({"level": "1"}, "choose one of 1, 2"),
+        ({"level": True}, "level is True; choose one of 1, 2"),
         ({"method": "c"}, "method is 'c'; choose one of a, b"),
         ({"sigma": "1"}, "sigma is '1', but a value of type float is expected"),
         ({"sigma": None}, "type float is expected"),
@@ -67,6 +68,11 @@ class Outer(Config):
 def test_a_value_that_does_not_fit_is_refused_with_what_would(fields, message):
     with pytest.raises(ConfigError, match=message):
         Outer(**fields)
+
+
+def test_a_whole_number_that_no_float_holds_is_refused():
+    with pytest.raises(ConfigError, match="sigma is 1000"):
+        Outer(sigma=10**400)
 
 
 def test_a_large_number_is_named_to_the_last_digit():

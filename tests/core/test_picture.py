@@ -58,6 +58,14 @@ def test_pixels_that_are_not_a_number_become_black_and_spoil_no_others():
     assert np.abs(found.astype(int) - expected)[:10].max() <= 2
 
 
+def test_infinite_pixels_are_as_bright_or_dark_as_finite_ones_get():
+    plane = np.linspace(0, 0.1, 400).reshape(20, 20)
+    plane[10, 10], plane[11, 11] = np.inf, -np.inf
+    picture = grey_picture(plane)
+    assert (picture[10, 10] == 255).all()
+    assert (picture[11, 11] == 0).all()
+
+
 def test_colours_of_8_bits_stay_as_they_are_and_belong_to_the_picture():
     plane = np.random.default_rng(0).integers(0, 256, (4, 5, 3), np.uint8)
     picture = grey_picture(plane)

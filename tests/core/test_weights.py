@@ -92,6 +92,32 @@ def test_distances_between_many_blobs_equal_brute_force(count):
     np.testing.assert_allclose(nearest_two(labels), expected, 1e-5)
 
 
+@pytest.mark.parametrize("spacing", [(1700.3, 1.0), (2.7, 0.0016), (1e-7, 2.7e-4)])
+@pytest.mark.parametrize("cutoff", [math.inf, 30.0])
+def test_distances_are_exact_however_unlike_the_axes_are(spacing, cutoff):
+    labels = np.zeros((20, 40), int)
+    labels[3, 5], labels[3, 20], labels[17, 33] = 1, 2, 3
+    cutoff *= min(spacing)
+    expected = brute_two(labels, spacing, cutoff)
+    found = nearest_two(labels, spacing, cutoff)
+    np.testing.assert_allclose(found, expected, 1e-6)
+
+
+def test_an_axis_too_coarse_to_step_along_does_no_harm():
+    labels = np.array([[[1, 0, 0, 2]], [[0, 3, 0, 0]]])
+    apart = nearest_two(labels, spacing=(1e6, 1.1, 1.0))
+    for plane, alone in zip((0, 1), (labels[0], labels[1]), strict=True):
+        expected = nearest_two(alone, spacing=(1.1, 1.0))
+        np.testing.assert_allclose([d[plane] for d in apart], expected, 1e-6)
+
+
+def test_any_cutoff_is_allowed():
+    labels = np.array([[1, 0, 0, 2]])
+    np.testing.assert_array_equal(
+        nearest_two(labels, cutoff=1e200), nearest_two(labels, cutoff=math.inf)
+    )
+
+
 def test_a_distance_equal_to_the_cutoff_counts():
     labels = np.zeros((4, 5), int)
     labels[0, 0] = 1

@@ -144,6 +144,16 @@ def test_a_folder_where_nothing_can_be_made_is_refused(monkeypatch, tmp_path):
         write(tmp_path / "new.bin")
 
 
+def test_a_disk_that_knows_no_permissions_is_written(old, monkeypatch):
+    def refuse(*_args, **_options):
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(Path, "chmod", refuse)
+    write(old)
+    assert old.read_bytes() == b"new"
+    assert entries(old.parent) == ["kept.bin"]
+
+
 @posix
 def test_a_new_file_has_the_permissions_that_the_user_gives_new_files(tmp_path):
     plain, careful = tmp_path / "plain.bin", tmp_path / "careful.bin"

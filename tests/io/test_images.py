@@ -279,10 +279,19 @@ def test_types_that_ome_lacks_become_the_next_one_that_holds_them(
     np.testing.assert_array_equal(found, array)
 
 
-@pytest.mark.parametrize("dtype", ["complex64", "U3"])
+WIDE = ["longdouble"] if np.dtype("longdouble").itemsize > 8 else []
+
+
+@pytest.mark.parametrize("dtype", ["complex64", "U3", *WIDE])
 def test_values_that_are_no_real_numbers_are_not_written(tmp_path, dtype):
     with pytest.raises(InputError, match="cannot hold values of type"):
         write_tiff(tmp_path / "a.tif", np.zeros((4, 4), dtype), "YX")
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_image_without_pixels_is_not_written(tmp_path):
+    with pytest.raises(InputError, match=r"no pixels: the shape is \(0, 4\)"):
+        write_tiff(tmp_path / "a.tif", np.zeros((0, 4), np.uint8), "YX")
     assert not list(tmp_path.iterdir())
 
 
@@ -300,6 +309,20 @@ def test_a_failing_write_leaves_the_old_image(tmp_path, monkeypatch):
         write_json(tmp_path / "a.json", {})
     assert path.read_bytes() == before
     assert [p.name for p in tmp_path.iterdir()] == ["a.tif"]
+
+
+@pytest.mark.parametrize(("side", "large"), [(100, False), (70_000, True)])
+def test_an_image_beyond_4_gigabytes_gets_offsets_of_64_bits(
+    tmp_path, monkeypatch, side, large
+):
+    asked = {}
+    monkeypatch.setattr(
+        tifffile, "imwrite", lambda *_, **options: asked.update(options)
+    )
+    write_tiff(
+        tmp_path / "a.tif", np.broadcast_to(np.uint8(0), (side, side)), axes="YX"
+    )
+    assert asked["bigtiff"] is large
 
 
 def test_a_path_under_a_file_is_refused(tmp_path):
@@ -356,6 +379,14 @@ def test_a_coloured_picture_has_three_channels(tmp_path, mode):
     )
     if mode in ("RGB", "RGBA"):
         np.testing.assert_array_equal(found.array, array)
+
+
+@pytest.mark.parametrize("suffix", [".gif", ".webp", ".png"])
+def test_an_animation_is_refused_rather_than_cut_to_its_first_frame(tmp_path, suffix):
+    first, *more = (Image.fromarray(a) for a in textured(3, 20, 30, dtype="uint8"))
+    first.save(tmp_path / f"a{suffix}", save_all=True, append_images=more)
+    with pytest.raises(InputError, match="3 frames; save them as a TIFF stack"):
+        read_image(tmp_path / f"a{suffix}")
 
 
 def test_what_is_read_may_be_changed(tmp_path):
@@ -631,6 +662,22 @@ def test_a_pickled_array_is_refused_and_not_run(tmp_path):
     with pytest.raises(StorageError, match="cannot be read as an image"):
         read_image(tmp_path / "a.npy")
     assert not (tmp_path / "executed").exists()
+
+
+@pytest.mark.parametrize("place", ["filters", "compressor"])
+def test_a_zarr_array_of_pickles_is_refused_before_it_is_read(tmp_path, place):
+    path = stored(tmp_path / "a.zarr", textured(4, 4), zarr_format=2)
+    values = json.loads((path / ".zarray").read_text())
+    values.update(dtype="|O", fill_value="", compressor=None)
+    values["filters"] = [{"id": "vlen-utf8"}]
+    pickled = {"id": "pickle"}
+    if place == "filters":
+        values["filters"].append(pickled)
+    else:
+        values["compressor"] = pickled
+    (path / ".zarray").write_text(json.dumps(values))
+    with pytest.raises(InputError, match="pickled objects, which could run code"):
+        read_image(tmp_path / "a.zarr")
 
 
 def test_an_archive_of_arrays_is_refused(tmp_path):

@@ -77,6 +77,12 @@ def test_a_name_that_is_taken_gets_the_next_number(home):
     assert free_name("mine") == "mine 3"
 
 
+def test_a_name_that_differs_in_case_alone_is_taken(home):
+    # Many disks would write the second model over the first.
+    saved("Mine", models_folder() / "Mine")
+    assert free_name("mine") == "mine 2"
+
+
 def test_a_model_is_loaded_by_name_by_path_or_as_it_is(home, tmp_path):
     path = saved("by path", tmp_path / "elsewhere")
     saved("by name", models_folder() / "mine")

@@ -132,10 +132,10 @@ def _as_array(image: Any) -> Any:
     """Return an image as an array with numpy's functions, lazily where it is stored."""
     if hasattr(image, "__array_function__"):
         return image
-    if getattr(image, "chunks", None) is not None:  # zarr, HDF5
+    if hasattr(image, "chunks"):  # zarr, HDF5; the latter may be in one piece: None
         import dask.array as da
 
-        return da.from_array(image, chunks=image.chunks)
+        return da.from_array(image, chunks=image.chunks or "auto")
     return np.asarray(image)
 
 

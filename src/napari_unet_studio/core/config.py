@@ -5,6 +5,7 @@ label. The same metadata limit the widget, the command line option and the const
 """
 
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from dataclasses import asdict, fields
 from functools import cache
 from typing import Annotated, Any, Literal, Self, get_args, get_origin, get_type_hints
@@ -123,12 +124,13 @@ def _checked(name: str, value: Any, kind: Any, options: Mapping[str, Any]) -> An
     if isinstance(value, np.generic):
         value = value.item()
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        value = float(value)
+        with suppress(OverflowError):  # left whole, it is refused below
+            value = float(value)
     if isinstance(kind, type) and (
         not isinstance(value, kind) or (kind is int and isinstance(value, bool))
     ):
         raise ConfigError(
-            f"{name} is {value!r}, but a value of type {kind.__name__} is expected."
+            f"{name} is {value!r:.80}, but a value of type {kind.__name__} is expected."
         )
     low, high = options.get("min"), options.get("max")
     if (low is not None and not value >= low) or (
@@ -144,9 +146,10 @@ def _checked(name: str, value: Any, kind: Any, options: Mapping[str, Any]) -> An
 
 
 def _check_choice(name: str, value: Any, choices: Collection[Any]) -> None:
-    # By type too: True equals 1.
+    # By type too: True equals 1, and is even an int.
     kinds = tuple({type(choice) for choice in choices})
-    if not isinstance(value, kinds) or value not in choices:
+    fits = isinstance(value, kinds) and (bool in kinds or not isinstance(value, bool))
+    if not fits or value not in choices:
         raise ConfigError(
             f"{name} is {value!r:.80}; choose one of {', '.join(map(str, choices))}."
         )

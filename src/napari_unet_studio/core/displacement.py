@@ -78,7 +78,7 @@ def coarse_displacement(
     """
     if ndim not in (2, 3):
         raise InputError(f"Deformation works in 2 or 3 dimensions, not in {ndim}.")
-    config = DeformConfig(_plain(grid), _plain(sigma), _plain(seed))
+    config = DeformConfig(grid, sigma, seed)
     steps = np.ones(ndim) if spacing is None else np.asarray(spacing, float)
     if steps.shape != (ndim,) or not (np.isfinite(steps) & (steps > 0)).all():
         raise InputError(
@@ -90,11 +90,6 @@ def coarse_displacement(
     per_axis = (steps.min() / steps).reshape((ndim,) + (1,) * ndim)
     scaled: NDArray[np.float32] = (vectors * per_axis).astype(np.float32)
     return scaled
-
-
-def _plain(value: Any) -> Any:
-    """Turn a number of numpy into one of Python."""
-    return value.item() if isinstance(value, np.generic) else value
 
 
 def dense_displacement(coarse: Field, shape: Sequence[int]) -> Field:

@@ -184,8 +184,9 @@ def plan_search(
     """Choose how squared distances become integers.
 
     Where the squared spacings are whole multiples of the smallest one, the integers are
-    exact and mostly fit 32 bits with the code. Otherwise they are 40-bit fixed-point
-    numbers (fewer with more than two million objects), finer than the float32 result.
+    exact and mostly fit 32 bits with the code. Otherwise they are fixed-point numbers
+    that fill 60 bits with the code, finer than the float32 result. A whole number of
+    units per squared pixel keeps the finest axis exact.
 
     Parameters
     ----------
@@ -201,15 +202,17 @@ def plan_search(
     finest = min(spacing)
     units = [(s / finest) ** 2 for s in spacing]
     extent = sum(u * (n - 1) ** 2 for u, n in zip(units, shape, strict=True))
-    reach = min((cutoff / finest) ** 2, 1.01 * extent)
+    pixels = cutoff / finest
+    reach = min(pixels * pixels, 1.01 * extent)
     shift = codes.bit_length()
     scale = 1.0
     if any(abs(u - round(u)) > 1e-9 * u for u in units):
-        scale = 2.0 ** min(40, 60 - shift) / max(1.0, reach)
+        scale = max(1.0, 2.0 ** (60 - shift) // max(1.0, reach))
     limit = int(reach * scale * (1 + 1e-9))
     narrow = (2 * limit + 2).bit_length() + shift <= 31
     return Plan(
-        units=tuple(round(u * scale) for u in units),
+        # A step beyond the limit is never taken; its square may exceed 64 bits.
+        units=tuple(min(round(u * scale), limit + 1) for u in units),
         limit=limit,
         area=finest**2 / scale,
         shift=shift,

@@ -18,7 +18,8 @@ def middle_plane(array: NDArray[Any], ndim: int = 2) -> NDArray[Any]:
 def grey_picture(plane: NDArray[Any]) -> NDArray[np.uint8]:
     """Return a plane (Y, X), or RGB (Y, X, 3), as 8-bit RGB between its percentiles.
 
-    NaN becomes black; so does an image that is the same everywhere.
+    NaN becomes black; so does an image that is the same everywhere. Infinity is as
+    bright, or as dark, as the finite values get.
     """
     if plane.ndim == 3:
         plane = plane[..., :3]  # an alpha channel is no colour
@@ -27,7 +28,8 @@ def grey_picture(plane: NDArray[Any]) -> NDArray[np.uint8]:
     values = plane.astype(np.float64)
     finite = values[np.isfinite(values)]
     low, high = np.percentile(finite, (0.5, 99.8)) if finite.size else (0.0, 1.0)
-    scaled = (np.nan_to_num(values, nan=low) - low) / ((high - low) or 1.0)
+    values = np.nan_to_num(values, nan=low, posinf=high, neginf=low)
+    scaled = (values - low) / ((high - low) or 1.0)
     grey = (np.clip(scaled, 0, 1) * 255).astype(np.uint8)
     return grey if plane.ndim == 3 else np.repeat(grey[..., None], 3, axis=2)
 

@@ -20,6 +20,8 @@ Tensors = Mapping[str, "Tensor"]
 _LIMITS = {".safetensors": 16 * 2**30, ".json": 64 * 2**20, ".png": 16 * 2**20}
 # So is one that would unpack to much more than it takes in the file.
 _LARGE, _LARGEST_RATIO = 64 * 2**20, 100
+# Only of these zipfile unpacks no more than it is asked for, whatever an entry claims.
+_METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
 
 
 def write_archive(
@@ -86,7 +88,13 @@ class Archive:
         )
 
     def read(self, name: str) -> bytes:
-        """Return the bytes of an entry, at most as many as its kind may have."""
+        """Return the bytes of an entry, at most as many as its kind may have.
+
+        Raises
+        ------
+        ModelFileError
+            If the entry is absent, damaged, too large or packed in an unusual way.
+        """
         limit = _LIMITS[Path(name).suffix]
         try:
             entry = self.zip.getinfo(name)
@@ -95,9 +103,13 @@ class Archive:
         size, packed = entry.file_size, entry.compress_size
         if size > limit or (size > _LARGE and size > _LARGEST_RATIO * packed):
             raise self.broken(f"{name} claims {size} bytes, packed in {packed}")
+        if entry.compress_type not in _METHODS:
+            raise self.broken(
+                f"{name} is packed by another method than zip's usual one"
+            )
         try:
             with self.zip.open(entry) as file:
-                return file.read(limit)
+                return file.read(size)
         except Exception as error:  # each decompressor has its own; encryption too
             raise self.broken(f"{name} is damaged ({error})") from error
 

@@ -70,14 +70,16 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
         if "best.safetensors" in archive:
             best = fitting(network.state_dict(), archive.tensors("best"), archive)
         parameters = list(network.parameters())
+        numbers = {str(number): number for number in range(len(parameters))}
         state: dict[int, dict[str, Tensor]] = {}
         for key, tensor in archive.tensors("moments").items():
             index, _, name = key.partition(".")
-            number = int(index) if index.isdecimal() else len(parameters)
-            shapes = [p.shape for p in parameters[number : number + 1]]
+            number = numbers.get(index)
             # A moment is as large as its parameter, a counter is one number.
-            if not shapes or (tensor.ndim and tensor.shape != shapes[0]):
-                raise archive.broken(f"its optimiser does not fit (first: {key})")
+            if number is None or (
+                tensor.ndim and tensor.shape != parameters[number].shape
+            ):
+                raise archive.broken(f"its optimiser does not fit (first: {key:.80})")
             state.setdefault(number, {})[name] = tensor
         groups = archive.document("optimiser").get("param_groups")
         if _numbers(groups) != list(range(len(parameters))):

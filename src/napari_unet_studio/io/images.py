@@ -15,6 +15,7 @@ from napari_unet_studio.io.pixel_size import ome_zarr_sizes, spacing_of, tiff_si
 
 _PICTURES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp"}
 SUFFIXES = frozenset({".tif", ".tiff", ".npy", ".zarr", *_PICTURES})
+_LARGEST_CLASSIC = 2**32 - 2**25  # bytes in a TIFF of 32-bit offsets, with its header
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,6 +91,11 @@ def _read_picture(path: Path) -> ImageFile:
     from PIL import Image
 
     with Image.open(path) as picture:
+        frames = getattr(picture, "n_frames", 1)
+        if frames > 1 and picture.format != "MPO":  # a photograph and its previews
+            raise InputError(
+                f"{path} is an animation of {frames} frames; save them as a TIFF stack."
+            )
         grey = picture.mode in ("1", "L", "I", "F") or picture.mode.startswith("I;16")
         array = np.array(picture if grey else picture.convert("RGB"))
     return ImageFile(array, "YX", None if grey else -1)
@@ -154,7 +160,8 @@ def write_tiff(
     StorageError
         If the file cannot be written.
     InputError
-        If 32 bits do not hold the whole numbers, or the values are of an odd type.
+        If 32 bits do not hold the whole numbers, or there are no pixels or no real
+        numbers of at most 64 bits.
     """
     path = Path(path)
     metadata: dict[str, Any] = {"axes": axes}
@@ -171,6 +178,8 @@ def write_tiff(
             ome=True,
             photometric="rgb" if axes.endswith("S") else "minisblack",
             compression="zlib",
+            # tifffile decides this by itself for uncompressed images only.
+            bigtiff=array.nbytes > _LARGEST_CLASSIC,
             metadata=metadata,
         )
     return path
@@ -178,6 +187,11 @@ def write_tiff(
 
 def _as_ome_type(array: NDArray[Any], path: Path) -> NDArray[Any]:
     """Return an array in the nearest type that OME-TIFF knows, without loss."""
+    if array.size == 0:
+        raise InputError(
+            f"{path} would hold no pixels: the shape is {array.shape}. Choose an image "
+            "that has some."
+        )
     if array.dtype == bool:
         return array.astype(np.uint8)
     if array.dtype == np.float16:
@@ -192,8 +206,11 @@ def _as_ome_type(array: NDArray[Any], path: Path) -> NDArray[Any]:
             f"{path} cannot hold values from {low} to {high}: TIFF takes 32 bits. "
             "Renumber the labels first."
         )
-    if array.dtype.kind not in "iuf":
-        raise InputError(f"{path} cannot hold values of type {array.dtype}.")
+    if array.dtype.kind not in "iuf" or array.dtype.itemsize > 8:
+        raise InputError(
+            f"{path} cannot hold values of type {array.dtype}; convert them to whole "
+            "or real numbers of at most 64 bits."
+        )
     return array
 
 
@@ -243,12 +260,23 @@ def _read_zarr(path: Path) -> ImageFile:
             scales[0].get("coordinateTransformations", ()),
         )
         node = node[str(finest["path"])]
+    _check_codecs(node, path)
     array = da.from_zarr(node)
     found = _with_spacing(_named(array, axes, path), sizes)
     if found.channel_axis is not None and array.shape[found.channel_axis] == 1:
         plane = array[(slice(None),) * found.channel_axis + (0,)]
         return replace(found, array=plane, channel_axis=None)
     return found
+
+
+def _check_codecs(array: Any, path: Path) -> None:
+    """Refuse chunks that are pickles: older versions of numcodecs would run them."""
+    for codec in (*array.filters, *array.compressors):
+        if getattr(codec, "codec_id", "") == "pickle":
+            raise InputError(
+                f"{path} holds pickled objects, which could run code when they are "
+                "read; save its pixels as numbers."
+            )
 
 
 def write_json(path: str | Path, values: Any) -> Path:

@@ -35,7 +35,7 @@ class ModelCard:
         How grey values become network input.
     target
         "objects": one logit, foreground against background and the gaps between
-        objects. "classes": one logit per class.
+        objects, or two, the background first. "classes": one logit per class.
     class_values
         For "classes": the label value of each class index.
     spacing
@@ -152,6 +152,8 @@ class ModelCard:
             raise TypeError("a table is no table")
         if self.target not in ("objects", "classes"):
             raise ValueError(f"the target {self.target!r} is unknown")
+        if self.target == "objects" and self.spec.num_classes > 2:
+            raise ValueError(f"objects have 1 or 2 logits, not {self.spec.num_classes}")
         classes = max(2, self.spec.num_classes)
         if self.target == "classes" and len(self.class_values) != classes:
             raise ValueError(f"{len(self.class_values)} values for {classes} classes")
@@ -211,6 +213,11 @@ class Model:
             The suffix ``.unet`` is added if absent.
         half
             Store weights in half precision: half the size, for sharing.
+
+        Raises
+        ------
+        StorageError
+            If the path names no file or cannot be written.
         """
         from napari_unet_studio.io.model_file import save_model
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_unet_studio.core.errors import ConfigError, ModelFileError
+from napari_unet_studio.core.errors import ConfigError, ModelFileError, StorageError
 from napari_unet_studio.core.networks.catalog import build
 from napari_unet_studio.io.archive import Archive, write_archive
 from napari_unet_studio.io.model import Model, ModelCard
@@ -28,8 +28,16 @@ _LARGEST_THUMBNAIL = 4096**2  # pixels
 
 
 def save_model(model: Model, path: str | Path, half: bool = False) -> Path:
-    """Write a model atomically; see :meth:`.Model.save`."""
+    """Write a model atomically; see :meth:`.Model.save`.
+
+    Raises
+    ------
+    StorageError
+        If the path names no file or cannot be written.
+    """
     path = Path(path)
+    if not path.name:
+        raise StorageError(f"'{path}' names no file; add a name for the model.")
     if path.suffix != SUFFIX:
         path = path.with_name(path.name + SUFFIX)
     tensors = model.network.state_dict()
@@ -118,10 +126,12 @@ def fitting(
     ]
     if wrong:
         raise archive.broken(f"its weights do not fit its network (first: {wrong[0]})")
-    for name, tensor in tensors.items():
+    # Checked as used: what float64 holds may be infinite in float32.
+    used = {name: tensors[name].to(like.dtype) for name, like in expected.items()}
+    for name, tensor in used.items():
         if not bool(torch.isfinite(tensor).all()):
             raise archive.broken(f"its weights contain NaN or infinity (in {name})")
-    return {name: tensors[name].to(like.dtype) for name, like in expected.items()}
+    return used
 
 
 def _halved(tensor: "Tensor") -> "Tensor":

@@ -45,10 +45,13 @@ def available_models() -> dict[str, Path]:
 
 
 def free_name(name: str) -> str:
-    """Return `name`, or `name 2`, `name 3`, ... if a model has it already."""
-    taken = available_models()
+    """Return `name`, or `name 2`, `name 3`, ... if a model has it already.
+
+    Names that differ in case alone are one file on many disks, so they count as taken.
+    """
+    taken = {known.casefold() for known in available_models()}
     candidate, number = name, 1
-    while candidate in taken:
+    while candidate.casefold() in taken:
         number += 1
         candidate = f"{name} {number}"
     return candidate
