@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import ndimage
 
+from napari_unet_studio.core.carve import carve_gap
 from napari_unet_studio.core.errors import ConfigError
 from napari_unet_studio.core.instances import ObjectConfig, close_gaps, label_objects
 
@@ -284,6 +285,17 @@ def test_closing_gaps_leaves_a_lonely_object_and_an_empty_image_alone():
     disc = ball((20, 20), (10, 10), 5).astype(np.int32)
     assert np.array_equal(close_gaps(disc, 3), disc)
     assert not close_gaps(np.zeros((5, 5), np.int32), 3).any()
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+@pytest.mark.parametrize("gap", [2, 4])
+def test_the_gap_of_a_training_target_is_given_back_along_thick_slices_too(axis, gap):
+    ids = np.ones((12, 12, 12), np.int32)
+    ids[(slice(None),) * axis + (slice(6, None),)] = 2
+    probability = (carve_gap(ids, gap) > 0).astype(np.float32)
+    config = ObjectConfig(min_size=0, fill_holes=0, close_gaps=gap)
+    labels = label_objects(probability, config, spacing=(5.0, 1.0, 1.0))
+    assert np.array_equal(labels, ids)
 
 
 # --- settings

@@ -96,13 +96,11 @@ def label_objects(
         labels[small[labels]] = 0
     result: NDArray[np.int32] = relabel_sequential(labels)[0].astype(np.int32)
     if config.close_gaps:
-        result = close_gaps(result, config.close_gaps, spacing)
+        result = close_gaps(result, config.close_gaps)
     return result
 
 
-def close_gaps(
-    labels: NDArray[np.int32], width: int, spacing: Sequence[float] | None = None
-) -> NDArray[np.int32]:
+def close_gaps(labels: NDArray[np.int32], width: int) -> NDArray[np.int32]:
     """Give the background between near objects to the nearer one of them.
 
     Parameters
@@ -110,22 +108,18 @@ def close_gaps(
     labels
         Instance ids (*S).
     width
-        Widest gap to close, in pixels of the finest axis. The outlines towards open
-        background stay where they are.
-    spacing
-        Pixel size per axis.
+        Widest gap to close, in pixels of whatever size: a training target's gap is
+        carved in pixels, too. The outlines towards open background stay where they are.
 
     Examples
     --------
     >>> close_gaps(np.array([[0, 1, 1, 0, 0, 2, 0, 0, 0, 3]], dtype=np.int32), 2)
     array([[0, 1, 1, 1, 2, 2, 0, 0, 0, 3]], dtype=int32)
     """
-    step = [1.0] * labels.ndim if spacing is None else np.asarray(spacing, dtype=float)
-    step = np.asarray(step) / np.min(step)
-    d1, d2 = nearest_two(labels, tuple(step.tolist()), cutoff=width + 1.0)
+    d1, d2 = nearest_two(labels, (1.0,) * labels.ndim, cutoff=width + 1.0)
     # Two objects `width` pixels apart: their borders are width + 1 from one another.
     between = (labels == 0) & (d1 + d2 < width + 1.5)
-    grown = expand_labels(labels, distance=width, spacing=tuple(step.tolist()))
+    grown = expand_labels(labels, distance=width)
     return np.where(between, np.asarray(grown), labels).astype(np.int32)
 
 
