@@ -1,5 +1,6 @@
 """The lower rooms know neither napari nor Qt, and the front door opens quickly."""
 
+import ast
 import subprocess
 import sys
 from pathlib import Path
@@ -44,6 +45,15 @@ def _loaded_after(code: str, names: tuple[str, ...]) -> set[str]:
 def test_importing_the_package_loads_nothing_heavy() -> None:
     heavy = ("torch", "numba", "numpy", "scipy", "skimage", "dask", "zarr", *GUI)
     assert not _loaded_after("import napari_unet_studio", heavy)
+
+
+def test_type_checkers_see_all_public_names() -> None:
+    import napari_unet_studio as us
+
+    tree = ast.parse(Path(us.__file__).read_text(encoding="utf-8"))
+    block = next(node for node in tree.body if isinstance(node, ast.If))
+    seen = {name.name for line in block.body for name in line.names}
+    assert seen == {*us.__all__} - {"__version__"}
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from napari_unet_studio.api import (
         Model,
+        ObjectConfig,
         Pair,
         PredictConfig,
         Prediction,

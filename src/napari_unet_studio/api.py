@@ -66,9 +66,9 @@ def train(
         A :class:`TrainConfig`, or some of its fields as a dict; the default trains a
         small U-Net.
     device
-        "auto", "cpu", "cuda" or "mps".
+        "auto", "cpu", "cuda" or "mps"; "auto" leaves the choice to `config`.
     resume
-        A checkpoint to go on from.
+        A checkpoint to go on from, with the data and settings it was made with.
     callback
         Called with a progress record after each update.
     name
@@ -81,6 +81,12 @@ def train(
     Model
         The best network on the held-out images. ``model.save("cells.unet")`` keeps it;
         ``model.card.scores`` says how good it is, empty if nothing could be held out.
+
+    Raises
+    ------
+    StudioError
+        If images, labels, settings, device or checkpoint cannot be used, with the
+        remedy; see :mod:`napari_unet_studio.core.errors`.
 
     Examples
     --------
@@ -131,8 +137,8 @@ def predict(
     Parameters
     ----------
     image
-        Axes (T)(Z)YX and possibly channels; numpy or dask. Axes beyond those of the
-        network are looped over.
+        Axes (T)(Z)YX and possibly channels; numpy, dask or zarr. Axes beyond those of
+        the network are looped over.
     model
         A model, the name of one, or a ``.unet`` file.
     config
@@ -153,6 +159,11 @@ def predict(
     -------
     Prediction
         Probabilities (C, *S), classes and labels.
+
+    Raises
+    ------
+    StudioError
+        If image, model, settings or device cannot be used, with the remedy.
 
     Examples
     --------
@@ -191,7 +202,7 @@ def segment(
     spacing: Sequence[float] | None = None,
     callback: Callback | None = None,
 ) -> NDArray[np.int32]:
-    """Return the labels of :func:`predict`: instance ids, or classes.
+    """Return the labels (*S) of :func:`predict`: instance ids, or classes.
 
     Examples
     --------
@@ -232,6 +243,11 @@ def evaluate(
         "iou", "dice" and "pixel_error" of the foreground; "f1" and
         "average_precision" of objects matched at IoU 0.5; "pairs_kept_apart", the share
         of touching reference pairs that stay two objects. Undefined ones are absent.
+
+    Raises
+    ------
+    InputError
+        If the values are no whole numbers, or shapes and axes do not fit.
 
     Examples
     --------

@@ -145,14 +145,12 @@ def test_train_predict_evaluate_and_look_at_the_model(call, files) -> None:
     assert [row["labels"] for row in rows] == ["found/0.tif", "found/1.tif"]
     for row in rows:
         labels = tifffile.imread(row["labels"])
-        probability = tifffile.imread(row["labels"].replace(".", "-probabilities."))
+        probability = tifffile.imread(row["labels"].replace("/", "/probabilities/"))
         assert row["objects"] == labels.max()
         assert labels.shape == (48, 48)
         assert probability.dtype == np.float32
         assert ((probability.squeeze() >= 0.3) <= (labels > 0)).all()
 
-    (files / "found/0-probabilities.tif").unlink()
-    (files / "found/1-probabilities.tif").unlink()
     code, out, err = call("evaluate", "found", "labels", "--json")
     assert (code, err) == (0, "")
     scores = json.loads(out)
@@ -274,6 +272,11 @@ def test_an_unfinished_training_is_not_lost_by_starting_anew(call, files) -> Non
     assert (files / "model.ckpt").read_bytes() == b"precious"
 
 
+def test_nothing_to_resume_is_said(call, files) -> None:
+    command = ("train", "images", "labels", "--resume")
+    refused(call(*command), "no unfinished training model.ckpt")
+
+
 def test_dots_in_the_name_of_a_model_stay(call, files) -> None:
     command = ("train", "images/0.tif", "labels/0.tif", "-o", "cells.v2", *QUICK)
     assert call(*command, "--updates=1")[0] == 0
@@ -304,11 +307,11 @@ def test_existing_results_are_replaced_on_demand_only(call, files, model) -> Non
 
 
 def test_existing_probabilities_are_not_replaced_either(call, files, model) -> None:
-    (files / "found").mkdir()
-    (files / "found/0-probabilities.tif").write_bytes(b"precious")
+    (files / "found/probabilities").mkdir(parents=True)
+    (files / "found/probabilities/0.tif").write_bytes(b"precious")
     command = ("predict", "images/0.tif", f"--model={model}", "-o", "found")
     assert call(*command, "--probabilities")[0] == 2
-    assert (files / "found/0-probabilities.tif").read_bytes() == b"precious"
+    assert (files / "found/probabilities/0.tif").read_bytes() == b"precious"
 
 
 def test_an_image_is_never_replaced_by_its_labels(call, files, model) -> None:
@@ -336,6 +339,47 @@ def test_existing_maps_are_replaced_on_demand_only(call, files, command) -> None
     refused(call(command, "labels/0.tif", "-o", "x.tif"), "x.tif exists already")
     assert (files / "x.tif").read_bytes() == b"precious"
     assert call(command, "labels/0.tif", "-o", "x.tif", "--overwrite")[0] == 0
+
+
+@pytest.mark.parametrize("command", ["weights", "deform"])
+def test_maps_never_replace_what_they_are_made_of(call, files, command) -> None:
+    before = (files / "labels/0.tif").read_bytes()
+    arguments = (command, "labels/0.tif", "-o", "labels/../labels/0.tif")
+    refused(call(*arguments, "--overwrite"), "0.tif is an input")
+    assert (files / "labels/0.tif").read_bytes() == before
+
+
+def test_deformed_labels_replace_no_labels_either(call, files) -> None:
+    labels = files / "a-labels.tif"
+    write_tiff(labels, squares()[1], "YX")
+    before = labels.read_bytes()
+    command = ("deform", "images/0.tif", f"--labels={labels}", "-o", "a.tif")
+    refused(call(*command, "--overwrite"), "a-labels.tif is an input")
+    assert labels.read_bytes() == before
+    assert not (files / "a.tif").exists()
+
+
+@pytest.mark.parametrize("command", ["weights", "deform"])
+@pytest.mark.parametrize("out", ["map.png", "map", "."])
+def test_maps_are_tiffs_and_called_so(call, files, command, out) -> None:
+    refused(call(command, "labels/0.tif", "-o", out), "does not end in .tif")
+
+
+def test_a_demo_replaces_no_files_of_others(call, tmp_path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/labels.tif").write_bytes(b"precious")
+    refused(call("demo", "--no-window", "-o", "mine"), "mine holds other files")
+    assert (tmp_path / "mine/labels.tif").read_bytes() == b"precious"
+    (tmp_path / "file").write_bytes(b"")
+    refused(call("demo", "--no-window", "-o", "file"), "Nothing can be written")
+
+
+def test_a_folder_that_cannot_be_written_is_refused_before_predicting(
+    call, files, model
+) -> None:
+    (files / "file").write_bytes(b"")
+    command = ("predict", "images", f"--model={model}", "-o", "file")
+    refused(call(*command), "Nothing can be written to file")
 
 
 # -- broken and odd files ------------------------------------------------------------
@@ -395,7 +439,7 @@ def test_axes_on_the_command_line_win_over_those_of_the_file(
 ) -> None:
     stack = np.stack([squares()[0]] * 2)
     write_tiff(tmp_path / "a.tif", stack, "ZYX", (2.0, 0.5, 0.5))
-    for axes, count in (("ZYX", 3), ("tyx", 2)):
+    for axes, spacing in (("ZYX", (2.0, 0.5, 0.5)), ("tyx", (0.5, 0.5))):
         command = (
             "predict",
             "a.tif",
@@ -407,7 +451,7 @@ def test_axes_on_the_command_line_win_over_those_of_the_file(
         assert code == 0, out
         found = read_image(tmp_path / "predicted/a.tif")
         assert found.axes == axes.upper()
-        assert found.spacing is None or len(found.spacing) == count
+        assert found.spacing == spacing
     assert read_image(tmp_path / "predicted/a.tif").array.shape == stack.shape
 
 
@@ -421,6 +465,30 @@ def test_images_without_labels_are_named(call, files) -> None:
     (files / "labels/1.tif").unlink()
     refused(call("train", "images", "labels"), "1.tif has no labels in labels")
     refused(call("evaluate", "images", "labels"), "1.tif has no labels")
+
+
+def test_an_image_with_two_labels_is_named(call, files) -> None:
+    np.save(files / "labels/1.npy", squares()[1])
+    message = "1.tif has several labels in labels, 1.npy and 1.tif"
+    refused(call("train", "images", "labels"), message)
+
+
+def test_references_that_were_not_segmented_are_counted(call, files) -> None:
+    write_tiff(files / "found/0.tif", squares()[1], "YX")
+    _, out, _ = call("evaluate", "found", "labels", "--json")
+    assert json.loads(out)["references_without_segmentation"] == 1
+    _, out, _ = call("evaluate", "found/0.tif", "labels", "--json")
+    assert "references_without_segmentation" not in json.loads(out)
+
+
+def test_a_table_in_a_pipe_has_a_line_for_each_file(call, tmp_path, model) -> None:
+    folder = tmp_path / ("long-name-" * 12)
+    write_tiff(folder / "a.tif", squares()[0], "YX")
+    code, out, _ = call("predict", folder, f"--model={model}")
+    header, row = out.splitlines()
+    assert code == 0
+    assert header.split() == ["image", "labels", "objects"]
+    assert str(folder / "a.tif") in row
 
 
 def test_a_pair_of_zarr_stores_is_a_pair(call, tmp_path) -> None:
@@ -443,8 +511,10 @@ def test_scores_of_other_shapes_name_the_file(call, files) -> None:
     refused(call("evaluate", "found", "labels"), "1.tif: The two label images have")
 
 
-def test_an_error_shows_its_traceback_if_asked(call) -> None:
-    code, out, err = call("--debug", "predict", "none.tif")
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_an_error_shows_its_traceback_if_asked(call, place) -> None:
+    words = ["predict", "none.tif"]
+    code, out, err = call(*words[:place], "--debug", *words[place:])
     assert (code, out) == (2, "")
     assert "Traceback" in err
     assert err.splitlines()[-1].startswith("unet-studio: none.tif does not exist")
@@ -564,6 +634,7 @@ def test_ctrl_c_keeps_a_model_and_the_training_can_be_resumed(call, files) -> No
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=120)
     assert process.returncode == 0, err
+    assert "Stopping" in err
     result = json.loads(out)
     assert 20 <= result["updates"] < 400
     assert result["checkpoint"] == "model.ckpt"

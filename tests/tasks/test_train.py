@@ -1,5 +1,7 @@
+import gc
 import json
 import math
+import weakref
 from dataclasses import replace
 
 import numpy as np
@@ -83,7 +85,12 @@ class Course_:
 
     def run(self, report=None, checkpoint=None, resume=None, stop_after=None):
         course = self.start(resume and load_checkpoint(resume))
-        return run(course.run(checkpoint, until(stop_after)), report)
+        first = course.state.step
+
+        def should_stop():
+            return stop_after is not None and course.state.step >= first + stop_after
+
+        return run(course.run(checkpoint, should_stop), report)
 
 
 def until(updates):
@@ -415,6 +422,23 @@ def test_a_stopped_training_keeps_the_best_network_so_far(squares, tmp_path) -> 
     assert load_model_file(model.save(tmp_path / "a.unet")).card.scores
 
 
+def test_a_validation_is_stopped_between_frames_and_made_up_for(
+    squares, tmp_path
+) -> None:
+    path = tmp_path / "a.ckpt"
+    image, labels = squares()
+    pairs = [Pair(image, labels), *[Pair(image, labels, "validate")] * 3]
+    course = Course_(pairs, replace(QUICK, updates=3))
+    records = []
+    task = course.start().run(path, lambda: len(records) == 7)
+    part = run(task, records.append)
+    assert [record.message for record in records[5:]] == ["Training", "Validating"]
+    assert part.card.training["updates"] == 2
+    assert part.card.training["best_update"] == 1
+    run(course.start(load_checkpoint(path)).run(path, lambda: True))
+    assert same_course(course.run(resume=path), course.run())
+
+
 def test_stopped_before_any_validation_the_last_weights_are_kept_and_said_so(
     squares,
 ) -> None:
@@ -557,6 +581,22 @@ def test_too_little_memory_is_said_with_the_remedy(squares, monkeypatch, error) 
         DeviceError, match=r"batch of 1 patches of 32 x 32 pixels\. Choose"
     ):
         run(train([Pair(*squares())], QUICK))
+
+
+def test_a_kept_error_keeps_nothing_on_the_device(squares, monkeypatch) -> None:
+    seen = []
+
+    def full(layer, x):
+        seen.append(weakref.ref(layer))
+        seen.append(weakref.ref(x))
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(torch.nn.Conv2d, "forward", full)
+    with pytest.raises(DeviceError) as caught:
+        run(train([Pair(*squares())], QUICK))
+    assert caught.value.__cause__ is not None
+    gc.collect()  # modules hold themselves in cycles
+    assert [gone() for gone in seen] == [None] * len(seen)
 
 
 def test_another_error_of_torch_is_not_hidden(squares, monkeypatch) -> None:

@@ -242,6 +242,13 @@ def test_without_weights_there_is_no_map() -> None:
     assert item.weight_map is None
 
 
+def test_frames_to_judge_by_are_not_weighed() -> None:
+    pairs = [Pair(*touching()), Pair(*touching(), "validate")]
+    result = dataset(pairs, weights=WeightConfig(preset="2015"))
+    assert result.train[0].weight_map is not None
+    assert result.validate[0].weight_map is None
+
+
 @pytest.mark.parametrize("value", [1, 255])
 def test_the_components_of_a_mask_stand_for_its_objects(squares, value) -> None:
     image, labels = squares()

@@ -2,6 +2,7 @@
 
 import sys
 import traceback
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -37,7 +38,7 @@ def options(
         bool, typer.Option("--debug", help="Show the traceback of an error.")
     ] = False,
 ) -> None:
-    """Set options of all commands; --debug is read by :func:`main`."""
+    """Set options of all commands; :func:`main` reads --debug, wherever it stands."""
 
 
 @app.command()
@@ -121,7 +122,8 @@ def predict(
     split: Annotated[float | None, typer.Option(help="Split at necks, pixels.")] = None,
     axes: Annotated[str | None, typer.Option(help='Axes, such as "TYX".')] = None,
     probabilities: Annotated[
-        bool, typer.Option("--probabilities", help="Also write probabilities.")
+        bool,
+        typer.Option("--probabilities", help="Also write OUT/probabilities/*.tif."),
     ] = False,
     overwrite: Overwrite = False,
     json: AsJson = False,
@@ -196,13 +198,11 @@ def weights(
     json: AsJson = False,
 ) -> None:
     """Write the separation weight map of a label image."""
-    from napari_unet_studio.cli.files import refuse_existing
     from napari_unet_studio.cli.maps import write_weights
+    from napari_unet_studio.core.weights import separation_weights
 
-    refuse_existing(out, overwrite)
-    result = write_weights(
-        labels,
-        out,
+    weigh = partial(
+        separation_weights,
         preset=preset,
         w0=w0,
         sigma=sigma,
@@ -210,7 +210,7 @@ def weights(
         gap=gap,
         inside=inside,
     )
-    console.show(result, json)
+    console.show(write_weights(labels, out, weigh, overwrite), json)
 
 
 @app.command()
@@ -225,11 +225,9 @@ def deform(
     json: AsJson = False,
 ) -> None:
     """Deform an image, and labels with it, elastically."""
-    from napari_unet_studio.cli.files import refuse_existing
     from napari_unet_studio.cli.maps import write_deformed
     from napari_unet_studio.core.deform import DeformConfig
 
-    refuse_existing(out, overwrite)
     config = DeformConfig(grid, sigma, seed)
     console.show(write_deformed(image, labels, out, config, overwrite), json)
 
@@ -266,10 +264,11 @@ def models(
 
 def main() -> None:
     """Run the command line: an error of the user's is one line and exit code 2."""
+    arguments = [word for word in sys.argv[1:] if word != "--debug"]
     try:
-        app()
+        app(arguments)
     except StudioError as error:
-        if "--debug" in sys.argv:
+        if len(arguments) < len(sys.argv) - 1:
             traceback.print_exc()
         line = str(error).replace("\n", " ")
         console.err.print(f"unet-studio: {line}", style="red")

@@ -58,22 +58,27 @@ def show(result: Mapping[str, Any], as_json: bool) -> None:
         return
     for key, value in result.items():
         text = f"{value:.4f}" if isinstance(value, float) else str(value)
+        if isinstance(value, list):
+            text = " ".join(map(str, value)) or "none"
         out.print(f"{key}: {text}", soft_wrap=True)
 
 
 def show_table(
     rows: Sequence[Mapping[str, Any]], columns: Sequence[str], as_json: bool
 ) -> None:
-    """Print rows as a table, or as JSON."""
+    """Print rows as a table of the columns that hold something, or as JSON."""
     if as_json:
         _write_json(list(rows))
         return
+    columns = [name for name in columns if any(row.get(name, "") != "" for row in rows)]
     table = Table(box=None)
     for column in columns:
         table.add_column(column, overflow="fold")
     for row in rows:
         table.add_row(*(Text(str(row.get(column, ""))) for column in columns))
-    out.print(table)
+    # In a file or a pipe each row is one line, however long.
+    wide = Console(markup=False, highlight=False, width=10_000)
+    (out if out.is_terminal else wide).print(table)
 
 
 def _write_json(values: Any) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 
 from napari_unet_studio.api import TrainConfig, evaluate, predict, train
 from napari_unet_studio.cli import console
+from napari_unet_studio.cli.files import check_writable
 from napari_unet_studio.core.errors import InputError
 from napari_unet_studio.core.picture import middle_plane, outlined
 from napari_unet_studio.core.weights import separation_weights
@@ -65,7 +66,21 @@ def why_no_window() -> str | None:
 
 
 def headless(name: str, with_training: bool, out: Path, updates: int) -> dict[str, Any]:
-    """Segment a sample and write its layers, a picture and a report to a folder."""
+    """Segment a sample and write its layers, a picture and a report to a folder.
+
+    Raises
+    ------
+    InputError
+        If the folder holds files that are not those of an earlier demonstration.
+    StorageError
+        If it cannot be written to.
+    """
+    if out.is_dir() and any(out.iterdir()) and not (out / "report.json").exists():
+        raise InputError(
+            f"The folder {out} holds other files, which the demonstration might "
+            "replace; choose an empty one with --out."
+        )
+    check_writable(out / "report.json")
     sample = SAMPLES[name]()
     channel_axis = -1 if sample.rgb else None
     spatial = sample.spacing[-sum(a in "ZYX" for a in sample.axes) :]

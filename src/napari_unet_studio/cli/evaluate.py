@@ -5,7 +5,12 @@ from typing import Any
 
 from skimage.measure import label as connected_components
 
-from napari_unet_studio.cli.files import find_pairs, read_label_file
+from napari_unet_studio.cli.files import (
+    find_images,
+    find_pairs,
+    is_folder,
+    read_label_file,
+)
 from napari_unet_studio.core.axes import over_frames
 from napari_unet_studio.core.errors import InputError
 from napari_unet_studio.core.metrics import mean_finite
@@ -22,9 +27,15 @@ def evaluate_files(labels: Path, reference: Path, connected: bool) -> dict[str, 
         Two files, or two folders with files of the same stems.
     connected
         Take the connected components of the reference's foreground as its objects.
+
+    Raises
+    ------
+    InputError
+        If a segmentation has no reference, or the two do not fit.
     """
     tally = Tally()
-    for labels_path, reference_path in find_pairs(labels, reference):
+    pairs = find_pairs(labels, reference)
+    for labels_path, reference_path in pairs:
         truth = read_label_file(reference_path)
         ids = truth.array
         if connected:
@@ -37,8 +48,12 @@ def evaluate_files(labels: Path, reference: Path, connected: bool) -> dict[str, 
             tally.add(read_labels(labels_path), ids, truth.axes)
         except InputError as error:
             raise InputError(f"{labels_path.name}: {error}") from error
+    missing: set[Path] = set()
+    if is_folder(labels):  # of a single file nobody expects that it covers a folder
+        missing = set(find_images([reference])) - {path for _, path in pairs}
     return {
         "files": tally.images,
+        **({"references_without_segmentation": len(missing)} if missing else {}),
         "iou_mean_of_files": mean_finite(tally.image_ious),
         **tally.scores(),
         "touching_pairs": tally.pairs,

@@ -1,7 +1,7 @@
 """Finding the images of a command, pairing them with labels, guarding what is there."""
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -50,20 +50,28 @@ def find_pairs(images: Path, labels: Path) -> list[tuple[Path, Path]]:
     Raises
     ------
     InputError
-        If an image has no labels.
+        If an image has no labels, or several files that could be them.
     """
     candidates = find_images([labels])
     if not is_folder(images) and not is_folder(labels):
         return list(zip(find_images([images]), candidates, strict=True))
-    by_stem = {path.stem: path for path in candidates}
+    by_stem: dict[str, list[Path]] = {}
+    for path in candidates:
+        by_stem.setdefault(path.stem, []).append(path)
     pairs = []
     for path in find_images([images]):
-        if path.stem not in by_stem:
+        found = by_stem.get(path.stem, [])
+        if not found:
             raise InputError(
                 f"{path.name} has no labels in {labels}; give each image a label file "
                 "of the same name."
             )
-        pairs.append((path, by_stem[path.stem]))
+        if len(found) > 1:
+            names = " and ".join(other.name for other in found)
+            raise InputError(
+                f"{path.name} has several labels in {labels}, {names}; leave one."
+            )
+        pairs.append((path, found[0]))
     return pairs
 
 
@@ -96,8 +104,20 @@ def read_label_file(path: Path) -> ImageFile:
     )
 
 
-def refuse_existing(path: Path, overwrite: bool) -> None:
-    """Raise an InputError if a result would replace a file."""
+def refuse_existing(path: Path, overwrite: bool, taken: Collection[Path] = ()) -> None:
+    """Raise an InputError if a result would replace a file.
+
+    Parameters
+    ----------
+    overwrite
+        Allow it, but for the files `taken`: inputs and other results, as resolved
+        paths.
+    """
+    if path.resolve() in taken:
+        raise InputError(
+            f"{path} is an input, or the result of another one; choose another folder "
+            "or name with --out."
+        )
     if path.is_dir():
         raise InputError(f"{path} is a folder; give the name of a file with --out.")
     if path.exists() and not overwrite:

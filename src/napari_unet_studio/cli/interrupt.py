@@ -1,9 +1,12 @@
 """Ctrl-C that asks politely first."""
 
+import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+
+_SAID = b"\nStopping when this step is done. Ctrl-C again: at once, keeping nothing.\n"
 
 
 @contextmanager
@@ -14,6 +17,7 @@ def until_interrupted() -> Iterator[Callable[[], bool]]:
     def remember(number: int, frame: FrameType | None) -> None:
         nonlocal pressed
         pressed = True
+        os.write(2, _SAID)  # a signal handler must not wait for a lock of the console
         signal.signal(signal.SIGINT, before)
 
     before = signal.signal(signal.SIGINT, remember)

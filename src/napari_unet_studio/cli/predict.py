@@ -4,9 +4,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from napari_unet_studio.cli.files import refuse_existing
+from napari_unet_studio.cli.files import check_writable, refuse_existing
 from napari_unet_studio.core.axes import spatial_ndim
-from napari_unet_studio.core.errors import InputError, StudioError
+from napari_unet_studio.core.errors import StudioError
 from napari_unet_studio.core.instances import ObjectConfig
 from napari_unet_studio.io.images import read_image, write_tiff
 from napari_unet_studio.io.model import Model
@@ -33,23 +33,25 @@ def predict_files(
     axes
         Axes of all files, or None for what each file says.
     probabilities
-        Also write probabilities.
+        Also write probabilities, into the folder "probabilities" of `out`.
     overwrite
         Replace results of earlier runs; never an image, nor a result of this run.
+
+    Raises
+    ------
+    StorageError
+        If nothing can be written to `out`.
     """
+    check_writable(out / "labels.tif")
     rows = []
     taken = {path.resolve() for path in images}
     for path in images:
         target = out / f"{path.stem}.tif"
-        beside = out / f"{path.stem}-probabilities.tif" if probabilities else None
+        # Not beside the labels: they are to be a folder of labels only.
+        beside = out / "probabilities" / target.name if probabilities else None
         try:
             for file in filter(None, (target, beside)):
-                if file.resolve() in taken:
-                    raise InputError(
-                        f"{file} is an image to predict, or the result of another one; "
-                        "choose another folder with --out."
-                    )
-                refuse_existing(file, overwrite)
+                refuse_existing(file, overwrite, taken)
             row = _predict_file(
                 path, target, beside, model, config, objects, axes, report
             )
@@ -73,8 +75,10 @@ def _predict_file(
     image = read_image(path)
     axes = (axes or image.axes).upper()
     spacing = image.spacing
-    if spacing is not None and spatial_ndim(axes) != len(spacing):
-        spacing = None  # not of these axes
+    if spacing is not None:
+        count = spatial_ndim(axes)
+        # Of a stack called a film the planes keep theirs.
+        spacing = spacing[-count:] if 0 < count <= len(spacing) else None
     task = predict_task(
         image.array,
         model,

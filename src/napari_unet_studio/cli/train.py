@@ -22,7 +22,8 @@ def places(out: Path, resume: bool, overwrite: bool) -> tuple[Path, Path]:
     Raises
     ------
     InputError
-        If one exists and neither `resume` nor `overwrite` allows to replace it.
+        If one exists and neither `resume` nor `overwrite` allows to replace it, or
+        there is nothing to resume.
     StorageError
         If the folder cannot be written to.
     """
@@ -35,6 +36,11 @@ def places(out: Path, resume: bool, overwrite: bool) -> tuple[Path, Path]:
         raise InputError(
             f"{checkpoint} holds an unfinished training; go on with it by --resume, "
             "choose another place with --out, or allow --overwrite."
+        )
+    if resume and not checkpoint.exists():
+        raise InputError(
+            f"There is no unfinished training {checkpoint} to go on with; start one "
+            "without --resume."
         )
     check_writable(model)
     return model, checkpoint

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Generator
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,13 +28,13 @@ from napari_unet_studio.tasks.progress import (
     Progress,
     ShouldStop,
     TrainProgress,
+    never,
 )
 from napari_unet_studio.tasks.tiles import TileRunner
 from napari_unet_studio.tasks.train_config import TrainConfig
 from napari_unet_studio.tasks.training_data import Dataset
 from napari_unet_studio.tasks.validate import (
     Judge,
-    Preview,
     collapsed,
     predict_item,
     preview_of,
@@ -112,6 +113,10 @@ class Course:
         every = max(1, total // VALIDATIONS)
         first, before = state.step, state.seconds
         self.clock = Clock()
+        if self._owes_round(every):
+            news = yield from self._validate(should_stop)
+            if news is not None:
+                yield from self.clock.without(news)
         while state.step < total and not should_stop():
             self._unread.append(self._update(self.source(state.step, self.device)))
             state.step += 1
@@ -133,10 +138,10 @@ class Course:
                 continue
             news = None
             if self.dataset.validate:
-                scores, preview = yield from self._validate(total)
-                news = TrainProgress(
-                    state.step, total, "Training", None, scores, preview, left
-                )
+                last = state.step == total
+                news = yield from self._validate(never if last else should_stop, left)
+                if news is None:
+                    break
             if checkpoint is not None:
                 self._save(checkpoint)
             if news is not None:
@@ -163,7 +168,10 @@ class Course:
                 LOSSES[self.config.loss], logits, batch.target, batch.weight_map
             )
         self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        # Under autocast only the forward pass belongs; float32 is meant for both.
+        exact = self.precision == "float32"
+        with autocast(self.device, "float32") if exact else nullcontext():
+            loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.network.parameters(), _CLIP)
         self.optimiser.step()
         return loss.detach()
@@ -202,16 +210,30 @@ class Course:
                 "a lower learning rate, or a network with batch normalisation."
             )
 
+    def _owes_round(self, every: int) -> bool:
+        """Return whether the training was stopped in the middle of a validation."""
+        step = self.state.step
+        due = bool(self.dataset.validate) and step > 0 and step % every == 0
+        return due and not any(
+            entry["step"] == step and "loss" not in entry
+            for entry in self.state.history
+        )
+
     def _validate(
-        self, total: int
-    ) -> Generator[Progress, None, tuple[dict[str, float], Preview | None]]:
-        """Score the network on the held-out frames; remember it if it is the best."""
-        state = self.state
+        self, should_stop: ShouldStop, left: float | None = None
+    ) -> Generator[Progress, None, TrainProgress | None]:
+        """Score the network on the held-out frames; remember it if it is the best.
+
+        Returns what to report, with `left` as the time left, or None if stopped.
+        """
+        state, total = self.state, self.config.updates
         judge, preview = Judge(self.card), None
         model = Model(self.network, self.card)
         with TileRunner(model, self.device, self.config.precision) as runner:
             runner.cap = self._cap or runner.cap
             for item in self.dataset.validate:
+                if should_stop():
+                    return None
                 probabilities = predict_item(runner, item)
                 judge.add(item, probabilities)
                 if preview is None:
@@ -229,7 +251,7 @@ class Course:
             state.scores = scores
             weights = self.network.state_dict()
             self.best = {k: t.detach().cpu().clone() for k, t in weights.items()}
-        return scores, preview
+        return TrainProgress(state.step, total, "Training", None, scores, preview, left)
 
     def _save(self, path: str | Path) -> None:
         checkpoint = Checkpoint(

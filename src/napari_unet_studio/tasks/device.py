@@ -1,6 +1,7 @@
 """Choosing where to compute, and with which precision."""
 
 import time
+import traceback
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cache
@@ -102,15 +103,21 @@ def _without_tf32() -> Iterator[None]:
 @contextmanager
 def seeded(device: str, seed: int) -> Iterator[None]:
     """Seed torch's own generators in the block, and put them back afterwards."""
-    cuda = device.startswith("cuda")
+    cuda, mps = device.startswith("cuda"), device == "mps"
+    # fork_rng knows no Apple GPU.
+    before = torch.mps.get_rng_state() if mps else None
     with torch.random.fork_rng(devices=[device] if cuda else []):
         # Not torch.manual_seed, which seeds the generators of all devices.
         torch.default_generator.manual_seed(seed)
         if cuda:
             torch.cuda.manual_seed(seed)
-        elif device == "mps":
+        elif mps:
             torch.mps.manual_seed(seed)
-        yield
+        try:
+            yield
+        finally:
+            if before is not None:
+                torch.mps.set_rng_state(before)
 
 
 def memory_format(device: str, ndim: int) -> torch.memory_format:
@@ -125,11 +132,30 @@ def freed(device: str) -> Iterator[None]:
     """Give the device's cached memory back when the block ends, however it ends."""
     try:
         yield
+    except BaseException as error:
+        forget(error)
+        raise
     finally:
-        if device.startswith("cuda"):
-            torch.cuda.empty_cache()
-        elif device == "mps":
-            torch.mps.empty_cache()
+        empty_cache(device)
+
+
+def forget(error: BaseException) -> None:
+    """Drop the variables of the calls that an exception and its causes went through.
+
+    Tensors among them would stay on the device for as long as the exception is kept.
+    """
+    cause: BaseException | None = error
+    while cause is not None:
+        traceback.clear_frames(cause.__traceback__)
+        cause = cause.__cause__ or cause.__context__
+
+
+def empty_cache(device: str) -> None:
+    """Give the memory back to the device that torch keeps for later."""
+    if device.startswith("cuda"):
+        torch.cuda.empty_cache()
+    elif device == "mps":
+        torch.mps.empty_cache()
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -32,7 +32,7 @@ class Item:
     labels
         Instance ids (*S), for object scores.
     weight_map
-        Pixel weights (*S), or None for 1 everywhere.
+        Pixel weights (*S), or None for 1 everywhere and in frames to judge by.
     foreground
         Some positions of labelled pixels, (n, ndim); patches are drawn around these.
     name

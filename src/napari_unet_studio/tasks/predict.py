@@ -67,8 +67,8 @@ def predict(
     Parameters
     ----------
     image
-        Axes (T)(Z)YX and possibly channels; numpy or dask. Axes beyond those of the
-        network are looped over.
+        Axes (T)(Z)YX and possibly channels; numpy, dask or zarr. Axes beyond those of
+        the network are looped over.
     model
         A trained model.
     config

@@ -21,7 +21,9 @@ from napari_unet_studio.core.networks.spec import Shape
 from napari_unet_studio.io.model import Model, ModelCard
 from napari_unet_studio.tasks.device import (
     autocast,
+    empty_cache,
     enough_memory,
+    forget,
     is_out_of_memory,
     memory_format,
 )
@@ -147,8 +149,8 @@ class TileRunner:
         """Halve the tiles after running out of memory, or raise."""
         if not is_out_of_memory(error):
             raise error
-        if self.device.startswith("cuda"):
-            torch.cuda.empty_cache()
+        forget(error)  # or the tensors of the failed attempt could not be freed
+        empty_cache(self.device)
         self.cap = int(np.prod(plan.window)) // 2
         window = plan_tiles(shape, self.card.spec, self.cap).window
         if window == plan.window:

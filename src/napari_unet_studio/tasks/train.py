@@ -54,10 +54,12 @@ def train(
         Where to keep the state after each validation round and when stopped.
     resume
         A checkpoint to go on from. Data and settings must be those it was made with,
-        but for the number of updates; the result is that of an uninterrupted training.
+        but for device and number of updates. If these are the same too, the result is
+        that of an uninterrupted training, on a GPU up to rounding.
     should_stop
-        Asked before each update. A stopped training returns what it has: the best
-        network so far, or the last one without validation.
+        Asked before each update and each frame of a validation. A stopped training
+        returns what it has: the best network so far, or the last one without
+        validation.
 
     Yields
     ------

@@ -49,7 +49,7 @@ class TrainConfig(Config):
         "auto" computes in bfloat16 where the device is faster with it, but for the
         training of volumes on a CPU.
     seed
-        Same seed, data and device: same model.
+        Same seed, data and device: same model; on a GPU up to rounding.
     """
 
     network: Annotated[str, {"choices": tuple(NETWORKS)}] = "unet-16"

@@ -250,7 +250,8 @@ def _items(
             truth = np.searchsorted(values, labels).astype(np.int16)
             preset = "none"
         weight_map = None
-        if preset != "none" or weights.balance != "none":
+        weighted = preset != "none" or weights.balance != "none"
+        if weighted and pair.role == "train":
             weight_map = separation_weights(
                 ids if target == "objects" else truth,
                 preset,
@@ -285,7 +286,7 @@ def _checked_spacing(
 
 
 def _positions(truth: NDArray[np.int16]) -> NDArray[np.intp]:
-    """Evenly chosen positions of labelled pixels, at most `_POSITIONS`."""
+    """Evenly chosen positions of labelled pixels, fewer than twice `_POSITIONS`."""
     flat = np.flatnonzero(truth > 0)
     flat = flat[:: max(1, len(flat) // _POSITIONS)]
     return np.stack(np.unravel_index(flat, truth.shape), axis=1)
