@@ -32,7 +32,7 @@ if TYPE_CHECKING:  # at run time these load torch, which a widget opens without
 LayerTuple = tuple[Any, dict[str, Any], str]
 
 METADATA_KEY = "napari_unet_studio"
-_SPATIAL = ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labels")
+SPATIAL = ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labels")
 _NAMES = {"t": "T", "time": "T", "z": "Z", "y": "Y", "x": "X", "c": "C", "channel": "C"}
 
 
@@ -54,6 +54,8 @@ class Source:
         Pixel size of the spatial axes.
     spatial
         Keyword arguments that put a layer of the same pixels in the same place.
+    multiscale
+        Whether the layer has coarser resolutions besides.
     """
 
     name: str
@@ -62,6 +64,12 @@ class Source:
     channel_axis: int | None
     spacing: tuple[float, ...]
     spatial: Mapping[str, Any]
+    multiscale: bool = False
+
+    @property
+    def expression(self) -> str:
+        """Python for `data`, in napari's console."""
+        return f"viewer.layers[{self.name!r}].data{'[0]' * self.multiscale}"
 
 
 def source_of(layer: "Layer", axes: str | None = None) -> Source:
@@ -109,7 +117,9 @@ def source_of(layer: "Layer", axes: str | None = None) -> Source:
         )
     count = spatial_ndim(axes)
     spacing = tuple(float(abs(s)) for s in spatial["scale"][-count:])
-    return Source(layer.name, data, axes, channel_axis, spacing, spatial)
+    return Source(
+        layer.name, data, axes, channel_axis, spacing, spatial, bool(layer.multiscale)
+    )
 
 
 def axes_of(layer: "Layer") -> str:
@@ -307,7 +317,7 @@ def _found(layer: "Layer") -> list[str | None]:
 
 def _spatial_of(layer: "Layer", channel_axis: int | None) -> dict[str, Any]:
     if channel_axis is None:
-        return {name: getattr(layer, name) for name in _SPATIAL}
+        return {name: getattr(layer, name) for name in SPATIAL}
     # Without the channels: the map from the other axes to the world, scale kept apart.
     keep = [axis for axis in range(layer.ndim) if axis != channel_axis]
     origin = np.asarray(layer.data_to_world((0,) * layer.ndim))

@@ -1,16 +1,22 @@
+import time
+
+import dask.array as da
 import numpy as np
 import pytest
+from dask import delayed
+from napari.layers import Image
 from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import QApplication
 from scipy.ndimage import distance_transform_edt, gaussian_filter
 
 from napari_unet_studio.core.deform import (
+    DeformConfig,
     coarse_displacement,
     dense_displacement,
     elastic_deform,
     folding,
 )
-from napari_unet_studio.layers import METADATA_KEY
+from napari_unet_studio.layers import METADATA_KEY, source_of
 from napari_unet_studio.sample_data import SAMPLES
 from napari_unet_studio.widgets import _controls, _deform_preview
 from napari_unet_studio.widgets._deform_lines import (
@@ -20,7 +26,11 @@ from napari_unet_studio.widgets._deform_lines import (
     grid_lines,
     grid_step,
 )
-from napari_unet_studio.widgets._deform_preview import compiled
+from napari_unet_studio.widgets._deform_preview import (
+    Deformation,
+    DeformedArray,
+    compiled,
+)
 from napari_unet_studio.widgets.deform import DeformWidget
 
 PLACE = {
@@ -75,9 +85,8 @@ def press(widget, qtbot):
 
 def settled(widget, qtbot):
     """Wait until nothing is left to draw or compute."""
-    timers = (widget._live_timer, widget._settle_timer, widget._rebuild_timer)
     qtbot.waitUntil(
-        lambda: not widget.running and not any(t.isActive() for t in timers),
+        lambda: not widget.running and not any(t.isActive() for t in widget._clocks),
         timeout=30_000,
     )
 
@@ -218,6 +227,22 @@ def test_the_copied_code_gives_the_same_pixels(
             np.testing.assert_array_equal(scope["deformed_labels"], moved.data)
 
 
+def test_the_copied_code_takes_the_finest_resolution(widget, viewer, qtbot, cells):
+    image, labels = cells
+    levels = [image, image[::2, ::2]]
+    viewer.add_image(levels, name="cells", multiscale=True)
+    widget.labels.value = viewer.add_labels(
+        [labels, labels[::2, ::2]], name="ids", multiscale=True
+    )
+    press(widget, qtbot)
+    widget.copy.click()
+    scope = {"viewer": viewer}
+    exec(QApplication.clipboard().text(), scope)
+    for key, name in (("deformed_image", "cells"), ("deformed_labels", "ids")):
+        made = viewer.layers[f"{name} deformed"]
+        np.testing.assert_array_equal(scope[key], made.data)
+
+
 # -- preview ---------------------------------------------------------------------------
 
 
@@ -343,6 +368,32 @@ def test_a_view_that_is_too_large_is_refused_in_one_sentence(
     assert "too large for a preview" in widget.info.text()
 
 
+@pytest.mark.parametrize("ndim", [2, 3])
+def test_lazy_data_are_read_once_for_many_settings(volume, ndim, monkeypatch):
+    monkeypatch.setattr(_deform_preview, "SMALL", 0)
+    read = []
+
+    def plane(z):
+        read.append(z)
+        return volume[0][z]
+
+    planes = [
+        da.from_delayed(delayed(plane)(z), (60, 70), np.uint16) for z in range(10)
+    ]
+    layer = Image(da.stack(planes), name="stack", **VOLUME)
+    deformation = Deformation(source_of(layer), None, ndim)
+    array = DeformedArray(deformation)
+    read.clear()  # what the thumbnail took
+    for seed in range(3):
+        deformation.set(DeformConfig(seed=seed))
+        made = array[4]
+    assert len(read) == len(set(read))
+    assert made.shape == (60, 70)
+    deformation.forget()
+    array[4]
+    assert len(read) == 2 * len(set(read))
+
+
 def test_rgb_has_a_preview(widget, viewer, qtbot, tissue):
     viewer.add_image(tissue, name="tissue", rgb=True)
     widget.preview.setChecked(True)
@@ -464,7 +515,12 @@ def large():
     return np.random.default_rng(0).integers(0, 255, (60, 512, 512), np.uint8)
 
 
-def test_cancelling_adds_nothing(widget, viewer, qtbot):
+def test_cancelling_adds_nothing(widget, viewer, qtbot, monkeypatch):
+    def slowly(*arguments, **settings):
+        time.sleep(0.05)  # else all may be done before anybody can cancel
+        return elastic_deform(*arguments, **settings)
+
+    monkeypatch.setattr(_deform_preview, "elastic_deform", slowly)
     viewer.add_image(large(), name="movie", axis_labels=("t", "y", "x"))
     widget.run_button.click()
     assert not widget.run_button.isEnabled()

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,13 +21,16 @@ from napari_unet_studio.io.model import Model, ModelCard
 from napari_unet_studio.io.registry import models_folder
 from napari_unet_studio.layers import METADATA_KEY
 from napari_unet_studio.tasks.predict import PredictConfig
+from napari_unet_studio.widgets._run import Run
 from napari_unet_studio.widgets.segment import SegmentWidget
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator, Iterator
 
     from napari import Viewer
     from pytestqt.qtbot import QtBot
+
+    from napari_unet_studio.tasks.progress import Progress, ShouldStop
 
 PLUGIN = "napari-unet-studio"
 WAIT = 120_000  # milliseconds: on a busy computer the first run takes long
@@ -84,6 +88,28 @@ def segment(viewer: "Viewer") -> SegmentWidget:
     _, widget = viewer.window.add_plugin_dock_widget(PLUGIN, "Segment")
     widget.models.choose("bright")
     return widget
+
+
+@pytest.fixture
+def going(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """Let runs wait after their first tiles while this event is cleared."""
+    event, whole = threading.Event(), Run.task
+    event.set()
+
+    def task(run: Run, should_stop: "ShouldStop") -> "Generator[Progress, None, Any]":
+        running = whole(run, should_stop)
+        while True:
+            try:
+                record = next(running)
+            except StopIteration as stop:
+                return stop.value
+            yield record
+            while record.step > 2 and not event.is_set() and not should_stop():
+                time.sleep(0.01)
+                yield record
+
+    monkeypatch.setattr(Run, "task", task)
+    return event
 
 
 @pytest.fixture
@@ -267,6 +293,19 @@ def test_threshold_changes_labels_without_the_network(
     qtbot.waitUntil(lambda: labels.data.max() == 3, timeout=WAIT)
 
 
+def test_objects_painted_by_the_user_are_not_counted(
+    viewer: "Viewer", segment: SegmentWidget, finish: Any
+) -> None:
+    viewer.add_image(squares(), name="cells")
+    other = viewer.add_image(squares(), name="other")
+    finish(segment)
+    results(viewer)[0].paint((60, 60), 500)
+    segment.image.value = other
+    segment.image.value = viewer.layers["cells"]
+    assert segment.panel is not None
+    assert segment.panel.count.text() == "3 objects"
+
+
 def test_large_image_is_redrawn_in_a_thread(
     viewer: "Viewer", segment: SegmentWidget, finish: Any, qtbot: "QtBot"
 ) -> None:
@@ -316,15 +355,21 @@ def test_threshold_starts_at_that_of_the_model(
 
 
 def test_settings_changed_in_mid_run_are_not_lost(
-    viewer: "Viewer", segment: SegmentWidget, finish: Any, qtbot: "QtBot"
+    viewer: "Viewer",
+    segment: SegmentWidget,
+    finish: Any,
+    qtbot: "QtBot",
+    going: threading.Event,
 ) -> None:
     viewer.add_image(np.tile(squares(), (8, 8)), name="cells")
     finish(segment)
     labels = results(viewer)[0]
     segment.settings().set(PredictConfig(device="cpu", tile=64))
+    going.clear()
     segment.run()
     qtbot.waitUntil(lambda: segment.progress.value() > 1, timeout=WAIT)
     slide(segment, "threshold", 0.9, qtbot)
+    going.set()
     qtbot.waitUntil(lambda: not segment.running, timeout=WAIT)
     qtbot.waitUntil(lambda: labels.data.max() == 128, timeout=WAIT)
     assert segment.panel is not None
@@ -568,10 +613,11 @@ def test_notes_of_the_prediction_are_shown(
 
 
 def test_cancel_stops_and_adds_nothing(
-    viewer: "Viewer", segment: SegmentWidget, qtbot: "QtBot"
+    viewer: "Viewer", segment: SegmentWidget, qtbot: "QtBot", going: threading.Event
 ) -> None:
-    viewer.add_image(np.tile(squares(), (40, 40)), name="large")
+    viewer.add_image(np.tile(squares(), (8, 8)), name="large")
     segment.settings().set(PredictConfig(device="cpu", tile=64))
+    going.clear()
     segment.run()
     qtbot.waitUntil(lambda: segment.progress.value() > 1, timeout=WAIT)
     segment.cancel()
@@ -614,13 +660,15 @@ def test_model_deleted_before_the_run_is_explained(
 
 
 def test_image_removed_in_mid_run_still_gets_its_result(
-    viewer: "Viewer", segment: SegmentWidget, qtbot: "QtBot"
+    viewer: "Viewer", segment: SegmentWidget, qtbot: "QtBot", going: threading.Event
 ) -> None:
     image = viewer.add_image(np.tile(squares(), (8, 8)), name="cells", translate=(5, 5))
     segment.settings().set(PredictConfig(device="cpu", tile=64))
+    going.clear()
     segment.run()
     qtbot.waitUntil(lambda: segment.progress.value() > 1, timeout=WAIT)
     viewer.layers.remove(image)
+    going.set()
     qtbot.waitUntil(lambda: not segment.running, timeout=WAIT)
     labels = results(viewer)[0]
     assert labels.name == "cells [bright] labels"
@@ -630,17 +678,19 @@ def test_image_removed_in_mid_run_still_gets_its_result(
 
 
 def test_result_belongs_to_the_image_chosen_at_the_start(
-    viewer: "Viewer", segment: SegmentWidget, qtbot: "QtBot"
+    viewer: "Viewer", segment: SegmentWidget, qtbot: "QtBot", going: threading.Event
 ) -> None:
     viewer.add_image(np.tile(squares(), (8, 8)), name="first", scale=(2, 2))
     other = viewer.add_image(np.zeros((9, 9)), name="other", scale=(7, 7))
     segment.image.value = viewer.layers["first"]
     segment.settings().set(PredictConfig(device="cpu", tile=64))
+    going.clear()
     segment.run()
     qtbot.waitUntil(lambda: segment.progress.value() > 1, timeout=WAIT)
     segment.image.value = other
     viewer.layers["first"].name = "renamed"
     assert segment.image.value is other
+    going.set()
     qtbot.waitUntil(lambda: not segment.running, timeout=WAIT)
     labels = results(viewer)[0]
     assert labels.data.shape == (512, 512)
@@ -649,10 +699,11 @@ def test_result_belongs_to_the_image_chosen_at_the_start(
 
 
 def test_closing_the_dock_in_mid_run_stops_it(
-    viewer: "Viewer", segment: SegmentWidget, qtbot: "QtBot"
+    viewer: "Viewer", segment: SegmentWidget, qtbot: "QtBot", going: threading.Event
 ) -> None:
-    viewer.add_image(np.tile(squares(), (40, 40)), name="large")
+    viewer.add_image(np.tile(squares(), (8, 8)), name="large")
     segment.settings().set(PredictConfig(device="cpu", tile=64))
+    going.clear()
     segment.run()
     qtbot.waitUntil(lambda: segment.progress.value() > 1, timeout=WAIT)
     viewer.window.remove_dock_widget(segment)

@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 import torch
 from napari.layers import Image, Labels
+from qtpy.QtCore import QPointF
+from qtpy.QtGui import QEnterEvent
 from qtpy.QtWidgets import QApplication, QComboBox
 from superqt.utils import WorkerBase
 
@@ -86,6 +88,11 @@ def tiny(updates: int = 6, **changes: Any) -> TrainConfig:
     return TrainConfig(updates=updates, augment=augment, **settings | changes)
 
 
+def is_paused(widget: TrainWidget) -> bool:
+    """Return whether the training waits, and not only will."""
+    return widget.progress.format().startswith("Paused")
+
+
 def previews(viewer: "Viewer") -> list[Image]:
     return [layer for layer in viewer.layers if layer.name.startswith(NAME)]
 
@@ -122,6 +129,18 @@ def test_pairs_come_by_shape_and_by_name(viewer: "Viewer", widget: TrainWidget) 
         (a, masks["a_mask"]),
         (b, masks["b_mask"]),
     }
+
+
+def test_labels_are_in_the_table_once_they_are_painted(
+    viewer: "Viewer", widget: TrainWidget
+) -> None:
+    image = viewer.add_image(SAMPLE.image)
+    labels = viewer.add_labels(np.zeros_like(SAMPLE.labels))
+    assert widget.pairs() == []
+    labels.paint((20, 20), 1)
+    here = QPointF(1, 1)  # the mouse comes from the canvas
+    QApplication.sendEvent(widget, QEnterEvent(here, here, here))
+    assert widget.pairs() == [(image, labels, "train")]
 
 
 def test_rows_follow_renamed_and_removed_layers(
@@ -288,7 +307,7 @@ def test_a_pause_holds_the_training_and_loses_nothing(
     under_way(widget)
     widget.actions.pause.click()
     assert widget.actions.pause.text() == "Continue"
-    qtbot.wait(300)
+    qtbot.waitUntil(lambda: is_paused(widget), timeout=WAIT)
     here = widget.progress.value()
     qtbot.wait(300)
     assert widget.progress.value() == here
@@ -296,7 +315,7 @@ def test_a_pause_holds_the_training_and_loses_nothing(
     under_way(widget, here + 2)
     # Stopping ends a pause too.
     widget.actions.pause.click()
-    qtbot.wait(200)
+    qtbot.waitUntil(lambda: is_paused(widget), timeout=WAIT)
     widget.cancel()
     finish(widget)
     assert available_models()["my model"].is_file()
@@ -553,6 +572,12 @@ def test_a_model_that_cannot_be_saved_is_kept(
     assert "not saved yet" in widget.status.text()
     widget.save_as(home / "still.unet")
     assert widget.unsaved is not None
+    # Without its suffix the dialog does not see that a file is there.
+    other = tmp_path / "v1.2.unet"
+    other.write_text("a model of the user")
+    widget.save_as(tmp_path / "v1.2")
+    assert other.read_text() == "a model of the user"
+    assert "already" in widget.status.text()
     home.unlink()
     with qtbot.waitSignal(widget.trained, timeout=WAIT) as trained:
         widget.save_as(home / "models" / "rescued.unet")

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from napari.components import ViewerModel
 from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import QApplication
 from skimage.measure import label
@@ -67,9 +68,8 @@ def press(widget, qtbot):
 
 def settled(widget, qtbot):
     """Wait until nothing is left to draw or compute."""
-    timers = (widget._live_timer, widget._settle_timer, widget._edit_timer)
     qtbot.waitUntil(
-        lambda: not widget.running and not any(t.isActive() for t in timers),
+        lambda: not widget.running and not any(t.isActive() for t in widget._clocks),
         timeout=30_000,
     )
 
@@ -212,6 +212,15 @@ def test_the_copied_code_computes_the_same_map(
         scope = {"viewer": viewer}
         exec(QApplication.clipboard().text(), scope)
         np.testing.assert_array_equal(scope["weights"], overlay_of(viewer, name).data)
+
+
+def test_the_copied_code_takes_the_finest_resolution(widget, viewer, qtbot, cells):
+    viewer.add_labels([cells, cells[::2, ::2]], name="cells", multiscale=True)
+    press(widget, qtbot)
+    widget.copy.click()
+    scope = {"viewer": viewer}
+    exec(QApplication.clipboard().text(), scope)
+    np.testing.assert_array_equal(scope["weights"], overlay_of(viewer).data)
 
 
 @pytest.mark.parametrize("spacing", [(1.0, 1.0), (1.3, 1.0)])
@@ -397,6 +406,22 @@ def test_cancelling_leaves_frames_that_are_right_or_empty(widget, viewer, qtbot)
     assert widget.run_button.isEnabled()
 
 
+def test_a_cancelled_work_is_not_begun_again_by_a_slider(widget, viewer, qtbot):
+    viewer.add_labels(large(), name="movie", axis_labels=("t", "y", "x"))
+    widget._settle_timer.setInterval(60_000)
+    widget.run_button.click()
+    qtbot.waitUntil(lambda: len(viewer.layers) == 2, timeout=30_000)
+    widget.form.w0.set_value(33)
+    widget._live()
+    assert widget._settle_timer.isActive()
+    widget.cancel_button.click()
+    qtbot.waitUntil(lambda: not widget.running, timeout=30_000)
+    assert not widget._settle_timer.isActive()
+    viewer.dims.set_current_step(0, 23)
+    widget._live()
+    assert not widget._settle_timer.isActive()
+
+
 def test_a_slider_that_moves_during_the_work_has_the_last_word(widget, viewer, qtbot):
     labels = large(6)
     viewer.add_labels(labels, name="movie", axis_labels=("t", "y", "x"))
@@ -459,6 +484,28 @@ def test_two_labels_layers_have_an_overlay_each(widget, viewer, qtbot, cells):
 
 
 # -- what cannot be done ---------------------------------------------------------------
+
+
+def test_layers_of_another_viewer_are_not_offered(viewer, qtbot, cells):
+    viewer.add_labels(cells, name="of the window")
+    other = ViewerModel()
+    own = other.add_labels(cells, name="own")
+    widget = WeightsWidget(other)
+    qtbot.addWidget(widget)
+    assert list(widget.labels.choices) == [own]
+
+
+def test_a_compiler_that_fails_is_reported(viewer, qtbot, monkeypatch):
+    def fails(should_stop):
+        raise RuntimeError("no compiler")
+        yield
+
+    monkeypatch.setattr(weights, "compiled", lambda: False)
+    monkeypatch.setattr(weights, "warm_up", fails)
+    widget = WeightsWidget(viewer)
+    viewer.window.add_dock_widget(widget)
+    widget.showEvent(QShowEvent())
+    qtbot.waitUntil(lambda: "no compiler" in widget.status.text(), timeout=30_000)
 
 
 def test_without_a_labels_layer_one_sentence_says_so(widget, viewer):

@@ -21,6 +21,7 @@ from qtpy.QtWidgets import (
 
 from napari_unet_studio.core.errors import StudioError
 from napari_unet_studio.tasks.progress import Progress
+from napari_unet_studio.widgets._form import Calm
 from napari_unet_studio.widgets._worker import Failure, Job, Task
 
 __all__ = ["StudioWidget", "layer_choice", "show_error", "show_info", "show_warning"]
@@ -46,6 +47,7 @@ def layer_choice(
     combo = create_widget(annotation=kind, options=options)
     combo.native.setToolTip(tooltip)
     combo.native.setMinimumWidth(80)
+    Calm.down(combo.native)
     return combo  # type: ignore[return-value]
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from qtpy.QtCore import Qt, QTimer, Signal
+from qtpy.QtCore import QObject, Qt, QTimer, Signal
 from qtpy.QtWidgets import (
     QApplication,
     QDoubleSpinBox,
@@ -19,6 +19,7 @@ from qtpy.QtWidgets import (
 
 from napari_unet_studio.core.errors import StudioError
 from napari_unet_studio.layers import source_of
+from napari_unet_studio.widgets._form import Calm
 
 FRAME = 33  # milliseconds between two redraws while a slider moves
 SETTLED = 300  # milliseconds without a change after which the rest is computed
@@ -78,6 +79,8 @@ class NumberSlider(QWidget):
         self.setToolTip(tooltip)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setFocusProxy(self.field)
+        for part in (self.slider, self.field):
+            Calm.down(part)
         self.slider.valueChanged.connect(self._on_slider)
         self.field.valueChanged.connect(self._on_field)
 
@@ -99,7 +102,7 @@ class NumberSlider(QWidget):
         self.changed.emit()
 
 
-def timer(parent: QWidget, milliseconds: int, callback: Callable[[], None]) -> QTimer:
+def timer(parent: QObject, milliseconds: int, callback: Callable[[], None]) -> QTimer:
     """Return a timer that calls once after each start, and goes with its parent."""
     clock = QTimer(parent)
     clock.setSingleShot(True)

@@ -14,7 +14,7 @@ from qtpy.QtWidgets import (
 from napari_unet_studio.core.config import help_texts
 from napari_unet_studio.core.deform import DeformConfig
 from napari_unet_studio.widgets._controls import NumberSlider
-from napari_unet_studio.widgets._form import aligned_form
+from napari_unet_studio.widgets._form import Calm, aligned_form
 
 DRAWS = 100_000  # numbers that "New draw" chooses from
 
@@ -76,6 +76,8 @@ class DeformForm(QWidget):
             rows.addRow(box)
         self.rows = rows
         self.setLayout(rows)
+        for chooser in (self.frames, self.seed):
+            Calm.down(chooser)
         for number in (self.grid, self.sigma):
             number.changed.connect(self.changed)
         self.seed.valueChanged.connect(self.changed)

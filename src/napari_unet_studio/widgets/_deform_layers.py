@@ -7,6 +7,7 @@ import numpy as np
 from napari_unet_studio.core.deform import DeformConfig
 from napari_unet_studio.layers import (
     METADATA_KEY,
+    SPATIAL,
     LayerTuple,
     Source,
     add_tuples,
@@ -22,7 +23,6 @@ from napari_unet_studio.widgets._deform_lines import (
 )
 from napari_unet_studio.widgets._deform_preview import Deformation, DeformedArray, Pair
 
-_SPATIAL = ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labels")
 _LOOKS = {
     "image": ("colormap", "contrast_limits", "gamma", "interpolation2d"),
     "labels": ("colormap", "opacity"),
@@ -44,7 +44,7 @@ class Template:
         self.source = source
         self.kind = layer.__class__.__name__.lower()
         self.rgb = bool(getattr(layer, "rgb", False))
-        self.place = {name: getattr(layer, name) for name in _SPATIAL}
+        self.place = {name: getattr(layer, name) for name in SPATIAL}
         self.looks = {name: getattr(layer, name) for name in _LOOKS[self.kind]}
         if self.rgb:
             self.looks = {"rgb": True}
@@ -282,7 +282,7 @@ def as_python(deformation: Deformation | None, config: DeformConfig) -> str:
             call = "us.elastic_deform(frame, frame, **settings)[1]"
         lines += [
             "",
-            f"{name} = viewer.layers[{source.name!r}].data",
+            f"{name} = {source.expression}",
             f"deformed_{name} = np.empty({name}.shape, {name}.dtype)",
             f"for index in np.ndindex({name}.shape[:{lead}]):",
             f"    frame = np.asarray({name}[index])",

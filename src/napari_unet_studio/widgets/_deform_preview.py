@@ -63,6 +63,7 @@ class Deformation:
         self.config = DeformConfig()
         self.draft = False  # draw large planes coarsely
         self._kept: tuple[Any, Pair] | None = None
+        self._read: tuple[Index, Pair] | None = None
         self._volume: tuple[Index, NDArray[Any]] | None = None
 
     def set(self, config: DeformConfig) -> None:
@@ -73,7 +74,7 @@ class Deformation:
 
     def forget(self) -> None:
         """Forget what was computed: the pixels have changed."""
-        self._kept = self._volume = None
+        self._kept = self._read = self._volume = None
 
     def coarse(self) -> NDArray[np.float32]:
         """Return the displacement vectors at the points of the grid."""
@@ -132,8 +133,14 @@ class Deformation:
         return None if should_stop() else (out, moved)
 
     def _source(self, index: Index) -> Pair:
-        labels = None if self.labels is None else np.asarray(self.labels.data[index])
-        return np.asarray(self.frames.array[index]), labels
+        """Read a frame, once: lazy data are not computed at each step of a slider."""
+        if self._read is None or self._read[0] != index:
+            image = np.asarray(self.frames.array[index])
+            labels = None
+            if self.labels is not None:
+                labels = np.asarray(self.labels.data[index])
+            self._read = (index, (image, labels))
+        return self._read[1]
 
     def _step(self) -> int:
         """Return at which step a draft is drawn."""

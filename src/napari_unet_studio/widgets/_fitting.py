@@ -1,7 +1,7 @@
 """Which labels belong to which image, judged by shapes and names."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from difflib import SequenceMatcher
 from typing import Any
 
@@ -39,7 +39,7 @@ def pixel_shape(layer: Image | Labels) -> tuple[int, ...]:
     return shape
 
 
-def fitting_pairs(layers: Iterable[Any]) -> list[tuple[Image, Labels]]:
+def fitting_pairs(layers: Sequence[Any]) -> list[tuple[Image, Labels]]:
     """Pair Image and Labels layers of equal shape, similar names first.
 
     Every layer occurs once at most. Labels with nothing painted, and layers that this

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import is_dataclass
+from dataclasses import is_dataclass, replace
 from typing import Any, Generic, TypeVar, cast
 
 from magicgui.widgets import create_widget
@@ -61,7 +61,7 @@ class Form(QWidget, Generic[Settings]):
                 continue
             editor = self._editor(kind, value, options)
             editor.native.setToolTip(texts.get(name, ""))
-            _Calm.down(editor.native)
+            Calm.down(editor.native)
             label = QLabel(options.get("label", name.replace("_", " ").capitalize()))
             label.setToolTip(texts.get(name, ""))
             layout.addRow(label, editor.native)
@@ -72,8 +72,6 @@ class Form(QWidget, Generic[Settings]):
         """Return the configuration as edited."""
         values = {name: editor.value for name, editor in self._editors.items()}
         values |= {name: group.value() for name, group in self._groups.items()}
-        from dataclasses import replace
-
         return cast("Settings", replace(cast("Any", self._config), **values))
 
     def set(self, config: Settings) -> None:
@@ -104,10 +102,8 @@ class Form(QWidget, Generic[Settings]):
     @staticmethod
     def _editor(kind: Any, value: Any, options: Mapping[str, Any]) -> ValueWidget[Any]:
         settings = {k: v for k, v in options.items() if k != "label"}
-        if kind is float and "step" not in settings:
-            settings["step"] = 0.1
         if kind is float:
-            kind = float
+            settings.setdefault("step", 0.1)
             settings.setdefault("widget_type", "FloatSpinBox")
         editor = cast(
             "ValueWidget[Any]",
@@ -121,8 +117,8 @@ class Form(QWidget, Generic[Settings]):
         return editor
 
 
-class _Calm(QObject):
-    """Lets the wheel scroll the form instead of changing a number on the way."""
+class Calm(QObject):
+    """Lets the wheel scroll the form instead of changing a setting on the way."""
 
     @classmethod
     def down(cls, editor: QWidget) -> None:

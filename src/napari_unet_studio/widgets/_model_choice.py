@@ -12,6 +12,7 @@ from qtpy.QtWidgets import QComboBox, QFileDialog, QLabel
 from napari_unet_studio.core.errors import InputError, StudioError
 from napari_unet_studio.io.model_file import SUFFIX, read_card
 from napari_unet_studio.io.registry import available_models, models_folder
+from napari_unet_studio.widgets._form import Calm
 
 if TYPE_CHECKING:
     from napari_unet_studio.io.model import ModelCard
@@ -41,6 +42,7 @@ class ModelChoice(QObject):
             "Network to segment with: the bundled ones, those you trained, or a file."
         )
         self.combo.setMinimumWidth(80)
+        Calm.down(self.combo)
         self.combo.setSizeAdjustPolicy(
             QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
         )

@@ -17,7 +17,7 @@ from napari_unet_studio.core.config import field_types, help_texts
 from napari_unet_studio.core.instances import ObjectConfig
 from napari_unet_studio.io.model import ModelCard
 from napari_unet_studio.widgets._controls import NumberSlider, copy_button
-from napari_unet_studio.widgets._form import _Calm, aligned_form
+from napari_unet_studio.widgets._form import aligned_form
 from napari_unet_studio.widgets._result import Result
 
 # Of each setting: its label, the range of its slider, and its unit. Fields have the
@@ -57,8 +57,6 @@ class ObjectForm(QWidget):
             # The slider has the steps: without buttons "10.00 px" has room.
             editor.field.setButtonSymbols(QAbstractSpinBox.ButtonSymbols.NoButtons)
             editor.field.setFixedWidth(76)
-            for part in (editor.slider, editor.field):
-                _Calm.down(part)
             editor.changed.connect(self.changed)
             label = QLabel(text)
             label.setToolTip(texts[name])

@@ -123,7 +123,8 @@ class PairsTable(QWidget):
         self.fit_button = _button(
             "Add all that fit",
             "Add every Image layer with a Labels layer of its size; similar names go "
-            "together, labels with nothing painted are left out.",
+            "together. Labels with nothing painted, and layers that this plugin made, "
+            "are left out; “Add row” takes those too.",
             self.add_fitting,
         )
         self.clear_button = _button("Clear", "Remove all rows.", self._on_clear)

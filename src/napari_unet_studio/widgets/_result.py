@@ -81,12 +81,13 @@ class Result(QObject):
         self.config: PredictConfig
         self.prediction: Prediction
         self.source: Source
+        self.found = ""  # how many objects
         self._layer = weakref.ref(layer)
         self._written: list[Written] = []
         self._wanted: ObjectConfig
         self._undo: list[tuple[Index, NDArray[Any]]] = []
         self._job: Job[NDArray[np.int32] | None] | None = None
-        self._timer = timer(parent, FRAME, self._begin)
+        self._timer = timer(self, FRAME, self._begin)
 
     # -- layers -----------------------------------------------------------------------
 
@@ -103,13 +104,6 @@ class Result(QObject):
     def labels(self) -> Layer:
         """The layer of labels or classes; it may be removed by now."""
         return self._written[-1].layer
-
-    @property
-    def found(self) -> str:
-        """How many objects the labels show."""
-        if self.prediction.card.target == "classes":
-            return "classes mapped"
-        return count_text(self.prediction.labels, self.prediction.axes)
 
     @property
     def title(self) -> str:
@@ -141,6 +135,7 @@ class Result(QObject):
         # The classes are not needed any more, so their memory is not kept.
         self.prediction = replace(prediction, classes=prediction.labels)
         self._wanted = prediction.objects
+        self._count()
         tuples = prediction_tuples(prediction, source)
         before: list[Written | None] = list(self._written)
         if len(before) != len(tuples):
@@ -263,9 +258,17 @@ class Result(QObject):
         self.prediction = replace(
             self.prediction, labels=labels, classes=labels, objects=objects
         )
+        self._count()
         new = prediction_tuples(self.prediction, self.source)[-1]
         self._written[-1] = self._put(new, self._written[-1])
         self.redrawn.emit()
+
+    def _count(self) -> None:
+        """Count the objects once: later the user may paint into the same array."""
+        prediction = self.prediction
+        self.found = "classes mapped"
+        if prediction.card.target == "objects":
+            self.found = count_text(prediction.labels, prediction.axes)
 
     def _roll_back(self) -> None:
         """Undo what was shown in advance, unless the user has painted on it."""

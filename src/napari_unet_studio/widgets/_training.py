@@ -9,7 +9,7 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from napari_unet_studio.core.errors import StorageError, StudioError
+from napari_unet_studio.core.errors import InputError, StorageError, StudioError
 from napari_unet_studio.io.archive import Archive
 from napari_unet_studio.io.model import ModelCard
 from napari_unet_studio.io.model_file import SUFFIX
@@ -212,6 +212,29 @@ def reserve_checkpoint(name: str) -> Path | None:
             return None
         return path
     return None
+
+
+def whole_name(path: Path) -> Path:
+    """Return a file name with its suffix.
+
+    Raises
+    ------
+    InputError
+        If it had none and there is such a file: the dialog that asks before a file is
+        replaced has only seen the name as it was typed.
+
+    Examples
+    --------
+    >>> whole_name(Path("cells v1.2")).name
+    'cells v1.2.unet'
+    """
+    whole = path.with_name(path.name.removesuffix(SUFFIX) + SUFFIX)
+    if whole != path and whole.exists():
+        raise InputError(
+            f"There is a file {whole} already; choose that file to replace it, or "
+            "another name."
+        )
+    return whole
 
 
 def _remove(path: Path | None) -> None:

@@ -8,7 +8,7 @@ from qtpy.QtWidgets import QCheckBox, QComboBox, QLabel, QWidget
 from napari_unet_studio.core.config import help_texts
 from napari_unet_studio.core.weights import PRESETS, Preset, WeightConfig
 from napari_unet_studio.widgets._controls import NumberSlider
-from napari_unet_studio.widgets._form import aligned_form
+from napari_unet_studio.widgets._form import Calm, aligned_form
 
 _TITLES = {
     "2015": "U-Net 2015",
@@ -99,6 +99,8 @@ class WeightForm(QWidget):
             number.changed.connect(self.changed)
         self.rows = rows
         self.setLayout(rows)
+        for chooser in (self.frames, self.preset):
+            Calm.down(chooser)
         self.inside.toggled.connect(self.changed)
         self.balance.toggled.connect(self.changed)
         self.preset.currentIndexChanged.connect(self._on_preset)

@@ -208,12 +208,12 @@ def as_python(maps: WeightMaps | None, config: WeightConfig) -> str:
         The settings.
     """
     spacing = None if maps is None else maps.source.spacing[-maps.ndim :]
-    name = "labels" if maps is None else maps.source.name
+    data = 'viewer.layers["labels"].data' if maps is None else maps.source.expression
     lines = [
         "import numpy as np",
         "import napari_unet_studio as us",
         "",
-        f"labels = viewer.layers[{name!r}].data",
+        f"labels = {data}",
         "settings = dict(",
         f"    preset={config.preset!r}, w0={config.w0:g}, sigma={config.sigma:g},",
         f"    balance={config.balance!r}, gap={config.gap}, inside={config.inside},",

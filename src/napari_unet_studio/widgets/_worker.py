@@ -86,27 +86,11 @@ class Job(QObject, Generic[Result]):
     def stop(self) -> None:
         """Ask the task to stop at its next step; `finished` follows."""
         self._stop.set()
-        self.resume()
 
     @property
     def stopping(self) -> bool:
         """Whether :meth:`stop` was called."""
         return self._stop.is_set()
-
-    @property
-    def paused(self) -> bool:
-        """Whether the task waits for :meth:`resume`."""
-        return self._worker is not None and bool(self._worker.is_paused)
-
-    def pause(self) -> None:
-        """Let the task wait after its next step."""
-        if self._worker is not None:
-            self._worker.pause()
-
-    def resume(self) -> None:
-        """Go on after :meth:`pause`."""
-        if self._worker is not None and self._worker.is_paused:
-            self._worker.resume()
 
     def _on_returned(self, result: Result | Failure) -> None:
         if isinstance(result, Failure):
@@ -116,6 +100,7 @@ class Job(QObject, Generic[Result]):
 
     def _on_finished(self) -> None:
         self._worker = None
+        self.parent().destroyed.disconnect(self._stop.set)
         self.finished.emit()
         self.deleteLater()
 

@@ -3,22 +3,18 @@
 import time
 from typing import Any
 
-import napari.layers
 import napari.viewer
-from qtpy.QtWidgets import QLabel
+from napari.layers import Image, Labels, Layer
 
 from napari_unet_studio.core.errors import InputError, StudioError
 from napari_unet_studio.layers import Source, add_tuples, source_of
-from napari_unet_studio.widgets._base import StudioWidget, layer_choice
+from napari_unet_studio.widgets._base import layer_choice
 from napari_unet_studio.widgets._controls import (
     FRAME,
     SETTLED,
     Edits,
-    copy_button,
-    follow,
     has_depth,
     soon,
-    timer,
 )
 from napari_unet_studio.widgets._deform_form import DeformForm
 from napari_unet_studio.widgets._deform_layers import (
@@ -33,12 +29,12 @@ from napari_unet_studio.widgets._deform_preview import (
     compiled,
     warm_up,
 )
-from napari_unet_studio.widgets._worker import Job
+from napari_unet_studio.widgets._live import LiveWidget
 
 SLOW = 0.3  # seconds; a preview that takes longer waits until the sliders rest
 
 
-class DeformWidget(StudioWidget):
+class DeformWidget(LiveWidget):
     """Deforms an image, and labels alike, as training augments its images.
 
     Parameters
@@ -48,67 +44,47 @@ class DeformWidget(StudioWidget):
     """
 
     def __init__(self, napari_viewer: "napari.viewer.Viewer") -> None:
-        super().__init__(napari_viewer, "Apply")
+        super().__init__(napari_viewer, "Apply", compiled, warm_up)
         self._preview: PreviewLayers | None = None
         self._offer = True  # a slider brings the preview, until it is switched off
-        self._edits = Edits(self._on_painted, self._on_replaced)
-        self._warm: Job[None] | None = None
         self._seconds = 0.0  # that the last redraw took
+        self._live_timer = self.clock(FRAME, self._live)
+        self._settle_timer = self.clock(SETTLED, self._settle)
+        self._rebuild_timer = self.clock(0, self._rebuild)
         self._build()
-        self._live_timer = timer(self, FRAME, self._live)
-        self._settle_timer = timer(self, SETTLED, self._settle)
-        self._rebuild_timer = timer(self, 0, self._rebuild)
-        follow(self, self.viewer.layers.events.removed, self._on_removed)
-        dims = self.viewer.dims.events
-        for event in (dims.current_step, dims.ndisplay, dims.order):
-            follow(self, event, self._on_moved)
         self._on_layers()
 
     def _build(self) -> None:
         self.image = self.add_choice(
             layer_choice(
-                napari.layers.Image,
+                Image,
                 "This layer is never changed.",
-                lambda _: self._layers_of(napari.layers.Image),
+                lambda _: self.layers_of(Image),
             )
         )
         self.labels = self.add_choice(
             layer_choice(
-                napari.layers.Labels,
+                Labels,
                 "Labels of the image, deformed alike; or none.",
-                lambda _: [None, *self._layers_of(napari.layers.Labels)],
+                lambda _: [None, *self.layers_of(Labels)],
             )
         )
         self.form = DeformForm(self.image.native, self.labels.native)
         self.frames, self.preview = self.form.frames, self.form.preview
-        self.info = QLabel("")
-        self.info.setWordWrap(True)
-        self.copy = copy_button(
-            self.as_python, "Copy code that does the same to the clipboard."
+        self.begin(
+            self.form,
+            Edits(self._on_painted, self._on_replaced),
+            "Copy code that does the same to the clipboard.",
         )
-        self.body.addWidget(self.form)
-        self.body.addWidget(self.info)
-        self.buttons.addWidget(self.copy, 1)
         self.image.changed.connect(self._on_layers)
         self.labels.changed.connect(self._on_layers)
         self.frames.currentIndexChanged.connect(self._on_layers)
         self.preview.toggled.connect(self._on_preview)
         self.form.changed.connect(self._on_setting)
 
-    def showEvent(self, event: Any) -> None:
-        """Compile in a thread what the first preview needs."""
-        super().showEvent(event)
-        if self._warm is None and not compiled():
-            self._warm = Job(warm_up, "Preparing deformation", self)
-            self._warm.finished.connect(self._live)
-            self._warm.start()
-
     def on_closed(self) -> None:
         """Stop what runs, remove the preview and let go of the layers."""
         super().on_closed()
-        for clock in (self._live_timer, self._settle_timer, self._rebuild_timer):
-            clock.stop()
-        self._edits.of([])
         self._switch_off()
         self._rebuild()
 
@@ -221,15 +197,14 @@ class DeformWidget(StudioWidget):
             if self._offer and self.image.value is not None:
                 self.preview.setChecked(True)
             return
-        self._on_moved()
+        self.on_moved()
 
-    def _on_moved(self, *_: object) -> None:
-        preview = self._preview
-        if preview is None:
-            return
-        if self._seconds < SLOW:
+    def on_moved(self, event: Any = None) -> None:
+        """Redraw the preview, or make the one that was waited for."""
+        if self._preview is None or self._seconds < SLOW:
             soon(self._live_timer)
-        self._settle_timer.start()
+        if self._preview is not None:
+            self._settle_timer.start()
 
     def _live(self, draft: bool = True) -> None:
         """Redraw what is in view."""
@@ -273,9 +248,10 @@ class DeformWidget(StudioWidget):
     def _on_painted(self, *_: object) -> None:
         if self._preview is not None:
             self._preview.forget()
-            self._on_moved()
+            self.on_moved()
 
-    def _on_removed(self, event: Any) -> None:
+    def on_removed(self, event: Any) -> None:
+        """Notice that the user removed a part of the preview."""
         preview = self._preview
         if preview is None or not preview.owns(event.value):
             return
@@ -288,11 +264,7 @@ class DeformWidget(StudioWidget):
                 if event.value == preview.lines.get(name):
                     box.setChecked(False)
 
-    def _layers_of(self, kind: Any) -> list[Any]:
+    def layers_of(self, kind: type[Layer]) -> list[Any]:
         """Return the layers to choose from: all of a kind but those of the preview."""
-        preview = self._preview
-        return [
-            layer
-            for layer in self.viewer.layers
-            if isinstance(layer, kind) and not (preview and preview.owns(layer))
-        ]
+        preview, layers = self._preview, super().layers_of(kind)
+        return [layer for layer in layers if not (preview and preview.owns(layer))]

@@ -20,7 +20,7 @@ from napari_unet_studio.widgets._base import (
     show_info,
     show_warning,
 )
-from napari_unet_studio.widgets._form import Form, aligned_form, collapsible
+from napari_unet_studio.widgets._form import Calm, Form, aligned_form, collapsible
 from napari_unet_studio.widgets._model_choice import ModelChoice
 from napari_unet_studio.widgets._run import Run
 
@@ -72,6 +72,7 @@ class SegmentWidget(StudioWidget):
             "those of a time series are counted in each frame."
         )
         self.axes.setMinimumWidth(80)
+        Calm.down(self.axes)
         self._axes_label = QLabel("Axes")
         self.models = ModelChoice(self)
         form = aligned_form()

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import napari.viewer
 from qtpy.QtCore import Signal
@@ -31,6 +31,7 @@ from napari_unet_studio.widgets._training import (
     Training,
     Unfinished,
     reserve_checkpoint,
+    whole_name,
 )
 
 if TYPE_CHECKING:
@@ -147,8 +148,9 @@ class TrainWidget(StudioWidget):
         if self.unsaved is None:
             return
         try:
-            model = self.unsaved.renamed(Path(path).stem)
-            saved = model.save(path)
+            file = whole_name(Path(path))
+            model = self.unsaved.renamed(file.name.removesuffix(SUFFIX))
+            saved = model.save(file)
         except StudioError as error:
             self.complain(error)
             return
@@ -179,6 +181,11 @@ class TrainWidget(StudioWidget):
     def reset_choices(self, event: object = None) -> None:
         """Follow the layers of the viewer."""
         super().reset_choices(event)
+        self.table.refresh()
+
+    def enterEvent(self, event: Any) -> None:
+        """Look at the layers again: nothing tells that empty labels were painted on."""
+        super().enterEvent(event)
         self.table.refresh()
 
     def on_closed(self) -> None:

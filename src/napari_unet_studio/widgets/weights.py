@@ -3,24 +3,21 @@
 from functools import partial
 from typing import Any
 
-import napari.layers
 import napari.viewer
-from qtpy.QtWidgets import QLabel
+from napari.layers import Labels
 
 from napari_unet_studio.core.errors import StudioError
 from napari_unet_studio.core.weights import WeightConfig
 from napari_unet_studio.tasks.progress import Progress, never, run
-from napari_unet_studio.widgets._base import StudioWidget, layer_choice
+from napari_unet_studio.widgets._base import layer_choice
 from napari_unet_studio.widgets._controls import (
     FRAME,
     SETTLED,
     Edits,
-    copy_button,
-    follow,
     has_depth,
     soon,
-    timer,
 )
+from napari_unet_studio.widgets._live import LiveWidget
 from napari_unet_studio.widgets._weight_form import WeightForm
 from napari_unet_studio.widgets._weight_maps import (
     FrameDone,
@@ -31,13 +28,12 @@ from napari_unet_studio.widgets._weight_maps import (
     warm_up,
 )
 from napari_unet_studio.widgets._weight_overlay import Overlay
-from napari_unet_studio.widgets._worker import Job
 
 LIGHT = 1 << 20  # pixels that are computed at once, without a thread
 AUTOMATIC = 1 << 23  # pixels that are computed anew after each stroke of the brush
 
 
-class WeightsWidget(StudioWidget):
+class WeightsWidget(LiveWidget):
     """Shows how much each pixel counts in training, and lets one tune it by eye.
 
     Parameters
@@ -47,62 +43,44 @@ class WeightsWidget(StudioWidget):
     """
 
     def __init__(self, napari_viewer: "napari.viewer.Viewer") -> None:
-        super().__init__(napari_viewer, "Show weights")
+        super().__init__(napari_viewer, "Show weights", compiled, warm_up)
         self._overlays: list[Overlay] = []
         self._work: tuple[Overlay, WeightConfig] | None = None
         self._again = False
         self._stopped: WeightConfig | None = None
-        self._edits = Edits(self._on_edited, self._on_edited)
-        self._warm: Job[None] | None = None
+        self._live_timer = self.clock(FRAME, self._live)
+        self._settle_timer = self.clock(SETTLED, self._complete)
+        self._edit_timer = self.clock(SETTLED, self._on_settled_edit)
         self._build()
-        self._live_timer = timer(self, FRAME, self._live)
-        self._settle_timer = timer(self, SETTLED, self._complete)
-        self._edit_timer = timer(self, SETTLED, self._on_settled_edit)
-        follow(self, self.viewer.layers.events.removed, self._on_removed)
-        dims = self.viewer.dims.events
-        for event in (dims.current_step, dims.ndisplay, dims.order):
-            follow(self, event, self._on_setting)
         self._on_layer()
 
     def _build(self) -> None:
         self.labels = self.add_choice(
             layer_choice(
-                napari.layers.Labels,
+                Labels,
                 "One id per object, 0 is background. This layer is never changed.",
+                lambda _: self.layers_of(Labels),
             )
         )
         self.form = WeightForm(self.labels.native)
         self.frames = self.form.frames
         self.pieces = self.form.pieces
         self.with_target = self.form.with_target
-        self.info = QLabel("")
-        self.info.setWordWrap(True)
-        self.copy = copy_button(
-            self.as_python, "Copy code that computes this weight map to the clipboard."
+        self.begin(
+            self.form,
+            Edits(self._on_edited, self._on_edited),
+            "Copy code that computes this weight map to the clipboard.",
         )
-        self.body.addWidget(self.form)
-        self.body.addWidget(self.info)
-        self.buttons.addWidget(self.copy, 1)
         self.labels.changed.connect(self._on_layer)
-        self.form.changed.connect(self._on_setting)
+        self.form.changed.connect(self.on_moved)
         self.form.preset_chosen.connect(self._on_preset)
         self.with_target.toggled.connect(self._on_target)
         self.pieces.toggled.connect(self._on_objects)
         self.frames.activated.connect(self._on_objects)
 
-    def showEvent(self, event: Any) -> None:
-        """Compile in a thread what the first weight map needs."""
-        super().showEvent(event)
-        if self._warm is None and not compiled():
-            self._warm = Job(warm_up, "Preparing weights", self)
-            self._warm.start()
-
     def on_closed(self) -> None:
-        """Stop what runs and let go of the layers."""
+        """Stop what runs and let go of the layers; the weight maps stay."""
         super().on_closed()
-        for clock in (self._live_timer, self._settle_timer, self._edit_timer):
-            clock.stop()
-        self._edits.of([])
         self._overlays.clear()
 
     def as_python(self) -> str:
@@ -171,13 +149,15 @@ class WeightsWidget(StudioWidget):
             overlay.finish()
             self.say(overlay.advice())
         elif overlay.alive:
-            self._stopped = config
+            self._stopped = self.form.value()  # a slider may have moved meanwhile
             self.say(overlay.forget_rest(config))
         self._show_state()
 
     def cancel(self) -> None:
         """Stop the running job at its next step, and do not start it again."""
         self._again = False
+        self._live_timer.stop()
+        self._settle_timer.stop()
         super().cancel()
 
     def set_running(self, running: bool) -> None:
@@ -194,7 +174,8 @@ class WeightsWidget(StudioWidget):
 
     # -- live -------------------------------------------------------------------------
 
-    def _on_setting(self, *_: object) -> None:
+    def on_moved(self, event: Any = None) -> None:
+        """Redraw for other settings, or another part of the data in view."""
         if self.running or self._overlay() is not None:
             soon(self._live_timer)
 
@@ -281,7 +262,8 @@ class WeightsWidget(StudioWidget):
         else:
             self.say("The labels have changed. Refresh computes their weights anew.")
 
-    def _on_removed(self, event: Any) -> None:
+    def on_removed(self, event: Any) -> None:
+        """Stop what was for the layer, and say how to bring a weight map back."""
         work = self._work
         at_work = () if work is None else (work[0].labels, work[0].layer)
         if self.running and event.value in at_work:
