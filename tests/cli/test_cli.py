@@ -13,8 +13,10 @@ from PIL import Image
 
 from napari_unet_studio.cli import main
 from napari_unet_studio.core.config import field_types, help_texts
+from napari_unet_studio.core.errors import StorageError
 from napari_unet_studio.io.checkpoint import load_checkpoint
 from napari_unet_studio.io.images import read_image, write_tiff
+from napari_unet_studio.io.model import Model
 from napari_unet_studio.io.model_file import load_model_file
 from napari_unet_studio.tasks.predict_config import PredictConfig
 from napari_unet_studio.tasks.train_config import TrainConfig
@@ -582,6 +584,25 @@ def test_labels_of_another_image_are_not_deformed_along(call, files) -> None:
     assert not (files / "deformed.tif").exists()
 
 
+def test_a_model_that_cannot_be_saved_where_it_should_is_saved_elsewhere(
+    call, files, monkeypatch
+) -> None:
+    monkeypatch.setenv("UNET_STUDIO_HOME", str(files / "home"))
+    whole = Model.save
+
+    def full(model, path):
+        if path.parent != files / "home/models":
+            raise StorageError("full.unet could not be written: No space left.")
+        return whole(model, path)
+
+    monkeypatch.setattr(Model, "save", full)
+    code, out, err = call("train", "images", "labels", *QUICK, "-o", "full.unet")
+    assert (code, out) == (2, "")
+    saved = files / "home/models/full.unet"
+    assert f"No space left. The trained model was saved as {saved} instead." in err
+    assert load_model_file(saved).name == "full"
+
+
 # -- demo ----------------------------------------------------------------------------
 
 
@@ -605,6 +626,13 @@ def test_the_demo_can_train_first(call, tmp_path) -> None:
     assert code == 0
     assert json.loads(out)["held-out scores"]
     assert load_model_file(tmp_path / "unet-studio-demo/model.unet")
+
+
+def test_the_demo_of_a_sample_without_a_model_says_how_to_get_one(
+    call, tmp_path
+) -> None:
+    refused(call("demo", "--sample=tissue_rgb", "--no-window"), "with --train")
+    assert not (tmp_path / "unet-studio-demo").exists()
 
 
 def test_a_sample_that_does_not_exist_is_refused_with_the_others(call) -> None:

@@ -579,6 +579,13 @@ def test_a_file_of_an_unknown_kind_is_refused_with_the_known_ones(tmp_path, name
     assert all(suffix in str(caught.value) for suffix in SUFFIXES)
 
 
+def test_a_folder_and_a_missing_file_without_suffix_are_called_what_they_are(tmp_path):
+    with pytest.raises(InputError, match="is a folder; give one of the images in it"):
+        read_image(tmp_path)
+    with pytest.raises(StorageError, match="does not exist; check the path"):
+        read_image(tmp_path / "labels")
+
+
 @pytest.mark.parametrize("suffix", sorted(SUFFIXES))
 def test_a_missing_an_empty_and_a_foreign_file_are_refused(tmp_path, suffix):
     path = tmp_path / f"a{suffix}"

@@ -109,7 +109,7 @@ def test_an_image_with_a_value_that_is_no_number_is_refused_at_once(
     image, labels = squares((5, 64, 64))
     image = image.astype(np.float32)
     image[4, 63, 63] = bad
-    refused(image, labels, "contains 1 NaN or infinite", axes="TYX")
+    refused(image, labels, "'pair 1' contains 1 NaN or infinite", axes="TYX")
     refused(da.from_array(image, chunks=32), labels, "contains 1 NaN", axes="TYX")
 
 

@@ -4,8 +4,22 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+from qtpy.QtGui import QGuiApplication
+
+if TYPE_CHECKING:
+    from napari import Viewer
+
+
+def test_the_window_is_no_larger_than_the_screen(viewer: "Viewer") -> None:
+    from napari_unet_studio.widgets.demo import resize
+
+    room = QGuiApplication.primaryScreen().availableSize()
+    resize(viewer, 800, 100_000)
+    window = viewer.window._qt_window
+    assert (window.width(), window.height()) == (800, room.height())
 
 
 @pytest.mark.slow

@@ -80,8 +80,13 @@ def headless(name: str, with_training: bool, out: Path, updates: int) -> dict[st
             f"The folder {out} holds other files, which the demonstration might "
             "replace; choose an empty one with --out."
         )
-    check_writable(out / "report.json")
     sample = SAMPLES[name]()
+    if sample.rgb and not with_training:
+        raise InputError(
+            f"The models that come with the package take no colour, but {name!r} is in "
+            "colour; train one first, with --train."
+        )
+    check_writable(out / "report.json")
     channel_axis = -1 if sample.rgb else None
     spatial = sample.spacing[-sum(a in "ZYX" for a in sample.axes) :]
     trained: dict[str, Any] = {}

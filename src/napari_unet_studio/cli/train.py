@@ -8,8 +8,10 @@ import typer
 from napari_unet_studio.cli import console
 from napari_unet_studio.cli.files import check_writable, refuse_existing
 from napari_unet_studio.cli.interrupt import until_interrupted
-from napari_unet_studio.core.errors import InputError
+from napari_unet_studio.core.errors import InputError, StorageError
+from napari_unet_studio.io.model import Model
 from napari_unet_studio.io.model_file import SUFFIX
+from napari_unet_studio.io.registry import free_name, models_folder
 from napari_unet_studio.tasks.progress import run
 from napari_unet_studio.tasks.train import train as train_task
 from napari_unet_studio.tasks.train_config import TrainConfig
@@ -64,7 +66,7 @@ def train_files(
         if not course["updates"]:
             console.err.print("Stopped before the first update: nothing was written.")
             raise typer.Exit(130)
-        path = model.save(out)
+        path = save(model, out)
         finished = course["updates"] >= config.updates
         if finished:
             checkpoint.unlink(missing_ok=True)
@@ -75,3 +77,24 @@ def train_files(
         **{f"held-out {name}": value for name, value in model.card.scores.items()},
         "notes": course["notes"],
     }
+
+
+def save(model: Model, out: Path) -> Path:
+    """Save a model; if it cannot be where it should, among the models of the user.
+
+    Raises
+    ------
+    StorageError
+        If it is not where it should be; it says where it is.
+    """
+    try:
+        return model.save(out)
+    except StorageError as error:
+        name = free_name(model.name)
+        try:
+            path = model.renamed(name).save(models_folder() / f"{name}{SUFFIX}")
+        except StorageError:
+            raise error from None
+        raise StorageError(
+            f"{error} The trained model was saved as {path} instead."
+        ) from error

@@ -103,15 +103,24 @@ class Normalisation:
         return result.astype(np.float32, copy=False)
 
 
-def check_finite(values: NDArray[Any]) -> None:
-    """Raise an :class:`InputError` that counts the NaN and infinite values, if any."""
+def check_finite(values: NDArray[Any], name: str | None = None) -> None:
+    """Raise an :class:`InputError` that counts the NaN and infinite values, if any.
+
+    Parameters
+    ----------
+    values
+        Pixels of an image.
+    name
+        Which image it is, if there are several.
+    """
     if values.dtype.kind not in "fc":
         return
     bad = int(values.size - np.count_nonzero(np.isfinite(values)))
     if bad:
         raise InputError(
-            f"The image contains {bad} NaN or infinite values, which a network cannot "
-            "use. Replace them first, for example with numpy.nan_to_num(image)."
+            f"The image{'' if name is None else f' {name!r}'} contains {bad} NaN or "
+            "infinite values, which a network cannot use. Replace them first, for "
+            "example with numpy.nan_to_num(image)."
         )
 
 

@@ -56,6 +56,10 @@ def read_image(path: str | Path) -> ImageFile:
     """
     path = Path(path)
     if path.suffix.lower() not in SUFFIXES:
+        if path.is_dir():
+            raise InputError(f"{path} is a folder; give one of the images in it.")
+        if not path.exists():
+            raise StorageError(f"{path} does not exist; check the path.")
         raise InputError(
             f"{path} is of an unknown kind; readable are {', '.join(sorted(SUFFIXES))}."
         )

@@ -70,7 +70,7 @@ def check_pixels(name: str, frames: Frames) -> None:
     first = constant = None
     for _, image in frames:
         block = np.asarray(image)
-        check_finite(block)
+        check_finite(block, name)
         if first is None:
             first = block[:, *(slice(0, 1),) * frames.ndim]
             constant = True
@@ -79,7 +79,7 @@ def check_pixels(name: str, frames: Frames) -> None:
         value = ", ".join(f"{v:g}" for v in first.ravel().tolist())
         raise InputError(
             f"The image {name!r} is constant, every pixel is {value}; there is nothing "
-            "to learn from. Set its role to off."
+            "to learn from. Leave it out."
         )
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import napari
 from napari.layers import Layer
 from qtpy.QtCore import QObject, Qt, QTimer
+from qtpy.QtGui import QGuiApplication
 
 from napari_unet_studio.core.errors import StudioError
 from napari_unet_studio.sample_data import SAMPLES, layer_tuples
@@ -129,6 +130,17 @@ class Demo(QObject):
             job.finished.connect(lambda: QTimer.singleShot(0, then))
 
 
+def resize(
+    viewer: "napari.viewer.Viewer", width: int = 1600, height: int = 1000
+) -> None:
+    """Give the window a size, or the size of the screen if that is less."""
+    screen = QGuiApplication.primaryScreen()
+    if screen is not None:
+        room = screen.availableSize()
+        width, height = min(width, room.width()), min(height, room.height())
+    viewer.window.resize(width, height)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Open the demonstration; returns 0, or 1 if there is no segmentation to show."""
     parser = argparse.ArgumentParser(
@@ -152,7 +164,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if options.updates < 1:
         parser.error(f"--updates is {options.updates}; give 1 or more")
     viewer = napari.Viewer(title="U-Net Studio")
-    viewer.window.resize(1600, 1000)
+    resize(viewer)
     updates = options.updates if options.train else 0
     demo = Demo(viewer, options.sample, updates, options.screenshot)
     QTimer.singleShot(0, demo.start)
