@@ -1,5 +1,6 @@
 """What every test may rely on: a quiet Qt, a drained viewer, no real user folders."""
 
+import gc
 import os
 import sys
 import tempfile
@@ -111,9 +112,20 @@ def gl_limits() -> None:
         patch.undo()
 
 
+@pytest.fixture(scope="session")
+def small_heap() -> None:
+    """Keep what earlier tests and imports left out of the garbage collector's sight.
+
+    napari's fixture collects garbage around each viewer, which takes longer the more
+    objects there are: half of the time of a test late in the run.
+    """
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture
 def make_napari_viewer(
-    gl_limits: None, make_napari_viewer: "Callable[..., Viewer]"
+    gl_limits: None, small_heap: None, make_napari_viewer: "Callable[..., Viewer]"
 ) -> "Callable[..., Viewer]":
     """Make napari viewers, as napari's own fixture does, also without OpenGL."""
     return make_napari_viewer

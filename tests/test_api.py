@@ -133,6 +133,26 @@ def test_a_saved_model_predicts_as_before(cells, model, tmp_path) -> None:
     assert us.load_model(path).info()["parameters"] == model.info()["parameters"]
 
 
+def test_a_pruned_model_answers_as_its_head_and_can_be_saved(cells, tmp_path) -> None:
+    config = {**QUICK, "network": "unet++-16", "width": 0.25}
+    whole = us.train([cells], config, device="cpu", name="nested")
+    pruned = us.prune(whole, 2)
+    path = pruned.save(tmp_path / "small.unet")
+    assert pruned.info()["parameters"] < whole.info()["parameters"]
+    assert us.load_model(path).card == pruned.card
+    assert pruned.name == "nested-L2"
+    assert not pruned.card.scores
+    plain = {"precision": "float32", "device": "cpu"}
+    small = us.predict(cells[0], us.load_model(path), plain).probabilities
+    x = torch.rand(1, 1, 32, 32)
+    with torch.inference_mode():
+        head = whole.network(x, every_head=True).logits[1]
+        assert torch.equal(pruned.network(x), head)
+    assert np.isfinite(small).all()
+    with pytest.raises(ConfigError, match="pruning level is 9"):
+        us.prune(whole, 9)
+
+
 def test_a_model_that_is_not_there_is_explained(cells) -> None:
     with pytest.raises(ModelFileError, match="no model named 'nonsense'; known are"):
         us.predict(cells[0], "nonsense")
@@ -179,6 +199,16 @@ def test_scores_refuse_what_cannot_be_compared(cells) -> None:
         us.evaluate(labels, labels, "TYX")
 
 
+def test_components_of_a_mask_are_the_objects_to_find() -> None:
+    labels = np.zeros((20, 20), int)
+    labels[2:8, 2:8], labels[12:18, 12:18] = 1, 2
+    with pytest.warns(UserWarning, match="connected components"):
+        assert us.evaluate(labels, labels > 0)["f1"] == 1
+    assert us.evaluate(labels, labels > 0, connected=True)["f1"] == 1
+    assert us.evaluate(labels, labels > 0, connected=False)["f1"] == 0
+    assert us.evaluate(labels == 1, labels == 1)["f1"] == 1  # one object: no doubt
+
+
 def test_weights_and_deformation_are_at_hand(cells) -> None:
     image, labels = cells
     weights = us.separation_weights(labels, sigma=3, spacing=(1, 1))
@@ -215,7 +245,7 @@ import napari_unet_studio as us
 image = np.random.default_rng(0).random((32, 32))
 model = us.train([(image, image > 0.5)], {"updates": 1, "patch": 32, "batch": 1})
 labels = us.segment(image, model.save("a.unet"))
-us.evaluate(labels, image > 0.5)
+us.evaluate(labels, image > 0.5, connected=True)
 us.separation_weights(labels)
 us.elastic_deform(image)
 print(labels.shape)

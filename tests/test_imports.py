@@ -80,6 +80,13 @@ for found in pkgutil.iter_modules(us.__path__, "napari_unet_studio."):
     assert not _loaded_after(code, GUI)
 
 
+def test_settings_load_without_torch() -> None:
+    code = (
+        "from napari_unet_studio.tasks.train_config import TrainConfig; TrainConfig()"
+    )
+    assert not _loaded_after(code, ("torch",))
+
+
 def test_every_public_name_is_there() -> None:
     code = """
 import napari_unet_studio as us

@@ -11,7 +11,7 @@ from napari.layers import Image, Labels, Layer, Points
 
 from napari_unet_studio.core.errors import InputError
 from napari_unet_studio.core.instances import ObjectConfig
-from napari_unet_studio.core.networks.spec import UNetSpec
+from napari_unet_studio.core.networks.unet import UNetSpec
 from napari_unet_studio.io.model import ModelCard
 from napari_unet_studio.layers import (
     METADATA_KEY,

@@ -3,6 +3,7 @@
 Arrays go in, arrays come out. The widgets run the same tasks in a thread.
 """
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from napari_unet_studio.core.config import Device
 from napari_unet_studio.core.deform import elastic_deform
 from napari_unet_studio.core.errors import InputError
 from napari_unet_studio.core.instances import ObjectConfig
+from napari_unet_studio.core.networks import unetpp
 from napari_unet_studio.core.weights import separation_weights
 from napari_unet_studio.io.model import Model
 from napari_unet_studio.io.registry import load_model
@@ -37,6 +39,7 @@ __all__ = [
     "evaluate",
     "load_model",
     "predict",
+    "prune",
     "segment",
     "separation_weights",
     "train",
@@ -191,6 +194,37 @@ def predict(
     return prediction
 
 
+def prune(model: Model | str | Path, level: int, mode: unetpp.Mode = "fast") -> Model:
+    """Return the part of a U-Net++ model that one of its heads needs.
+
+    Parameters
+    ----------
+    model
+        Trained with deep supervision; a model, the name of one or a file. It stays as
+        it is.
+    level
+        1 to the number of heads: what the paper calls L1, L2, ...
+    mode
+        "fast" takes the answer of that head, "accurate" the average of the heads up to
+        it.
+
+    Raises
+    ------
+    ConfigError
+        If the network is no U-Net++ with that head.
+
+    Notes
+    -----
+    The scores in the card are those of the whole network, so the pruned model has none;
+    see :func:`evaluate`.
+    """
+    whole = load_model(model)
+    network = unetpp.prune(whole.network, level, mode)
+    name = f"{whole.name}-L{level}"
+    card = replace(whole.card, name=name, spec=network.spec, scores={})
+    return Model(network, card, whole.thumbnail)
+
+
 def segment(
     image: Any,
     model: Model | str | Path = "nuclei",
@@ -225,7 +259,10 @@ def segment(
 
 
 def evaluate(
-    labels: ArrayLike, reference: ArrayLike, axes: str | None = None
+    labels: ArrayLike,
+    reference: ArrayLike,
+    axes: str | None = None,
+    connected: bool | None = None,
 ) -> dict[str, float]:
     """Compare a segmentation with a reference: pixels, objects, touching pairs.
 
@@ -236,6 +273,9 @@ def evaluate(
     axes
         Names of the axes, such as "TYX"; time points are compared one by one. By
         default all axes are spatial.
+    connected
+        Take the connected components of the reference as its objects. By default they
+        are taken, with a warning, if it is a mask of several pieces under one id.
 
     Returns
     -------
@@ -255,5 +295,7 @@ def evaluate(
     1.0
     """
     tally = Tally()
-    tally.add(labels, reference, axes)
+    tally.add(labels, reference, axes, connected)
+    for note in tally.notes:
+        warnings.warn(note, stacklevel=2)
     return {name: value for name, value in tally.scores().items() if value == value}

@@ -20,6 +20,11 @@ class Inner(Config):
     width: Annotated[int, {"min": 1, "max": 10_000_000}] = 3
 
 
+def even(value):
+    if len(value) % 2:
+        raise ConfigError(f"{value!r} has an odd number of letters.")
+
+
 @dataclass(frozen=True)
 class Outer(Config):
     sigma: Annotated[float, {"min": 0.0, "max": 9.0}, "not an option"] = 1.0
@@ -29,6 +34,7 @@ class Outer(Config):
     mode: Literal["soft", "hard"] = "soft"
     level: Literal[1, 2] = 1
     method: Annotated[str, {"choices": ("a", "b")}] = "a"
+    word: Annotated[str, {"suggestions": ("ab", "cd"), "check": even}] = "ab"
     least: Annotated[float, {"min": 0.5}] = 1.0
     most: Annotated[int, {"max": 5}] = 1
     inner: Inner = field(default_factory=Inner)
@@ -52,6 +58,8 @@ class Outer(Config):
         ({"mode": np.array(["soft", "hard"])}, "choose one of soft, hard"),
         ({"level": 3}, "choose one of 1, 2"),
         ({"level": "1"}, "choose one of 1, 2"),
+        ({"word": "abc"}, "'abc' has an odd number of letters"),
+        ({"word": 7}, "word is 7, but a value of type str is expected"),
         ({"level": True}, "level is True; choose one of 1, 2"),
         ({"method": "c"}, "method is 'c'; choose one of a, b"),
         ({"sigma": "1"}, "sigma is '1', but a value of type float is expected"),
@@ -85,6 +93,11 @@ def test_the_limits_themselves_are_allowed_and_whole_numbers_become_floats(sigma
     found = Outer(sigma=sigma).sigma
     assert found == sigma
     assert type(found) is float
+
+
+@pytest.mark.parametrize("word", ["cd", "some"])
+def test_suggestions_leave_other_values_that_pass_the_check(word):
+    assert Outer(word=word).word == word
 
 
 def test_numbers_of_numpy_become_plain_ones():

@@ -361,6 +361,8 @@ def test_images_and_labels_that_do_not_fit_are_refused():
         elastic_deform(image.astype(complex))
     with pytest.raises(InputError, match="4 spatial axes"):
         elastic_deform(np.zeros((2, 2, 2, 2)))
+    with pytest.raises(InputError, match="contains 3 NaN or infinite values"):
+        elastic_deform(np.where(np.eye(3), np.nan, 1.0))
     with pytest.raises(InputError, match="channel axis 5"):
         elastic_deform(image, channel_axis=5)
     with pytest.raises(InputError, match="spacing"):

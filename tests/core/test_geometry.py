@@ -12,7 +12,8 @@ from napari_unet_studio.core.geometry import (
     read_mirrored,
 )
 from napari_unet_studio.core.networks.catalog import NETWORKS, build
-from napari_unet_studio.core.networks.spec import UNetPlusPlusSpec, UNetSpec
+from napari_unet_studio.core.networks.unet import UNetSpec
+from napari_unet_studio.core.networks.unetpp import UNetPlusPlusSpec
 
 few = settings(max_examples=60, deadline=None, derandomize=True)
 

@@ -1,3 +1,5 @@
+"""What every loss keeps to, whatever it measures."""
+
 import numpy as np
 import pytest
 import torch
@@ -9,12 +11,22 @@ from napari_unet_studio.core.losses import (
     IGNORE,
     LOSSES,
     cross_entropy_and_dice,
-    over_heads,
     soft_dice,
+    soft_iou,
     weighted_cross_entropy,
 )
 
 each_loss = pytest.mark.parametrize("loss", LOSSES.values(), ids=LOSSES)
+# Windows see what is beside a pixel: its place counts, and what was cut off beside it.
+by_pixel = [name for name in LOSSES if name not in ("ssim", "ms-ssim", "unet3+")]
+each_loss_by_pixel = pytest.mark.parametrize(
+    "loss", [LOSSES[name] for name in by_pixel], ids=by_pixel
+)
+# The overlaps are smoothed by one pixel of weight 1.
+averages = ["cross-entropy", "unet++", "focal", "ssim", "ms-ssim"]
+each_average = pytest.mark.parametrize(
+    "loss", [LOSSES[name] for name in averages], ids=averages
+)
 each_kind = pytest.mark.parametrize("classes", [1, 2, 4])
 few = settings(max_examples=40, deadline=None, derandomize=True)
 
@@ -115,12 +127,12 @@ def test_the_mixture_is_half_the_cross_entropy_plus_dice():
     )
 
 
+@each_average
 @each_kind
-def test_the_unit_of_the_weights_does_not_change_the_cross_entropy(classes):
+def test_the_unit_of_the_weights_does_not_change_an_average(loss, classes):
     logits, target, weights = random_problem(classes)
     torch.testing.assert_close(
-        weighted_cross_entropy(logits, target, 1000 * weights),
-        weighted_cross_entropy(logits, target, weights),
+        loss(logits, target, 1000 * weights), loss(logits, target, weights)
     )
 
 
@@ -141,7 +153,7 @@ def test_a_weight_of_0_is_like_ignoring_the_pixel(loss, classes):
 
 @each_loss
 @each_kind
-@pytest.mark.parametrize("size", [0.0, 5.0, 1e4, 1e30])
+@pytest.mark.parametrize("size", [0.0, 5.0, 1e4, 1e30, np.inf, np.nan])
 def test_ignored_pixels_cost_nothing_whatever_their_logits(loss, classes, size):
     logits, target, weights = random_problem(classes)
     target[:, 2:5] = IGNORE
@@ -156,7 +168,7 @@ def test_ignored_pixels_cost_nothing_whatever_their_logits(loss, classes, size):
     assert changed.grad[:, :, 5:].any()
 
 
-@each_loss
+@each_loss_by_pixel
 @each_kind
 def test_ignored_pixels_are_as_if_they_were_cut_off(loss, classes):
     logits, target, weights = random_problem(classes)
@@ -182,14 +194,20 @@ def test_a_batch_without_any_labelled_pixel_costs_nothing(loss, classes):
 # --- relations
 
 
-def test_one_logit_is_the_same_as_two_classes_with_the_background_at_0():
+@pytest.mark.parametrize("name", ["cross-entropy", "focal", "unet++"])
+def test_one_logit_is_the_same_as_two_classes_with_the_background_at_0(name):
     logits, target, weights = random_problem(1)
     target[0, 1] = IGNORE
     two = torch.cat((torch.zeros_like(logits), logits), dim=1)
     torch.testing.assert_close(
-        weighted_cross_entropy(logits, target, weights),
-        weighted_cross_entropy(two, target, weights),
+        LOSSES[name](logits, target, weights), LOSSES[name](two, target, weights)
     )
+
+
+def test_iou_of_one_class_is_dice_over_two_minus_dice_but_for_the_smoothing():
+    logits, target, _ = random_problem(1, shape=(1, 300, 300))
+    dice, iou = 1 - soft_dice(logits, target), 1 - soft_iou(logits, target)
+    assert iou.item() == pytest.approx((dice / (2 - dice)).item(), abs=1e-4)
 
 
 def test_dice_of_two_classes_is_the_mean_over_foreground_and_background():
@@ -208,16 +226,18 @@ def test_dice_of_two_classes_is_the_mean_over_foreground_and_background():
     scale=st.floats(0, 1e4),
     ignored=st.integers(0, 7),
 )
-def test_dice_lies_between_0_and_1_and_its_gradient_is_finite(
+def test_overlaps_lie_between_0_and_1_and_their_gradient_is_finite(
     classes, seed, scale, ignored
 ):
     logits, target, weights = random_problem(classes, seed)
     target[:, :ignored] = IGNORE
     logits = (logits * scale).requires_grad_()
-    cost = soft_dice(logits, target, weights)
-    cost.backward()
-    assert 0 <= cost <= 1
-    assert logits.grad.isfinite().all()
+    for loss in (soft_dice, soft_iou):
+        logits.grad = None
+        cost = loss(logits, target, weights)
+        cost.backward()
+        assert 0 <= cost <= 1
+        assert logits.grad.isfinite().all()
 
 
 @each_loss
@@ -228,6 +248,57 @@ def test_gradients_are_finite_in_float32(loss, classes, scale):
     logits = (logits * scale).requires_grad_()
     loss(logits, target, weights).backward()
     assert logits.grad.isfinite().all()
+
+
+@each_loss
+@each_kind
+@pytest.mark.parametrize("shape", [(1, 1, 1), (1, 2, 40), (2, 23, 24), (1, 2, 12, 13)])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_certain_answers_have_finite_costs_and_gradients_in_any_patch(
+    loss, classes, shape, dtype
+):
+    logits, target, weights = random_problem(classes, shape=shape)
+    logits = (100 * logits.sign()).to(dtype).float().requires_grad_()
+    cost = loss(logits, target, weights.float())
+    cost.backward()
+    assert cost.isfinite()
+    assert logits.grad.isfinite().all()
+    assert cost.dtype == torch.float32
+
+
+@each_loss
+@each_kind
+def test_a_class_that_is_absent_costs_a_finite_number(loss, classes):
+    logits, target, weights = random_problem(classes)
+    logits.requires_grad_()
+    for only in range(max(2, classes)):
+        cost = loss(logits, torch.full_like(target, only), weights)
+        (slope,) = torch.autograd.grad(cost, logits)
+        assert cost.isfinite()
+        assert slope.isfinite().all()
+
+
+@each_loss
+@few
+@given(
+    classes=st.sampled_from([1, 2, 4]),
+    seed=st.integers(0, 1000),
+    sides=st.lists(st.integers(1, 25), min_size=2, max_size=3).filter(
+        lambda sides: np.prod(sides) < 3000
+    ),
+    scale=st.sampled_from([0.0, 0.1, 1.0, 30.0, 1e4]),
+)
+def test_no_cost_is_negative_and_no_pixel_of_weight_0_is_pulled(
+    loss, classes, seed, sides, scale
+):
+    logits, target, weights = random_problem(classes, seed, shape=(2, *sides))
+    weights[weights < 0.5] = 0
+    logits = (logits * scale).float().requires_grad_()
+    cost = loss(logits, target, weights.float())
+    cost.backward()
+    assert cost >= -1e-6
+    assert logits.grad.isfinite().all()
+    assert not logits.grad.masked_select((weights == 0).unsqueeze(1)).any()
 
 
 @each_loss
@@ -244,7 +315,7 @@ def test_an_absent_class_that_is_not_predicted_costs_no_dice():
     assert soft_dice(torch.full((1, 1, 4, 4), -40.0), target) == pytest.approx(0)
 
 
-@each_loss
+@each_loss_by_pixel
 def test_volumes_cost_what_their_pixels_cost(loss):
     logits, target, weights = random_problem(3, shape=(2, 4, 6))
     torch.testing.assert_close(
@@ -255,11 +326,3 @@ def test_volumes_cost_what_their_pixels_cost(loss):
         ),
         loss(logits, target, weights),
     )
-
-
-@each_loss
-def test_several_heads_cost_the_mean_of_their_losses(loss):
-    first, target, weights = random_problem(2, seed=1)
-    second, _, _ = random_problem(2, seed=2)
-    mean = (loss(first, target, weights) + loss(second, target, weights)) / 2
-    torch.testing.assert_close(over_heads(loss, (first, second), target, weights), mean)

@@ -1,7 +1,12 @@
 import numpy as np
 import pytest
 
-from napari_unet_studio.core.picture import grey_picture, middle_plane, outlined
+from napari_unet_studio.core.picture import (
+    captioned,
+    grey_picture,
+    middle_plane,
+    outlined,
+)
 
 
 @pytest.mark.parametrize(
@@ -104,3 +109,14 @@ def test_an_image_without_objects_stays_grey():
     np.testing.assert_array_equal(
         outlined(plane, np.zeros((8, 8), int)), grey_picture(plane)
     )
+
+
+def test_a_caption_is_in_the_corner_and_leaves_the_rest():
+    picture = np.full((100, 200, 3), 90, np.uint8)
+    made = captioned(picture, "truth")
+    assert made.shape == picture.shape
+    assert made[:30, :60].min() == 0
+    assert made[:30, :60].max() > 200
+    assert (made[40:] == 90).all()
+    assert (made[:, 90:] == 90).all()
+    assert (picture == 90).all()

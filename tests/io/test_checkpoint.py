@@ -1,5 +1,6 @@
 import copy
 import json
+import math
 import pickle
 import zipfile
 
@@ -11,7 +12,7 @@ from safetensors.torch import save as to_safetensors
 
 from napari_unet_studio.core.errors import ModelFileError, StorageError, StudioError
 from napari_unet_studio.core.networks.catalog import build
-from napari_unet_studio.core.networks.spec import UNetSpec
+from napari_unet_studio.core.networks.unet import UNetSpec
 from napari_unet_studio.io.checkpoint import (
     Checkpoint,
     load_checkpoint,
@@ -103,6 +104,13 @@ def test_the_state_comes_back_as_json_types(path):
     loaded = load_checkpoint(path)
     assert loaded.state == STATE
     assert loaded.model.card == ModelCard(name="unfinished", spec=SPEC)
+
+
+def test_a_state_without_a_score_is_valid_json(tmp_path):
+    state = STATE | {"best": -math.inf}
+    saved(tmp_path / "a.ckpt", *begun(), state=state)
+    assert b"Infinity" not in read_entry(tmp_path / "a.ckpt", "state.json")
+    assert load_checkpoint(tmp_path / "a.ckpt").state["best"] is None
 
 
 def test_the_best_weights_come_back_beside_the_last_ones(tmp_path):

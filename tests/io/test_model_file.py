@@ -19,7 +19,8 @@ from safetensors.torch import save as to_safetensors
 from napari_unet_studio.core.errors import ModelFileError, StorageError, StudioError
 from napari_unet_studio.core.intensity import Normalisation
 from napari_unet_studio.core.networks.catalog import NETWORKS, build
-from napari_unet_studio.core.networks.spec import UNetPlusPlusSpec, UNetSpec
+from napari_unet_studio.core.networks.unet import UNetSpec
+from napari_unet_studio.core.networks.unetpp import UNetPlusPlusSpec
 from napari_unet_studio.core.weights import WeightConfig
 from napari_unet_studio.io.model import SCHEMA_VERSION, Model, ModelCard
 from napari_unet_studio.io.model_file import load_model_file, read_card
@@ -126,9 +127,17 @@ def test_everything_on_the_card_comes_back(tmp_path):
         created="2020-02-02T02:02:02",
     )
     card = load_model_file(model.save(tmp_path / "a")).card
-    assert math.isnan(card.scores["f1"])
-    scores = {"iou": 0.9}
-    assert replace(card, scores=scores) == replace(model.card, scores=scores)
+    assert card == replace(model.card, scores={"iou": 0.9})
+
+
+def test_a_score_that_could_not_be_measured_is_no_invalid_json(tmp_path):
+    path = made(scores={"iou": 0.9, "f1": float("nan")}).save(tmp_path / "a")
+    with zipfile.ZipFile(path) as archive:
+        text = archive.read("card.json").decode()
+    assert "NaN" not in text
+    assert json.loads(text)["scores"] == {"iou": 0.9, "f1": None}
+    card = json.loads(text) | {"scores": {"iou": 0.9, "f1": float("nan")}}
+    assert ModelCard.from_dict(card).scores == {"iou": 0.9}  # as older versions wrote
 
 
 def test_numbers_of_numpy_go_onto_the_card(tmp_path):
@@ -153,9 +162,9 @@ def test_weights_in_half_precision_are_close_and_half_the_size(tmp_path):
 
 def test_weights_too_large_for_half_precision_survive_it(model, tmp_path):
     with torch.no_grad():
-        model.network.encoder[0][1].running_var.fill_(1e6)
+        model.network.get_submodule("encoder.0.1").running_var.fill_(1e6)
     loaded = load_model_file(model.save(tmp_path / "a", half=True))
-    assert (loaded.network.encoder[0][1].running_var == 1e6).all()
+    assert (loaded.network.get_submodule("encoder.0.1").running_var == 1e6).all()
 
 
 @pytest.mark.parametrize(
@@ -588,7 +597,7 @@ WRONG_FIELDS = [
     (("spec", "channels"), None),
     (("spec", "channels"), [[2.5, 2], [3, 3]]),
     (("spec", "channels"), [[math.inf], [3]]),
-    (("spec", "norm"), "group"),
+    (("spec", "norm"), "layer"),
     (("spec", "padding"), 3),
     (("normalisation",), None),
     (("normalisation",), [1, 2]),

@@ -4,7 +4,7 @@ import pytest
 
 from napari_unet_studio.core.errors import ModelFileError, StorageError, StudioError
 from napari_unet_studio.core.networks.catalog import build
-from napari_unet_studio.core.networks.spec import UNetSpec
+from napari_unet_studio.core.networks.unet import UNetSpec
 from napari_unet_studio.io.model import Model, ModelCard
 from napari_unet_studio.io.registry import (
     available_models,

@@ -6,7 +6,7 @@ import torch
 
 from napari_unet_studio.core.intensity import Normalisation
 from napari_unet_studio.core.networks.catalog import build
-from napari_unet_studio.core.networks.spec import UNetSpec
+from napari_unet_studio.core.networks.unet import UNetSpec
 from napari_unet_studio.io.model import Model, ModelCard
 
 AS_IT_IS = Normalisation("fixed", 0.0, 1.0)
@@ -32,8 +32,8 @@ def _threshold_model(**changes):
         for parameter in network.parameters():
             parameter.zero_()
         centre = (1,) * model.card.spec.ndim
-        for block in (network.encoder[0], network.decoder[-1]):
-            for layer in block:
+        for block in (network.encoder["0"], [*network.decoder.values()][-1]):
+            for layer in block.values():
                 if hasattr(layer, "weight"):
                     layer.weight[0, 0][centre] = 1
         network.head.weight[-1, 0] = 20

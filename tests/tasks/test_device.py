@@ -29,7 +29,13 @@ def test_an_unknown_device_is_refused_with_those_that_are_there() -> None:
 
 
 def test_the_cpu_is_described_by_its_threads() -> None:
-    assert describe_device("cpu") == f"CPU, {torch.get_num_threads()} threads"
+    threads = torch.get_num_threads()
+    try:
+        for count, text in ((1, "CPU, 1 thread"), (2, "CPU, 2 threads")):
+            torch.set_num_threads(count)
+            assert describe_device("cpu") == text
+    finally:
+        torch.set_num_threads(threads)
 
 
 @pytest.mark.parametrize(

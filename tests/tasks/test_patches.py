@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from napari_unet_studio.core.augment import AugmentConfig
-from napari_unet_studio.core.networks.spec import UNetSpec
+from napari_unet_studio.core.networks.unet import UNetSpec
 from napari_unet_studio.tasks.items import Item
 from napari_unet_studio.tasks.patches import PatchSource
 

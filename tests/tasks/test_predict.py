@@ -10,7 +10,7 @@ from napari_unet_studio.core.errors import DeviceError, InputError
 from napari_unet_studio.core.instances import ObjectConfig
 from napari_unet_studio.core.intensity import Normalisation
 from napari_unet_studio.core.networks.catalog import build
-from napari_unet_studio.core.networks.spec import UNetPlusPlusSpec
+from napari_unet_studio.core.networks.unetpp import UNetPlusPlusSpec
 from napari_unet_studio.io.model import Model, ModelCard
 from napari_unet_studio.tasks.predict import PredictConfig, interpret, predict
 from napari_unet_studio.tasks.progress import run

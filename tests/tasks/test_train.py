@@ -18,12 +18,16 @@ from napari_unet_studio.core.errors import (
     StudioError,
 )
 from napari_unet_studio.core.losses import LOSSES
-from napari_unet_studio.core.networks.spec import UNetPlusPlusSpec, UNetSpec
+from napari_unet_studio.core.networks.catalog import build
+from napari_unet_studio.core.networks.unet import UNetSpec
+from napari_unet_studio.core.networks.unet3p import UNet3PlusSpec
+from napari_unet_studio.core.networks.unetpp import UNetPlusPlusSpec
 from napari_unet_studio.io.archive import write_archive
-from napari_unet_studio.io.checkpoint import load_checkpoint
+from napari_unet_studio.io.checkpoint import load_checkpoint, save_checkpoint
 from napari_unet_studio.io.model import ModelCard
 from napari_unet_studio.io.model_file import load_model_file
 from napari_unet_studio.tasks.course import Course
+from napari_unet_studio.tasks.device import seeded
 from napari_unet_studio.tasks.patches import PatchSource
 from napari_unet_studio.tasks.predict import PredictConfig, predict
 from napari_unet_studio.tasks.progress import Progress, TrainProgress, never, run
@@ -140,6 +144,44 @@ def test_every_loss_falls(squares, loss) -> None:
     history = [entry["loss"] for entry in model.card.training["history"]]
     assert all(math.isfinite(value) for value in history)
     assert history[-1] < history[0]
+
+
+def test_a_sum_of_losses_falls(squares) -> None:
+    config = replace(
+        QUICK, loss="0.5 focal + dice", updates=30, augment=STILL, learning_rate=0.01
+    )
+    model = Course_([Pair(*squares())], config).run()
+    history = [entry["loss"] for entry in model.card.training["history"]]
+    assert history[-1] < history[0]
+    assert model.card.training["config"]["loss"] == "0.5 focal + dice"
+
+
+@pytest.mark.parametrize("loss", ["hinge", "0.5 focal + dyce", ""])
+def test_an_unknown_loss_is_refused_before_anything_starts(loss) -> None:
+    with pytest.raises(ConfigError, match=r"There is no loss .*cross-entropy, dice"):
+        replace(QUICK, loss=loss)
+
+
+def test_coarse_heads_may_count_less(squares) -> None:
+    spec = UNetPlusPlusSpec(channels=(4, 8, 16))
+    losses = {}
+    for kind in ("equal", "halved"):
+        config = replace(QUICK, head_weights=kind, updates=1)
+        model = Course_([Pair(*squares())], config, spec).run()
+        losses[kind] = model.card.training["history"][0]["loss"]
+    assert losses["equal"] != losses["halved"]
+    assert losses["equal"] == pytest.approx(losses["halved"], rel=0.5)
+
+
+def test_a_guided_network_learns_whether_there_is_an_object(squares) -> None:
+    spec = UNet3PlusSpec(channels=(4, 8, 16), skip_channels=4, guided=True)
+    model = Course_([Pair(*squares())], QUICK, spec).run()
+    with seeded("cpu", QUICK.seed):
+        before = build(model.card.spec).state_dict()
+    # Without a loss of its own, the guess gets no gradient: it is a decision.
+    after = model.network.state_dict()
+    weights = [name for name in before if name.endswith("weight")]
+    assert not [name for name in weights if torch.equal(before[name], after[name])]
 
 
 def test_all_heads_of_a_deeply_supervised_network_learn(squares) -> None:
@@ -336,6 +378,17 @@ def test_more_updates_may_be_asked_for(squares, checkpoint) -> None:
     assert model.card.training["updates"] == 3
 
 
+def test_a_setting_that_is_newer_than_the_checkpoint_had_its_default(
+    squares, checkpoint
+) -> None:
+    old = load_checkpoint(checkpoint)
+    del old.model.card.training["config"]["head_weights"]
+    save_checkpoint(old, checkpoint)
+    assert resume(checkpoint, Pair(*squares())).card.training["updates"] == 2
+    with pytest.raises(ConfigError, match="head_weights = 'equal', not 'halved'"):
+        resume(checkpoint, Pair(*squares()), head_weights="halved")
+
+
 @pytest.mark.parametrize(
     "setting",
     [{"learning_rate": 0.1}, {"seed": 3}, {"augment": STILL}, {"loss": "dice"}],
@@ -445,7 +498,7 @@ def test_stopped_before_any_validation_the_last_weights_are_kept_and_said_so(
     model = judged(squares, 100).run(stop_after=3)
     assert model.card.training["best_update"] == 3
     assert dict(model.card.scores) == {}
-    assert "before the first validation" in model.card.training["notes"][-1]
+    assert "stopped before its first validation" in model.card.training["notes"][-1]
 
 
 def test_stopped_before_the_first_update_nothing_is_left(squares, tmp_path) -> None:
@@ -694,3 +747,45 @@ def test_a_gpu_learns_and_resumes_and_gives_its_memory_back(
     assert model.card.scores["iou"] > 0.5
     assert next(model.network.parameters()).device.type == "cpu"
     assert torch.cuda.memory_reserved() == 0
+
+
+# --- the network of a configuration
+
+
+def test_thick_slices_are_pooled_later_unless_switched_off(squares):
+    image, labels = squares((16, 32, 32), ndim=3)
+    pair = Pair(image, labels, spacing=(4.0, 1.0, 1.0))
+    base = {"network": "unet-3d", "width": 0.1, "updates": 1, "patch": 16, "batch": 1}
+    fitted = run(train([pair], TrainConfig(**base)))
+    assert fitted.card.spec.pooling == ((1, 2, 2), (1, 2, 2), (2, 2, 2))
+    assert fitted.card.spec.channels[0] == (2, 2)
+    plain = run(train([pair], TrainConfig(**base, fit_pooling=False)))
+    assert plain.card.spec.pooling == ()
+
+
+@pytest.mark.parametrize(
+    "network",
+    [
+        "fcn-8s",
+        "unet-2015",
+        "unet-teaching",
+        "unet++",
+        "unet3+-guided",
+        "resunet",
+        "mobile-unet",
+        "eff-unet-b0",
+    ],
+)
+def test_the_loss_of_every_family_falls(squares, network):
+    config = replace(
+        QUICK,
+        network=network,
+        width=1 / 4,
+        updates=40,
+        patch=64,
+        batch=2,
+        augment=STILL,
+    )
+    model = run(train([Pair(*squares(side=24, step=32))], config))
+    losses = [e["loss"] for e in model.card.training["history"] if "loss" in e]
+    assert losses[-1] < 0.95 * losses[0]

@@ -4,7 +4,7 @@ import pytest
 
 from napari_unet_studio.core.errors import InputError
 from napari_unet_studio.core.intensity import Normalisation
-from napari_unet_studio.core.networks.spec import UNetSpec
+from napari_unet_studio.core.networks.unet import UNetSpec
 from napari_unet_studio.core.weights import WeightConfig, separation_weights
 from napari_unet_studio.tasks.progress import run
 from napari_unet_studio.tasks.training_data import (

@@ -2,6 +2,8 @@
 
 A field's annotation says its type and, in ``Annotated[..., {...}]``, its limits and
 label. The same metadata limit the widget, the command line option and the constructor.
+"choices" lists all values; "suggestions" lists some, and "check" is called with a value
+and raises a :class:`.ConfigError` unless it fits.
 """
 
 from collections.abc import Collection, Mapping
@@ -142,6 +144,8 @@ def _checked(name: str, value: Any, kind: Any, options: Mapping[str, Any]) -> An
         raise ConfigError(f"{name} is {value}; choose {limits}.")
     if options.get("choices") is not None:
         _check_choice(name, value, options["choices"])
+    if "check" in options:
+        options["check"](value)
     return value
 
 

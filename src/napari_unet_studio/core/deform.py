@@ -33,11 +33,14 @@ from napari_unet_studio.core.displacement import (
     spline_basis,
 )
 from napari_unet_studio.core.errors import InputError
+from napari_unet_studio.core.intensity import check_finite
 from napari_unet_studio.core.warping import pixel_coordinates, warp
 
 __all__ = [
     "DeformConfig",
+    "check_deformable",
     "coarse_displacement",
+    "deform_channels",
     "dense_displacement",
     "elastic_deform",
     "folding",
@@ -110,8 +113,9 @@ def elastic_deform(
     Images are interpolated as `warp` does, cubic in a plane and linear in a volume, in
     float32 or, for types that need it, float64. Integer images are rounded and clipped
     to the range of their type, which cubic interpolation can leave. Labels take the
-    nearest pixel. Beyond the border the image is mirrored. Strong settings fold the
-    image over itself; see `folding`.
+    nearest pixel. NaN and infinity are refused, for they would spread. Beyond the
+    border the image is mirrored. Strong settings fold the image over itself; see
+    `folding`.
 
     References
     ----------
@@ -127,17 +131,35 @@ def elastic_deform(
     array = np.asarray(image)
     ids = None if labels is None else np.asarray(labels)
     channels = _channels_first(array, channel_axis)
-    shape = channels.shape[1:]
-    _check_pair(array, ids, shape)
-    coarse = coarse_displacement(len(shape), grid, sigma, seed, spacing)
-    if not coarse.any() or array.size == 0:
-        return array.copy() if ids is None else (array.copy(), ids.copy())
-    result, moved = _resample(channels, ids, coarse)
+    check_deformable(array)
+    result, moved = deform_channels(channels, ids, grid, sigma, seed, spacing)
     if channel_axis is None:
         result = result[0]
     else:
         result = np.ascontiguousarray(np.moveaxis(result, 0, channel_axis))
     return result if moved is None else (result, moved)
+
+
+def check_deformable(image: NDArray[Any], name: str | None = None) -> None:
+    """Raise an :class:`InputError` that counts NaN and infinite values, if any."""
+    check_finite(image, name, "which interpolation would spread to their neighbours")
+
+
+def deform_channels(
+    images: NDArray[Any],
+    labels: NDArray[Any] | None,
+    grid: int,
+    sigma: float,
+    seed: int,
+    spacing: Sequence[float] | None,
+) -> tuple[NDArray[Any], NDArray[Any] | None]:
+    """Deform images (C, *S) and labels (*S), even if NaN spreads to its neighbours."""
+    shape = images.shape[1:]
+    _check_pair(images, labels, shape)
+    coarse = coarse_displacement(len(shape), grid, sigma, seed, spacing)
+    if not coarse.any() or images.size == 0:
+        return images.copy(), None if labels is None else labels.copy()
+    return _resample(images, labels, coarse)
 
 
 def _resample(
@@ -202,7 +224,7 @@ def _check_pair(
         )
     if len(shape) not in (2, 3):
         raise InputError(
-            f"An image of shape {image.shape} has {len(shape)} spatial axes; expected "
+            f"An image of shape {shape} has {len(shape)} spatial axes; expected "
             "(Y, X) or (Z, Y, X). Name the axis of channels if there is one."
         )
     if labels is None:

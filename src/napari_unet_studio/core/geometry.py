@@ -3,8 +3,9 @@
 A network sees a *read* window and answers for a *core* inside it. With enough context
 on each side (:attr:`~.networks.spec.NetworkSpec.halo`) and cores on multiples of the
 network's divisor, the cores put together equal the answer for the whole image
-(Ronneberger et al. 2015, figure 2). Windows that leave the image are filled by
-mirroring.
+(Ronneberger et al. 2015, figure 2), if the network is
+:attr:`~.networks.spec.NetworkSpec.local`; one that looks at all it is given answers
+each window for itself. Windows that leave the image are filled by mirroring.
 """
 
 import itertools
@@ -100,7 +101,7 @@ def plan_tiles(shape: Sequence[int], spec: NetworkSpec, max_voxels: int) -> Tile
 
     Examples
     --------
-    >>> from napari_unet_studio.core.networks.spec import UNetSpec
+    >>> from napari_unet_studio.core.networks.unet import UNetSpec
     >>> plan = plan_tiles((1000, 800), UNetSpec(channels=(8, 16, 32)), 512 * 512)
     >>> len(plan), plan.window
     (4, (524, 424))

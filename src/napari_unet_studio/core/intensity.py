@@ -103,7 +103,11 @@ class Normalisation:
         return result.astype(np.float32, copy=False)
 
 
-def check_finite(values: NDArray[Any], name: str | None = None) -> None:
+def check_finite(
+    values: NDArray[Any],
+    name: str | None = None,
+    reason: str = "which a network cannot use",
+) -> None:
     """Raise an :class:`InputError` that counts the NaN and infinite values, if any.
 
     Parameters
@@ -112,6 +116,8 @@ def check_finite(values: NDArray[Any], name: str | None = None) -> None:
         Pixels of an image.
     name
         Which image it is, if there are several.
+    reason
+        What is wrong with them.
     """
     if values.dtype.kind not in "fc":
         return
@@ -119,8 +125,8 @@ def check_finite(values: NDArray[Any], name: str | None = None) -> None:
     if bad:
         raise InputError(
             f"The image{'' if name is None else f' {name!r}'} contains {bad} NaN or "
-            "infinite values, which a network cannot use. Replace them first, for "
-            "example with numpy.nan_to_num(image)."
+            f"infinite values, {reason}. Replace them first, for example with "
+            "numpy.nan_to_num(image)."
         )
 
 

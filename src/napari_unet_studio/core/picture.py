@@ -7,6 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from skimage.segmentation import find_boundaries
 
+_LETTERS = 16  # height in pixels
+
 
 def middle_plane(array: NDArray[Any], ndim: int = 2) -> NDArray[Any]:
     """Return the middle of all axes before the last `ndim`."""
@@ -44,3 +46,15 @@ def outlined(plane: NDArray[Any], labels: NDArray[Any]) -> NDArray[np.uint8]:
     palette = np.array([colorsys.hsv_to_rgb(h, 0.85, 1.0) for h in hues])
     picture[edge] = (palette[ids % 256] * 255).astype(np.uint8)
     return picture
+
+
+def captioned(picture: NDArray[np.uint8], text: str) -> NDArray[np.uint8]:
+    """Return an RGB picture with a few words in its upper left corner."""
+    from PIL import Image, ImageDraw
+
+    canvas = Image.fromarray(picture)
+    draw = ImageDraw.Draw(canvas)
+    left, top, right, bottom = draw.textbbox((8, 6), text, font_size=_LETTERS)
+    draw.rectangle((left - 4, top - 4, right + 4, bottom + 4), fill="black")
+    draw.text((8, 6), text, fill="white", font_size=_LETTERS)
+    return np.asarray(canvas)

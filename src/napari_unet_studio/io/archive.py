@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-import numpy as np
-
 from napari_unet_studio.core.errors import ModelFileError, StorageError
 from napari_unet_studio.io.atomic import atomic_write
+from napari_unet_studio.io.plain_json import dumps
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -35,7 +34,7 @@ def write_archive(
 
     with atomic_write(path) as file, zipfile.ZipFile(file, "w") as archive:
         for name, document in documents.items():
-            text = json.dumps(document, indent=1, default=_plain)
+            text = dumps(document, indent=1)
             archive.writestr(f"{name}.json", text, zipfile.ZIP_DEFLATED)
         for name, tensor_set in tensors.items():
             plain = {k: t.detach().cpu().contiguous() for k, t in tensor_set.items()}
@@ -134,12 +133,3 @@ class Archive:
         except Exception as error:  # a foreign header can say anything
             raise self.broken(f"{name} cannot be read ({error})") from error
         return tensors
-
-
-def _plain(value: Any) -> Any:
-    """Let JSON take numpy numbers and read-only mappings."""
-    if isinstance(value, np.generic):
-        return value.item()
-    if isinstance(value, Mapping):
-        return dict(value)
-    raise TypeError(f"{type(value).__name__} does not go into JSON")

@@ -1,6 +1,5 @@
 """Images from and to files, with axes and pixel size."""
 
-import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 from napari_unet_studio.core.errors import InputError, StorageError
 from napari_unet_studio.io.atomic import atomic_write
 from napari_unet_studio.io.pixel_size import ome_zarr_sizes, spacing_of, tiff_sizes
+from napari_unet_studio.io.plain_json import dumps
 
 _PICTURES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp"}
 SUFFIXES = frozenset({".tif", ".tiff", ".npy", ".zarr", *_PICTURES})
@@ -284,8 +284,8 @@ def _check_codecs(array: Any, path: Path) -> None:
 
 
 def write_json(path: str | Path, values: Any) -> Path:
-    """Write a JSON document, whole or not at all."""
+    """Write a JSON document, whole or not at all; NaN becomes null."""
     path = Path(path)
     with atomic_write(path) as file:
-        file.write(json.dumps(values, indent=1).encode())
+        file.write(dumps(values, indent=1).encode())
     return path

@@ -1,6 +1,7 @@
 """A trained network with everything needed to use it again."""
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -11,12 +12,12 @@ from numpy.typing import NDArray
 
 from napari_unet_studio.core.errors import ModelFileError
 from napari_unet_studio.core.intensity import Normalisation
-from napari_unet_studio.core.networks.spec import NetworkSpec, spec_from_dict
+from napari_unet_studio.core.networks.catalog import spec_from_dict
+from napari_unet_studio.core.networks.spec import NetworkSpec
 
 if TYPE_CHECKING:
-    from torch import nn
-
     from napari_unet_studio.core.instances import ObjectConfig
+    from napari_unet_studio.core.networks.network import Network
 
 SCHEMA_VERSION = 1
 
@@ -46,7 +47,9 @@ class ModelCard:
         Probability from which a pixel is foreground.
     gap
         Pixels of background that the training target had between touching objects.
-    description, licence
+    description
+        What the model is for; see `purpose`.
+    licence
         For people.
     training
         The configuration and course of the training.
@@ -81,6 +84,19 @@ class ModelCard:
     def axes(self) -> str:
         """Spatial axes of the network's input, such as "YX"."""
         return "ZYX"[-self.spec.ndim :]
+
+    @property
+    def purpose(self) -> str:
+        """The first statement of the description: one line, short enough for a list.
+
+        Examples
+        --------
+        >>> from napari_unet_studio.core.networks.catalog import get_spec
+        >>> text = "Cells: 60 images."
+        >>> ModelCard(name="a", spec=get_spec("unet-16"), description=text).purpose
+        'Cells'
+        """
+        return re.split(r"[:.](?:\s|$)|\n", self.description, maxsplit=1)[0].strip()
 
     @property
     def objects(self) -> "ObjectConfig":
@@ -129,6 +145,9 @@ class ModelCard:
             if fields.get("spacing") is not None:
                 fields["spacing"] = tuple(float(v) for v in fields["spacing"])
             fields["data"] = tuple(fields.get("data", ()))
+            # Older versions wrote NaN for a score that could not be measured.
+            scores = dict(fields.get("scores", {})).items()
+            fields["scores"] = {k: v for k, v in scores if v is not None and v == v}
             card = cls(**fields)
             card._check()
         except KeyError as error:
@@ -184,7 +203,7 @@ class Model:
 
     def __init__(
         self,
-        network: "nn.Module",
+        network: "Network",
         card: ModelCard,
         thumbnail: NDArray[np.uint8] | None = None,
     ) -> None:

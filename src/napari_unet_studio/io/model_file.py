@@ -20,7 +20,9 @@ from napari_unet_studio.io.archive import Archive, write_archive
 from napari_unet_studio.io.model import Model, ModelCard
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import Tensor
+
+    from napari_unet_studio.core.networks.network import Network
 
 SUFFIX = ".unet"
 _THUMBNAIL = "thumbnail.png"
@@ -93,7 +95,7 @@ def load_model_file(path: str | Path) -> Model:
 
 def build_with(
     card: ModelCard, tensors: dict[str, "Tensor"], archive: Archive
-) -> "nn.Module":
+) -> "Network":
     """Build the card's network around tensors, after checking that they fit."""
     import torch
 

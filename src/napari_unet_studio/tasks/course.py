@@ -17,8 +17,14 @@ from napari_unet_studio.core.errors import (
     StorageError,
     StudioError,
 )
-from napari_unet_studio.core.losses import LOSSES, over_heads
+from napari_unet_studio.core.losses import (
+    get_loss,
+    head_shares,
+    over_heads,
+    presence_loss,
+)
 from napari_unet_studio.core.networks.catalog import build
+from napari_unet_studio.core.networks.network import Heads
 from napari_unet_studio.io.checkpoint import Checkpoint, save_checkpoint
 from napari_unet_studio.io.model import Model, ModelCard
 from napari_unet_studio.tasks.device import autocast, memory_format, seeded
@@ -74,6 +80,7 @@ class Course:
     ) -> None:
         self.card, self.config, self.device = card, config, device
         self.dataset, self.source = dataset, source
+        self.loss = get_loss(config.loss)
         self.layout = memory_format(device, card.spec.ndim)
         # On CPUs, torch 2.13 computes wrong gradients of small volumes in bfloat16.
         exact = device == "cpu" and card.spec.ndim == 3
@@ -97,7 +104,10 @@ class Course:
     def _restore(self, start: Checkpoint) -> None:
         try:
             self.optimiser.load_state_dict(start.optimiser)
-            self.state = State(**start.state)
+            values = dict(start.state)
+            if values["best_score"] is None:  # what JSON makes of minus infinity
+                values["best_score"] = -math.inf
+            self.state = State(**values)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise ModelFileError(
                 f"The checkpoint is damaged or of another version ({error}); start "
@@ -163,10 +173,11 @@ class Course:
         with seeded(self.device, self.config.seed * 1_000_003 + step):
             with autocast(self.device, self.precision):
                 heads = self._forward(batch.images.to(memory_format=self.layout))
-            logits = [head.float() for head in heads]
-            loss = over_heads(
-                LOSSES[self.config.loss], logits, batch.target, batch.weight_map
-            )
+            logits = [head.float() for head in heads.logits]
+            shares = head_shares(self.config.head_weights, len(logits))
+            loss = over_heads(self.loss, logits, batch.target, batch.weight_map, shares)
+            if heads.presence is not None:
+                loss = loss + presence_loss(heads.presence.float(), batch.target)
         self.optimiser.zero_grad(set_to_none=True)
         # Under autocast only the forward pass belongs; float32 is meant for both.
         exact = self.precision == "float32"
@@ -176,9 +187,9 @@ class Course:
         self.optimiser.step()
         return loss.detach()
 
-    def _forward(self, x: Tensor) -> tuple[Tensor, ...]:
+    def _forward(self, x: Tensor) -> Heads:
         try:
-            heads: tuple[Tensor, ...] = self.network(x, every_head=True)
+            heads: Heads = self.network(x, every_head=True)
         except ValueError as error:
             if "more than 1 value per channel" not in str(error):
                 raise
@@ -271,7 +282,8 @@ class Course:
         notes = list(self.dataset.notes)
         if self.dataset.validate and self.best is None and self.state.step:
             notes.append(
-                "Stopped before the first validation: the last weights are kept."
+                "Kept unmeasured, because the training was stopped before its first "
+                "validation round was finished."
             )
         if self.best is not None and self.state.best_score < 0:
             notes.append(

@@ -50,7 +50,8 @@ def describe_device(device: str) -> str:
         return f"{properties.name}, {properties.total_memory / 2**30:.0f} GiB"
     if device == "mps":
         return "Apple GPU"
-    return f"CPU, {torch.get_num_threads()} threads"
+    threads = torch.get_num_threads()
+    return f"CPU, {threads} thread{'s' * (threads != 1)}"
 
 
 @cache

@@ -17,7 +17,11 @@ from napari_unet_studio.tasks.progress import (
     TrainProgress,
     never,
 )
-from napari_unet_studio.tasks.train_config import AUTOMATIC_PATCH, TrainConfig
+from napari_unet_studio.tasks.train_config import (
+    AUTOMATIC_PATCH,
+    TrainConfig,
+    chosen_network,
+)
 from napari_unet_studio.tasks.training_data import (
     Pair,
     carved_gap,
@@ -79,13 +83,14 @@ def train(
     used = check_pairs(pairs)
     device = choose_device(config.device)
     values = class_values(used, config.target)
+    ndim = NETWORKS[config.network].ndim
+    spacings = {pair.spacing and pair.spacing[-ndim:] for pair in used}
+    spacing = spacings.pop() if len(spacings) == 1 else None
     spec = get_spec(
-        config.network,
-        in_channels=channels_of(used, NETWORKS[config.network].ndim),
+        chosen_network(config, spacing),
+        in_channels=channels_of(used, ndim),
         num_classes=1 if config.target == "objects" else len(values),
     )
-    spacings = {pair.spacing and pair.spacing[-spec.ndim :] for pair in used}
-    spacing = spacings.pop() if len(spacings) == 1 else None
     card = ModelCard(
         name=name,
         spec=spec,
@@ -93,6 +98,7 @@ def train(
         class_values=values,
         spacing=spacing,
         gap=carved_gap(used, config.weights, config.target),
+        description=_description(used, values, config),
         data=tuple(digest(pair) for pair in used),
         versions={p: version(p) for p in ("napari-unet-studio", "torch", "numpy")},
     )
@@ -131,6 +137,16 @@ def train(
         return (yield from task)
 
 
+def _description(
+    pairs: Sequence[Pair], values: Sequence[int], config: TrainConfig
+) -> str:
+    """Say what a model was trained on, in a line for the card."""
+    count = sum(pair.role == "train" for pair in pairs)
+    images = f"{count} image{'s' * (count > 1)}"
+    learned = "objects" if config.target == "objects" else f"{len(values)} classes"
+    return f"Trained on {images}, {learned}"
+
+
 def _resumed(path: str | Path, card: ModelCard, config: TrainConfig) -> Checkpoint:
     """Load a checkpoint and make sure that it belongs to these data and settings."""
     start = load_checkpoint(path)
@@ -141,7 +157,9 @@ def _resumed(path: str | Path, card: ModelCard, config: TrainConfig) -> Checkpoi
             "roles of them; give those it was made with, in the same order, or start "
             "anew."
         )
-    before, now = dict(old.training.get("config", {})), config.to_dict()
+    # A setting that did not exist then was what its default is now.
+    before = {**TrainConfig().to_dict(), **old.training.get("config", {})}
+    now = config.to_dict()
     for key, value in now.items():
         if key not in ("updates", "device") and before.get(key) != value:
             raise ConfigError(

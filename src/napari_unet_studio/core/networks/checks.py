@@ -9,6 +9,7 @@ from napari_unet_studio.core.errors import ConfigError
 MOST_LEVELS = 10
 MOST_PER_LEVEL = 16
 WIDEST = 2**16
+MOST_SCALED = 10
 
 
 def check_whole(name: str, value: object, low: int, high: int) -> int:
@@ -29,7 +30,9 @@ def check_choice(name: str, value: object, choices: tuple[object, ...]) -> None:
         )
 
 
-def check_widths(channels: Any) -> tuple[tuple[int, ...], ...]:
+def check_widths(
+    channels: Any, name: str = "channels", fewest: int = 2, most: int = MOST_LEVELS
+) -> tuple[tuple[int, ...], ...]:
     """Return the widths of each level, checked.
 
     Lists, as JSON gives them, become tuples, and a plain width two of it.
@@ -39,17 +42,65 @@ def check_widths(channels: Any) -> tuple[tuple[int, ...], ...]:
     >>> check_widths([16, [32, 64]])
     ((16, 16), (32, 64))
     """
-    fits = isinstance(channels, list | tuple) and 2 <= len(channels) <= MOST_LEVELS
+    fits = isinstance(channels, list | tuple) and fewest <= len(channels) <= most
     levels = [
         level if isinstance(level, list | tuple) else (level, level)
         for level in (channels if fits else ())
     ]
     if not fits or not all(1 <= len(level) <= MOST_PER_LEVEL for level in levels):
+        number = str(most) if fewest == most else f"{fewest} to {most}"
         raise ConfigError(
-            f"channels is {channels!r:.80}; give 2 to {MOST_LEVELS} levels, each one "
-            f"width or a tuple of up to {MOST_PER_LEVEL}."
+            f"{name} is {channels!r:.80}; give {number} levels, each one width or a "
+            f"tuple of up to {MOST_PER_LEVEL}."
         )
     return tuple(
-        tuple(check_whole("A width in channels", w, 1, WIDEST) for w in level)
+        tuple(check_whole(f"A width in {name}", w, 1, WIDEST) for w in level)
         for level in levels
     )
+
+
+def check_factor(name: str, value: object) -> float:
+    """Return a factor on widths or depths as a float, or raise."""
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not number or not 0 < value <= MOST_SCALED:  # type: ignore[operator]
+        raise ConfigError(
+            f"{name} is {value!r:.80}; it must be a number above 0, up to "
+            f"{MOST_SCALED}."
+        )
+    return float(value)  # type: ignore[arg-type]
+
+
+def check_fraction(name: str, value: object) -> None:
+    """Raise unless a value is a number from 0 to below 1."""
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not number or not 0 <= value < 1:  # type: ignore[operator]
+        raise ConfigError(
+            f"{name} is {value!r:.80}; it must be a number from 0 to below 1."
+        )
+
+
+def check_pooling(pooling: Any, steps: int, ndim: int) -> tuple[tuple[int, ...], ...]:
+    """Return the factors between levels, checked; lists become tuples.
+
+    Examples
+    --------
+    >>> check_pooling([[1, 2, 2], [2, 2, 2]], steps=2, ndim=3)
+    ((1, 2, 2), (2, 2, 2))
+    """
+    fits = isinstance(pooling, list | tuple) and all(
+        isinstance(step, list | tuple) and len(step) == ndim for step in pooling
+    )
+    if not fits or len(pooling) not in (0, steps):
+        raise ConfigError(
+            f"pooling is {pooling!r:.80}; give one factor for each of the {ndim} axes, "
+            f"for each of the {steps} steps between levels, or nothing."
+        )
+    checked = tuple(
+        tuple(check_whole("A factor in pooling", f, 1, 4) for f in step)
+        for step in pooling
+    )
+    if any(max(step) == 1 for step in checked):
+        raise ConfigError(
+            f"pooling is {pooling!r:.80}; each step must shrink at least one axis."
+        )
+    return checked

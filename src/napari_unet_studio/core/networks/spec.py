@@ -1,4 +1,4 @@
-"""What a network is, as data: frozen specs with integer arithmetic on shapes.
+"""What a network is, as data: a frozen spec that draws its own graph.
 
 A spec describes one network completely; :mod:`.catalog` turns it into a module. Nothing
 here imports torch, so forms, the command line and tile planning stay cheap.
@@ -6,17 +6,29 @@ here imports torch, so forms, the command line and tile planning stay cheap.
 Spatial quantities are tuples with one entry per axis, in the order ``(Z)YX``.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, ClassVar, Literal
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property, lru_cache
+from math import prod
+from typing import Any, ClassVar, Literal, Self, get_args
 
 from napari_unet_studio.core.errors import ConfigError
+from napari_unet_studio.core.networks.arithmetic import (
+    AxisGeometry,
+    Costs,
+    costs,
+    geometry,
+)
 from napari_unet_studio.core.networks.checks import (
     WIDEST,
     check_choice,
+    check_pooling,
     check_whole,
     check_widths,
 )
+from napari_unet_studio.core.networks.graph import Graph
+from napari_unet_studio.core.networks.ops import InitKind, NormKind
+from napari_unet_studio.core.networks.pencil import Pencil
 
 Shape = tuple[int, ...]
 Channels = tuple[tuple[int, ...], ...]
@@ -24,7 +36,7 @@ Channels = tuple[tuple[int, ...], ...]
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkSpec:
-    """What all members of the U-Net family have in common.
+    """What all members of the family have in common.
 
     Parameters
     ----------
@@ -35,11 +47,15 @@ class NetworkSpec:
     num_classes
         Channels of the output. 1 means one logit per pixel (sigmoid), more means one
         logit per class (softmax).
-    channels
-        Per level, fine to coarse: the width of each 3-wide convolution of that level. A
-        plain number stands for two convolutions of that width.
     norm
-        What follows each convolution before its ReLU.
+        What follows each convolution: batch, instance or group normalisation (16
+        channels a group), or nothing.
+    init
+        How the weights begin; see :func:`.initialise`.
+    pooling
+        By how much each axis shrinks from one level to the next, fine to coarse: for
+        stacks with thick slices ``((1, 2, 2), (2, 2, 2), ...)``. Empty means 2
+        throughout.
     """
 
     family: ClassVar[str] = ""
@@ -47,8 +63,9 @@ class NetworkSpec:
     ndim: Literal[2, 3] = 2
     in_channels: int = 1
     num_classes: int = 1
-    channels: Channels = ((64, 64), (128, 128), (256, 256), (512, 512), (1024, 1024))
-    norm: Literal["none", "batch"] = "none"
+    norm: NormKind = "none"
+    init: InitKind = "he"
+    pooling: tuple[Shape, ...] = ()
 
     def __post_init__(self) -> None:
         for name, low, high in (
@@ -58,81 +75,139 @@ class NetworkSpec:
         ):
             value = check_whole(name, getattr(self, name), low, high)
             object.__setattr__(self, name, value)
-        check_choice("norm", self.norm, ("none", "batch"))
-        object.__setattr__(self, "channels", check_widths(self.channels))
+        check_choice("norm", self.norm, get_args(NormKind))
+        check_choice("init", self.init, get_args(InitKind))
+        pooling = check_pooling(self.pooling, self.levels - 1, self.ndim)
+        object.__setattr__(self, "pooling", pooling)
+
+    def draw(self, pencil: Pencil) -> Graph:
+        """Draw the network; what distinguishes one family from another."""
+        raise NotImplementedError(type(self).__name__)
+
+    def scaled(self, width: float) -> Self:
+        """Return the same network with all widths times `width`, at least 1.
+
+        Examples
+        --------
+        >>> from napari_unet_studio.core.networks.catalog import NETWORKS
+        >>> NETWORKS["unet"].scaled(0.25) == NETWORKS["unet-16"]
+        True
+        """
+        raise NotImplementedError(type(self).__name__)
 
     @property
     def levels(self) -> int:
         """Number of resolutions, the finest included."""
-        return len(self.channels)
+        raise NotImplementedError(type(self).__name__)
+
+    @property
+    def graph(self) -> Graph:
+        """The network as a graph of operations."""
+        return _graph(self)
+
+    @cached_property
+    def axes(self) -> tuple[AxisGeometry, ...]:
+        """How input and output relate along each axis."""
+        return _geometry(self)
+
+    @property
+    def parameters(self) -> int:
+        """Number of trained values."""
+        return self.graph.parameters
+
+    @property
+    def local(self) -> bool:
+        """Whether an output pixel depends on its receptive field alone.
+
+        Not so with squeeze-and-excitation, instance or group normalisation and the
+        guided module, which look at the whole input.
+        """
+        return self.graph.local
+
+    @property
+    def num_heads(self) -> int:
+        """Number of supervised outputs."""
+        return len(self.graph.heads)
 
     @property
     def divisor(self) -> Shape:
         """Shifts by multiples of this leave the pooling grid and the output as is."""
-        return (2 ** (self.levels - 1),) * self.ndim
+        return tuple(axis.divisor for axis in self.axes)
 
     @property
     def trim(self) -> Shape:
         """Pixels that the output loses on each side of the input (0 if padded)."""
-        return (0,) * self.ndim
+        return tuple(axis.trim for axis in self.axes)
 
     @property
     def halo(self) -> Shape:
         """Context a tile needs on each side so that its core equals the whole image's.
 
-        It holds for cores whose borders lie on multiples of :attr:`divisor`. It is
-        itself a multiple of the divisor for padded networks, and equal to :attr:`trim`
-        for valid ones.
+        It holds for cores whose borders lie on multiples of :attr:`divisor`, and for
+        the convolutions of networks that are not :attr:`local`. It is itself a multiple
+        of the divisor for padded networks, and equal to :attr:`trim` for valid ones.
         """
-        step = self.divisor[0]
-        low, high = self._needed(0, step)
-        reach = max(-low, high - step)
-        return (-(-reach // step) * step,) * self.ndim
+        return tuple(axis.halo for axis in self.axes)
 
     @property
     def receptive_field(self) -> Shape:
-        """Extent of the input that can influence one output pixel, at its largest."""
-        extents = []
-        for x in range(self.divisor[0]):
-            low, high = self._needed(x, x + 1)
-            extents.append(high - low)
-        return (max(extents),) * self.ndim
+        """Extent of the input that can influence one output pixel, at its largest.
+
+        Of the convolutions alone if the network is not :attr:`local`.
+        """
+        return tuple(axis.receptive_field for axis in self.axes)
 
     def output_shape(self, shape: Sequence[int]) -> Shape:
         """Return the spatial shape of the logits for an input of spatial `shape`.
 
+        Any size is taken that leaves an output: the module mirrors what is off the grid
+        of :meth:`input_shape`.
+
         Raises
         ------
         ConfigError
-            If the network cannot take that shape; the message names one that it can.
+            If nothing would be left.
         """
         shape = self._checked(shape)
-        if any(s < 1 or s % d for s, d in zip(shape, self.divisor, strict=True)):
+        sizes = tuple(s - 2 * t for s, t in zip(shape, self.trim, strict=True))
+        if min(sizes) < 1:
+            least = tuple(2 * t + 1 for t in self.trim)
             raise ConfigError(
-                f"An input of {shape} pixels does not fit this network: each side must "
-                f"be a multiple of {self.divisor[0]}, for example "
-                f"{self.input_shape(shape)}."
+                f"An input of {shape} pixels leaves no output of this network; use at "
+                f"least {least}."
             )
-        return shape
+        return sizes
 
     def input_shape(self, shape: Sequence[int]) -> Shape:
-        """Return the smallest admissible input whose output covers `shape`."""
-        shape = self._checked(shape)
-        return tuple(
-            max(1, -(-s // d)) * d for s, d in zip(shape, self.divisor, strict=True)
-        )
+        """Return the smallest input on the network's grid whose output covers `shape`.
+
+        On the grid every pooling sees an even size (or a multiple of its factor).
+        """
+        sizes = []
+        for wanted, axis in zip(self._checked(shape), self.axes, strict=True):
+            missing = max(0, wanted - (axis.smallest - 2 * axis.trim))
+            sizes.append(axis.smallest + -(-missing // axis.divisor) * axis.divisor)
+        return tuple(sizes)
+
+    def costs(
+        self, shape: Sequence[int], batch: int = 1, value_bytes: int = 4
+    ) -> Costs:
+        """Return operations and memory for an input of spatial `shape`."""
+        inner = self.input_shape(self.output_shape(shape))
+        return costs(self.graph, inner, batch, value_bytes)
+
+    def flops_per_pixel(self, side: int = 512) -> float:
+        """Return operations per output pixel, for an output of about `side` pixels."""
+        shape = self.input_shape((side,) * self.ndim)
+        return self.costs(shape).flops / prod(self.output_shape(shape))
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the spec as plain JSON types; :func:`spec_from_dict` reverses it."""
+        """Return the spec as plain JSON types; :func:`.spec_from_dict` reverses it."""
         return {"family": self.family, **asdict(self)}
 
-    def _needed(self, low: int, high: int) -> tuple[int, int]:
-        """Return the input interval that output pixels ``[low, high)`` depend on."""
-        raise NotImplementedError(type(self).__name__)
-
-    def _reach(self, level: int) -> int:
-        """Pixels that the convolutions of one level see to each side."""
-        return len(self.channels[level])
+    def factor(self, level: int) -> Shape:
+        """Return by how much each axis shrinks from `level` to the next coarser one."""
+        return self.pooling[level] if self.pooling else (2,) * self.ndim
 
     def _checked(self, shape: Sequence[int]) -> Shape:
         if len(shape) != self.ndim:
@@ -144,197 +219,82 @@ class NetworkSpec:
 
 
 @dataclass(frozen=True, kw_only=True)
-class UNetSpec(NetworkSpec):
-    """The U-Net of 2015, its padded modern form and the 3D U-Net of 2016.
+class LevelSpec(NetworkSpec):
+    """A network whose widths are given level by level.
 
     Parameters
     ----------
-    padding
-        "valid" loses one pixel per convolution and side as in the papers, "same" pads
-        with zeros and keeps the size.
-    dropout
-        Probability at the end of the contracting path, while training.
-    up_keeps_width
-        The 2016 up-convolution keeps its width; that of 2015 halves it.
+    channels
+        Per level, fine to coarse: the width of each 3-wide convolution of that level. A
+        plain number stands for two convolutions of that width.
+    """
+
+    channels: Channels = ((64, 64), (128, 128), (256, 256), (512, 512), (1024, 1024))
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "channels", check_widths(self.channels))
+        super().__post_init__()
+
+    @property
+    def levels(self) -> int:
+        """Number of resolutions, the finest included."""
+        return len(self.channels)
+
+    def scaled(self, width: float) -> Self:
+        """Return the same network with all widths times `width`, at least 1."""
+        return replace(self, channels=scaled_widths(self.channels, width))
+
+
+def scaled_widths(channels: Channels, factor: float) -> Channels:
+    """Return widths times a factor, rounded, at least 1.
 
     Examples
     --------
-    >>> paper = UNetSpec(num_classes=2, padding="valid")
-    >>> paper.output_shape((572, 572))
-    (388, 388)
-    >>> paper.input_shape((388, 388))
-    (572, 572)
-    >>> UNetSpec(channels=(16, 32, 64)).divisor
-    (4, 4)
-
-    References
-    ----------
-    .. [1] Ronneberger, Fischer, Brox. MICCAI 2015, figure 1.
-    .. [2] Cicek et al. MICCAI 2016, figure 2.
+    >>> scaled_widths(((64, 64), (128, 128)), 0.25)
+    ((16, 16), (32, 32))
     """
-
-    family: ClassVar[str] = "unet"
-
-    padding: Literal["same", "valid"] = "same"
-    dropout: float = 0.0
-    up_keeps_width: bool = False
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_choice("padding", self.padding, ("same", "valid"))
-        check_choice("up_keeps_width", self.up_keeps_width, (True, False))
-        if isinstance(self.dropout, str | bool) or not 0 <= self.dropout < 1:
-            raise ConfigError(
-                f"dropout is {self.dropout!r}; it must be a number from 0 to below 1."
-            )
-
-    @property
-    def trim(self) -> Shape:
-        """Pixels that the output loses on each side of the input (0 if padded)."""
-        if self.padding == "same":
-            return super().trim
-        smallest = self.input_shape((1,) * self.ndim)
-        outer = self.output_shape(smallest)
-        return tuple((i - o) // 2 for i, o in zip(smallest, outer, strict=True))
-
-    @property
-    def halo(self) -> Shape:
-        """Context on each side of a tile; see :attr:`NetworkSpec.halo`."""
-        return super().halo if self.padding == "same" else self.trim
-
-    def output_shape(self, shape: Sequence[int]) -> Shape:
-        """Return the spatial shape of the logits for an input of spatial `shape`."""
-        if self.padding == "same":
-            return super().output_shape(shape)
-        sizes = []
-        for size in self._checked(shape):
-            s = size
-            for level in range(self.levels):
-                s -= 2 * self._reach(level)
-                odd = s % 2 and level < self.levels - 1
-                if s < 1 or odd:
-                    raise ConfigError(
-                        f"A side of {size} pixels does not fit this network: "
-                        f"{'a pooling sees an odd size' if odd else 'too small'}. The "
-                        f"smallest side is {self.input_shape((1,) * self.ndim)[0]}, "
-                        f"then every {self.divisor[0]} more."
-                    )
-                s = s // 2 if level < self.levels - 1 else s
-            for level in reversed(range(self.levels - 1)):
-                s = 2 * s - 2 * self._reach(level)
-            sizes.append(s)
-        if min(sizes) < 1:
-            raise ConfigError(
-                f"An input of {tuple(shape)} pixels leaves no output; use at least "
-                f"{self.input_shape((1,) * self.ndim)}."
-            )
-        return tuple(sizes)
-
-    def input_shape(self, shape: Sequence[int]) -> Shape:
-        """Return the smallest admissible input whose output covers `shape`."""
-        if self.padding == "same":
-            return super().input_shape(shape)
-        sizes = []
-        for size in self._checked(shape):
-            s = max(1, size)
-            for level in range(self.levels - 1):
-                s = -(-(s + 2 * self._reach(level)) // 2)
-            s += 2 * self._reach(self.levels - 1)
-            for level in reversed(range(self.levels - 1)):
-                s = 2 * s + 2 * self._reach(level)
-            sizes.append(s)
-        return tuple(sizes)
-
-    def _needed(self, low: int, high: int, level: int = 0) -> tuple[int, int]:
-        reach = self._reach(level)
-        if level < self.levels - 1:
-            low, high = low - reach, high + reach  # the decoder's convolutions
-            below = self._needed(low // 2, -(-high // 2), level + 1)
-            low, high = min(low, 2 * below[0]), max(high, 2 * below[1])
-        return low - reach, high + reach  # the encoder's convolutions
+    return tuple(tuple(max(1, round(w * factor)) for w in level) for level in channels)
 
 
-@dataclass(frozen=True, kw_only=True)
-class UNetPlusPlusSpec(NetworkSpec):
-    """U-Net++: nested nodes with dense skips and deep supervision, padded.
+def pooling_for(spacing: Sequence[float], steps: int) -> tuple[Shape, ...]:
+    """Return pooling factors that bring thick slices and fine pixels together.
+
+    An axis is halved unless its pixels are at least twice as large as the smallest
+    ones, as nnU-Net does (Isensee et al. 2021).
 
     Parameters
     ----------
-    deep_supervision
-        One 1x1 head on each node X^{0,j}, j >= 1, instead of one on the last.
+    spacing
+        Pixel size per axis, any unit.
+    steps
+        Number of steps between levels.
+
+    Returns
+    -------
+    tuple
+        Factors per step and axis, or nothing if every axis is halved throughout.
 
     Examples
     --------
-    >>> spec = UNetPlusPlusSpec(channels=(32, 64, 128, 256, 512))
-    >>> spec.num_heads
-    4
-
-    References
-    ----------
-    .. [1] Zhou et al. UNet++. DLMIA 2018; IEEE TMI 2020.
+    >>> pooling_for((2.0, 0.5, 0.5), steps=3)
+    ((1, 2, 2), (1, 2, 2), (2, 2, 2))
+    >>> pooling_for((1.0, 1.0, 1.0), steps=3)
+    ()
     """
-
-    family: ClassVar[str] = "unet++"
-
-    deep_supervision: bool = True
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_choice("deep_supervision", self.deep_supervision, (True, False))
-
-    @property
-    def num_heads(self) -> int:
-        """Number of supervised outputs."""
-        return self.levels - 1 if self.deep_supervision else 1
-
-    def _needed(self, low: int, high: int) -> tuple[int, int]:
-        return self._node(0, self.levels - 1, low, high)
-
-    def _node(self, i: int, j: int, low: int, high: int) -> tuple[int, int]:
-        """Input interval, at the finest level, of pixels [low, high) of X^{i,j}."""
-        reach = self._reach(i)
-        low, high = low - reach, high + reach
-        if j == 0:
-            return (low, high) if i == 0 else self._node(i - 1, 0, 2 * low, 2 * high)
-        # X^{i,j-1} reaches furthest of the dense skips: the others feed it.
-        skip = self._node(i, j - 1, low, high)
-        below = self._node(i + 1, j - 1, low // 2, -(-high // 2))
-        return min(skip[0], below[0]), max(skip[1], below[1])
+    size = [float(s) for s in spacing]
+    found = []
+    for _ in range(steps):
+        least = min(size)
+        found.append(tuple(1 if s >= 2 * least else 2 for s in size))
+        size = [s * f for s, f in zip(size, found[-1], strict=True)]
+    return tuple(found) if any(1 in step for step in found) else ()
 
 
-SPECS: Mapping[str, type[NetworkSpec]] = {
-    spec.family: spec for spec in (UNetSpec, UNetPlusPlusSpec)
-}
+@lru_cache(maxsize=256)
+def _graph(spec: NetworkSpec) -> Graph:
+    return spec.draw(Pencil(spec.ndim, spec.in_channels, spec.norm))
 
 
-def spec_from_dict(values: Mapping[str, Any]) -> NetworkSpec:
-    """Rebuild a spec from :meth:`NetworkSpec.to_dict`.
-
-    Raises
-    ------
-    ConfigError
-        If the family or a field is unknown, or a value is out of range.
-
-    Examples
-    --------
-    >>> spec = UNetSpec(ndim=3, channels=(8, 16))
-    >>> spec_from_dict(spec.to_dict()) == spec
-    True
-    """
-    if not isinstance(values, Mapping):
-        raise ConfigError(
-            f"A network is described by names and values, not by {values!r:.80}."
-        )
-    fields = dict(values)
-    family = fields.pop("family", None)
-    if not isinstance(family, str) or family not in SPECS:
-        raise ConfigError(
-            f"The network family {family!r} is unknown; this version builds "
-            f"{', '.join(SPECS)}. A newer version may know it."
-        )
-    try:
-        return SPECS[family](**fields)
-    except TypeError as error:
-        raise ConfigError(
-            f"The description of a {family} network does not fit this version: {error}."
-        ) from error
+@lru_cache(maxsize=256)
+def _geometry(spec: NetworkSpec) -> tuple[AxisGeometry, ...]:
+    return geometry(spec.graph)

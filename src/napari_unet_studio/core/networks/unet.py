@@ -1,77 +1,103 @@
 """U-Net (Ronneberger, Fischer, Brox. MICCAI 2015), 2D and 3D, valid and padded."""
 
-import torch
-from torch import Tensor, nn
+from dataclasses import dataclass
+from typing import ClassVar, Literal, get_args
 
-from napari_unet_studio.core.networks.blocks import (
-    OPS,
-    centre_crop,
-    convolutions,
-    initialise,
-)
-from napari_unet_studio.core.networks.spec import UNetSpec
+from napari_unet_studio.core.errors import ConfigError
+from napari_unet_studio.core.networks.checks import check_choice, check_fraction
+from napari_unet_studio.core.networks.graph import Graph, Ref
+from napari_unet_studio.core.networks.ops import UpKind
+from napari_unet_studio.core.networks.pencil import Pencil
+from napari_unet_studio.core.networks.spec import LevelSpec
+
+Halving = Literal["up", "after", "before"]
 
 
-class UNet(nn.Module):
-    """A contracting path, an expansive path, and a skip between them at every level.
+@dataclass(frozen=True, kw_only=True)
+class UNetSpec(LevelSpec):
+    """The U-Net of 2015, its padded modern and teaching forms, the 3D U-Net of 2016.
 
     Parameters
     ----------
-    spec
-        Everything that distinguishes one U-Net from another.
+    padding
+        "valid" loses one pixel per convolution and side as in the papers, "same" pads
+        with zeros and keeps the size.
+    dropout
+        Probability at the end of the contracting path, while training.
+    up
+        The up-convolution: "transposed", or "bilinear" (padded networks only) or
+        "nearest" interpolation followed by a 1x1 convolution.
+    halving
+        Where the width falls to that of the next finer level: in the "up"-convolution
+        (2015), in the first convolution "after" it (2016), or in the last one "before"
+        it, as in teaching code.
+
+    Examples
+    --------
+    >>> paper = UNetSpec(num_classes=2, padding="valid")
+    >>> paper.output_shape((572, 572))
+    (388, 388)
+    >>> paper.input_shape((388, 388))
+    (572, 572)
+    >>> UNetSpec(channels=(16, 32, 64)).divisor
+    (4, 4)
+
+    References
+    ----------
+    .. [1] Ronneberger, Fischer, Brox. MICCAI 2015, figure 1.
+    .. [2] Cicek et al. MICCAI 2016, figure 2.
     """
 
-    def __init__(self, spec: UNetSpec) -> None:
-        super().__init__()
-        self.spec = spec
-        ops = OPS[spec.ndim]
-        last = [widths[-1] for widths in spec.channels]
+    family: ClassVar[str] = "unet"
 
-        def block(before: int, widths: tuple[int, ...]) -> nn.Sequential:
-            return convolutions(
-                spec.ndim, before, widths, padding=spec.padding, norm=spec.norm
+    padding: Literal["same", "valid"] = "same"
+    dropout: float = 0.0
+    up: UpKind = "transposed"
+    halving: Halving = "up"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_choice("padding", self.padding, ("same", "valid"))
+        check_choice("up", self.up, get_args(UpKind))
+        check_choice("halving", self.halving, get_args(Halving))
+        check_fraction("dropout", self.dropout)
+        if self.padding == "valid" and self.up == "bilinear":
+            raise ConfigError(
+                "Bilinear interpolation has no valid form: at the border of a tile it "
+                "repeats pixels. Choose up='transposed', up='nearest' or "
+                "padding='same'."
             )
 
-        self.encoder = nn.ModuleList(
-            block(before, widths)
-            for before, widths in zip(
-                (spec.in_channels, *last), spec.channels, strict=False
-            )
-        )
-        self.pool = ops.pool(2)
-        self.dropout = nn.Dropout(spec.dropout) if spec.dropout else nn.Identity()
-        # From here on coarse to fine, as the data flows.
-        self.up = nn.ModuleList()
-        self.decoder = nn.ModuleList()
-        for level in reversed(range(spec.levels - 1)):
-            below, width = last[level + 1], last[level]
-            risen = below if spec.up_keeps_width else width
-            self.up.append(ops.up(below, risen, 2, stride=2))
-            self.decoder.append(
-                block(risen + width, (width,) * len(spec.channels[level]))
-            )
-        self.head = ops.conv(last[0], spec.num_classes, 1)
-        initialise(self)
-
-    def forward(
-        self, x: Tensor, every_head: bool = False
-    ) -> Tensor | tuple[Tensor, ...]:
-        """Return the logits (N, num_classes, *spec.output_shape(S)) of x (N, C, *S).
-
-        With `every_head`, a tuple of the logits of all supervised heads: here one.
-        """
-        skips = []
-        for level, block in enumerate(self.encoder):
+    def draw(self, pencil: Pencil) -> Graph:
+        """Draw the U: contracting path, expansive path, a skip at every level."""
+        valid = self.padding == "valid"
+        last = [widths[-1] for widths in self.channels]
+        x = pencil.image
+        skips: list[Ref] = []
+        for level, widths in enumerate(self.channels):
             if level:
-                x = self.pool(x)
-            x = block(x)
+                x = pencil.pool(x, self.factor(level - 1))
+            pencil.block(f"encoder.{level}")
+            if self.halving == "before" and level == self.levels - 1:
+                widths = (*widths[:-1], last[level - 1])
+            for width in widths:
+                x = pencil.unit(x, width, valid=valid)
             # The paper's "end of the contracting path": the two coarsest levels.
-            if level >= len(self.encoder) - 2:
-                x = self.dropout(x)
+            if level >= self.levels - 2:
+                x = pencil.dropout(x, self.dropout)
             skips.append(x)
         skips.pop()
-        for up, block in zip(self.up, self.decoder, strict=True):
-            x = up(x)
-            x = block(torch.cat((centre_crop(skips.pop(), x), x), dim=1))
-        logits: Tensor = self.head(x)
-        return (logits,) if every_head else logits
+        for number, level in enumerate(reversed(range(self.levels - 1))):
+            width = last[level]
+            risen = width if self.halving == "up" else pencil.width(x)
+            pencil.block(f"decoder.{number}")
+            x = pencil.up(x, risen, self.factor(level), self.up, f"up.{number}")
+            skip = pencil.crop(skips.pop(), x) if valid else skips.pop()
+            x = pencil.concat(skip, x)
+            widths = (width,) * len(self.channels[level])
+            if self.halving == "before" and level:
+                widths = (*widths[:-1], last[level - 1])
+            for width in widths:
+                x = pencil.unit(x, width, valid=valid)
+        pencil.block("head")
+        return pencil.graph([pencil.conv(x, self.num_classes, 1, name="head")])

@@ -1,83 +1,148 @@
-"""U-Net++ (Zhou et al. DLMIA 2018; IEEE TMI 2020), 2D and 3D."""
+"""U-Net++ (Zhou et al. DLMIA 2018; IEEE TMI 2020), 2D and 3D, and its pruning."""
 
-import torch
-from torch import Tensor, nn
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, ClassVar, Literal, get_args
 
-from napari_unet_studio.core.networks.blocks import (
-    OPS,
-    average_heads,
-    convolutions,
-    initialise,
-)
-from napari_unet_studio.core.networks.spec import UNetPlusPlusSpec
+from napari_unet_studio.core.errors import ConfigError
+from napari_unet_studio.core.networks.checks import check_choice, check_whole
+from napari_unet_studio.core.networks.graph import Graph, Ref
+from napari_unet_studio.core.networks.ops import UpKind
+from napari_unet_studio.core.networks.pencil import Pencil
+from napari_unet_studio.core.networks.spec import LevelSpec
+
+if TYPE_CHECKING:
+    from napari_unet_studio.core.networks.network import Network
+
+Mode = Literal["accurate", "fast"]
 
 
-class UNetPlusPlus(nn.Module):
-    """Nodes X^{i,j}: level i, position j along the skip.
-
-    X^{i,0} = H(pool(X^{i-1,0})), and for j > 0
-    X^{i,j} = H([X^{i,0}, ..., X^{i,j-1}, U(X^{i+1,j-1})]).
+@dataclass(frozen=True, kw_only=True)
+class UNetPlusPlusSpec(LevelSpec):
+    """U-Net++: nested nodes with dense skips and deep supervision, padded.
 
     Parameters
     ----------
-    spec
-        Levels, widths and supervision.
+    deep_supervision
+        One 1x1 head on each node X^{0,j}, j >= 1, instead of one on the last.
+    mode
+        What answers where several heads were trained: in "accurate" mode the average
+        of their probabilities, in "fast" mode the last head alone.
+    up
+        The up-convolution, as in :class:`.UNetSpec`.
+
+    Examples
+    --------
+    >>> spec = UNetPlusPlusSpec(channels=(32, 64, 128, 256, 512))
+    >>> spec.num_heads
+    4
+
+    References
+    ----------
+    .. [1] Zhou et al. UNet++. DLMIA 2018; IEEE TMI 2020.
     """
 
-    def __init__(self, spec: UNetPlusPlusSpec) -> None:
-        super().__init__()
-        self.spec = spec
-        ops = OPS[spec.ndim]
-        last = [widths[-1] for widths in spec.channels]
-        levels = spec.levels
-        self.pool = ops.pool(2)
-        # nodes[i][j] and up[i][j - 1] serve X^{i,j}.
-        self.nodes = nn.ModuleList()
-        self.up = nn.ModuleList()
-        for i, widths in enumerate(spec.channels):
-            before = last[i - 1] if i else spec.in_channels
-            row = nn.ModuleList(
-                [convolutions(spec.ndim, before, widths, norm=spec.norm)]
-            )
-            ups = nn.ModuleList()
-            for j in range(1, levels - i):
-                ups.append(ops.up(last[i + 1], last[i], 2, stride=2))
-                row.append(
-                    convolutions(
-                        spec.ndim,
-                        (j + 1) * last[i],
-                        (last[i],) * len(widths),
-                        norm=spec.norm,
-                    )
-                )
-            self.nodes.append(row)
-            self.up.append(ups)
-        self.heads = nn.ModuleList(
-            ops.conv(last[0], spec.num_classes, 1) for _ in range(spec.num_heads)
-        )
-        initialise(self)
+    family: ClassVar[str] = "unet++"
 
-    def forward(
-        self, x: Tensor, every_head: bool = False
-    ) -> Tensor | tuple[Tensor, ...]:
-        """Return the logits (N, num_classes, *S) of x (N, C, *S).
+    deep_supervision: bool = True
+    mode: Mode = "accurate"
+    up: UpKind = "transposed"
 
-        The heads' probabilities are averaged ("accurate mode"). With `every_head`, a
-        tuple of the logits of X^{0,1}, X^{0,2}, ... for deep supervision.
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_choice("deep_supervision", self.deep_supervision, (True, False))
+        check_choice("mode", self.mode, get_args(Mode))
+        check_choice("up", self.up, get_args(UpKind))
+
+    def draw(self, pencil: Pencil) -> Graph:
+        """Draw the nodes X^{i,j}: level i, position j along the skip.
+
+        X^{i,0} = H(pool(X^{i-1,0})), and for j > 0
+        X^{i,j} = H([X^{i,0}, ..., X^{i,j-1}, U(X^{i+1,j-1})]).
         """
-        levels = self.spec.levels
-        rows: list[list[Tensor]] = [[] for _ in range(levels)]
-        for i in range(levels):
-            x = self.nodes[i][0](self.pool(x) if i else x)  # type: ignore[index]
+        last = [widths[-1] for widths in self.channels]
+        rows: list[list[Ref]] = [[] for _ in self.channels]
+        x = pencil.image
+        for i, widths in enumerate(self.channels):
+            if i:
+                x = pencil.pool(x, self.factor(i - 1))
+            pencil.block(f"nodes.{i}.0")
+            for width in widths:
+                x = pencil.unit(x, width)
             rows[i].append(x)
             # Every anti-diagonal i + j is computable once X^{i,0} is known.
             for j in range(1, i + 1):
                 k = i - j
-                risen = self.up[k][j - 1](rows[k + 1][j - 1])  # type: ignore[index]
-                dense = torch.cat((*rows[k], risen), dim=1)
-                rows[k].append(self.nodes[k][j](dense))  # type: ignore[index]
-        supervised = rows[0][-len(self.heads) :]
-        logits = tuple(
-            head(node) for head, node in zip(self.heads, supervised, strict=True)
+                pencil.block(f"nodes.{k}.{j}")
+                below, name = rows[k + 1][j - 1], f"up.{k}.{j - 1}"
+                risen = pencil.up(below, last[k], self.factor(k), self.up, name)
+                y = pencil.concat(*rows[k], risen)
+                for _ in self.channels[k]:
+                    y = pencil.unit(y, last[k])
+                rows[k].append(y)
+        heads = []
+        supervised = rows[0][1:] if self.deep_supervision else rows[0][-1:]
+        for number, node in enumerate(supervised):
+            pencil.block(f"heads.{number}")
+            name = f"heads.{number}"
+            heads.append(pencil.conv(node, self.num_classes, 1, name=name))
+        return pencil.graph(heads, average=self.mode == "accurate")
+
+
+def prune(network: "Network", level: int, mode: Mode = "fast") -> "Network":
+    """Return the part of a trained U-Net++ that one of its heads needs.
+
+    Parameters
+    ----------
+    network
+        Trained with deep supervision; it stays as it is.
+    level
+        1 to the number of heads: what the paper calls L1, L2, ... The last one keeps
+        all nodes.
+    mode
+        "fast": the answer of that head, exactly as the whole network gives it.
+        "accurate": the average over the heads up to it.
+
+    Returns
+    -------
+    Network
+        A U-Net++ of ``level + 1`` levels. The other nodes are gone, from memory too.
+
+    Raises
+    ------
+    ConfigError
+        If the network is no U-Net++ with that head.
+
+    Examples
+    --------
+    >>> from napari_unet_studio.core.networks.catalog import build
+    >>> whole = build("unet++")
+    >>> whole.spec.parameters, prune(whole, 2).spec.parameters
+    (9041700, 511105)
+    """
+    import torch
+
+    from napari_unet_studio.core.networks.catalog import build
+
+    spec = network.spec
+    if not isinstance(spec, UNetPlusPlusSpec) or not spec.deep_supervision:
+        raise ConfigError(
+            "Only a U-Net++ that was trained with deep supervision can be pruned; this "
+            f"is a {spec.family} network."
         )
-        return logits if every_head else average_heads(logits)
+    level = check_whole("The pruning level", level, 1, spec.num_heads)
+    small = replace(
+        spec,
+        channels=spec.channels[: level + 1],
+        pooling=spec.pooling[:level],
+        deep_supervision=mode == "accurate",
+        mode=mode,
+    )
+    with torch.device("meta"):  # no weights are drawn only to be replaced
+        pruned = build(small)
+    state = network.state_dict()
+    if mode == "fast":
+        for part in ("weight", "bias"):
+            state[f"heads.0.{part}"] = state[f"heads.{level - 1}.{part}"]
+    kept = {name: state[name].clone() for name in pruned.state_dict()}
+    pruned.load_state_dict(kept, assign=True)
+    return pruned.train(network.training)

@@ -1,0 +1,153 @@
+"""The module of any network: a graph of operations, run node by node."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from napari_unet_studio.core.networks.arithmetic import in_place, last_readers
+from napari_unet_studio.core.networks.graph import Graph, Ref
+from napari_unet_studio.core.networks.initialise import initialise
+from napari_unet_studio.core.networks.modules import average_heads, join, layer
+
+if TYPE_CHECKING:
+    from napari_unet_studio.core.networks.spec import NetworkSpec
+
+# Logits where the network is sure that there is no object: a probability of 2e-9.
+_ABSENT = 20.0
+
+
+class Heads(NamedTuple):
+    """Everything that a loss may ask for.
+
+    Parameters
+    ----------
+    logits
+        (N, num_classes, *S) of each supervised head, the finest last.
+    presence
+        (N, 1): logit of "there is an object", or None for networks without.
+    """
+
+    logits: tuple[Tensor, ...]
+    presence: Tensor | None = None
+
+
+class Network(nn.Module):
+    """A network built from its spec.
+
+    Parameters
+    ----------
+    spec
+        It draws the graph that this module runs.
+
+    Notes
+    -----
+    Layers are registered under the names of their nodes. An output is let go of as soon
+    as no later node reads it, which is what keeps the memory of inference low.
+    """
+
+    def __init__(self, spec: "NetworkSpec") -> None:
+        super().__init__()
+        self.spec = spec
+        graph = self.graph = spec.graph
+        _ = spec.axes  # found now, so that `torch.compile` need not trace the search
+        overwriting = in_place(graph)
+        # Where each node's layer is registered, and not the layer itself, so that a
+        # layer put in its place (by `set_submodule`, say) is the one that runs.
+        self._places: list[tuple[nn.Module, str] | None] = []
+        for ref, node in enumerate(graph.nodes):
+            module = layer(node.op, graph.given(node), graph.ndim, ref in overwriting)
+            place = None if module is None else self._register(node.name, module)
+            self._places.append(place)
+        self._all = _plan(graph, range(1, len(graph.nodes)))
+        self._answering = _plan(graph, [ref for ref in graph.answering if ref])
+        initialise(self, spec.init)
+
+    def _register(self, name: str, module: nn.Module) -> tuple[nn.Module, str]:
+        parent: nn.Module = self
+        *path, last = name.split(".")
+        for part in path:
+            if part not in parent._modules:
+                parent.add_module(part, nn.ModuleDict())
+            parent = parent.get_submodule(part)
+        parent.add_module(last, module)
+        return parent, last
+
+    def forward(self, x: Tensor, every_head: bool = False) -> Tensor | Heads:
+        """Return the logits (N, num_classes, *spec.output_shape(S)) of x (N, C, *S).
+
+        Parameters
+        ----------
+        x
+            Images of any size that leaves an output: what is off the network's grid is
+            mirrored up to it, and cropped again from the answer.
+        every_head
+            Return :class:`Heads` for the loss instead of the one answer.
+        """
+        shape = tuple(x.shape[2:])
+        wanted = self.spec.output_shape(shape)
+        graph = self.graph
+        found = {0: _mirrored(x, self.spec.input_shape(wanted))}
+        self._run(found, self._all if every_head else self._answering)
+        ends = graph.heads if every_head or graph.average else graph.heads[-1:]
+        logits = tuple(_corner(found[head], wanted) for head in ends)
+        presence = None
+        if graph.presence is not None:
+            presence = found[graph.presence].flatten(1)
+        if every_head:
+            return Heads(logits, presence)
+        answer = average_heads(logits) if graph.average else logits[-1]
+        return answer if presence is None else _guided(answer, presence)
+
+    def _run(
+        self, found: dict[Ref, Tensor], plan: Sequence[tuple[Ref, tuple[Ref, ...]]]
+    ) -> None:
+        """Add the outputs of a plan's nodes to those found, and drop the spent ones."""
+        for ref, gone in plan:
+            node, place = self.graph.nodes[ref], self._places[ref]
+            if place is not None:
+                found[ref] = getattr(*place)(found[node.inputs[0]])
+            else:
+                found[ref] = join(node.op, [found[source] for source in node.inputs])
+            for source in gone:
+                del found[source]
+
+
+def _plan(graph: Graph, refs: Sequence[Ref]) -> list[tuple[Ref, tuple[Ref, ...]]]:
+    """Return the nodes to run, each with the outputs that nobody needs after it."""
+    gone = last_readers(graph, refs)
+    return [(ref, gone[ref]) for ref in refs]
+
+
+def _mirrored(x: Tensor, shape: Sequence[int]) -> Tensor:
+    """Mirror x (N, C, *S) at the far end of each axis up to `shape`."""
+    for axis, size in enumerate(shape, start=2):
+        have = x.shape[axis]
+        if size > have:
+            # ... 0 1 2 1 0 1 2 ...: back and forth, however small the image.
+            period = max(1, 2 * (have - 1))
+            index = torch.arange(size, device=x.device) % period
+            x = x.index_select(axis, torch.minimum(index, period - index) % have)
+    return x
+
+
+def _corner(x: Tensor, shape: Sequence[int]) -> Tensor:
+    """Keep the first pixels of each axis."""
+    for axis, size in enumerate(shape, start=2):
+        if x.shape[axis] > size:
+            x = x.narrow(axis, 0, size)
+    return x
+
+
+def _guided(logits: Tensor, presence: Tensor) -> Tensor:
+    """Answer "background" for the images in which no object is present.
+
+    UNet 3+ (Huang et al. 2020, section 2.4) multiplies the side outputs by the decision
+    of the classification-guided module.
+    """
+    background = torch.full_like(logits, -_ABSENT)
+    if logits.shape[1] > 1:
+        background[:, 0] = _ABSENT
+    found = (presence > 0).reshape(-1, *(1,) * (logits.ndim - 1))
+    return torch.where(found, logits, background)
