@@ -18,10 +18,21 @@ from napari_unet_studio.io.checkpoint import load_checkpoint
 from napari_unet_studio.io.images import read_image, write_tiff
 from napari_unet_studio.io.model import Model
 from napari_unet_studio.io.model_file import load_model_file
+from napari_unet_studio.sample_data import SAMPLES
+from napari_unet_studio.tasks.demo import FOREIGN, KNOWN, UPDATES
 from napari_unet_studio.tasks.predict_config import PredictConfig
 from napari_unet_studio.tasks.train_config import TrainConfig
 
-COMMANDS = ("demo", "train", "predict", "evaluate", "weights", "deform", "models")
+COMMANDS = (
+    "demo",
+    "train",
+    "predict",
+    "evaluate",
+    "weights",
+    "deform",
+    "models",
+    "networks",
+)
 QUICK = ("--updates=2", "--patch=32", "--batch=1", "--device=cpu")
 
 
@@ -177,7 +188,14 @@ def test_results_are_also_written_for_people(call, files, model) -> None:
     _, out, _ = call("models", model)
     assert "name: any" in out
     _, out, _ = call("models")
-    assert out.split()[:2] == ["model", "axes"]
+    assert out.split()[:3] == ["model", "for", "axes"]
+    assert "Fluorescent nuclei in 2D" in out
+
+
+def test_a_trained_model_says_what_it_was_trained_on(call, files) -> None:
+    assert call("train", "images", "labels", "-o", "two", *QUICK)[0] == 0
+    _, out, _ = call("models", "two.unet")
+    assert "description: Trained on 2 images, objects" in out
 
 
 def test_a_perfect_segmentation_scores_one(call, files) -> None:
@@ -198,9 +216,13 @@ def test_components_of_a_mask_can_be_the_reference(call, tmp_path) -> None:
     labels = squares()[1]
     write_tiff(tmp_path / "a.tif", labels, "YX")
     write_tiff(tmp_path / "b.tif", (labels > 0).astype(np.uint8) * 255, "YX")
-    _, joined, _ = call("evaluate", "a.tif", "b.tif", "--json")
-    _, apart, _ = call("evaluate", "a.tif", "b.tif", "--connected", "--json")
-    assert (json.loads(joined)["f1"], json.loads(apart)["f1"]) == (0, 1)
+    found = []
+    for option in ("--json", "--connected", "--no-connected"):
+        _, out, _ = call("evaluate", "a.tif", "b.tif", option, "--json")
+        found.append(json.loads(out))
+    assert [scores["f1"] for scores in found] == [1, 1, 0]
+    assert ["notes" in scores for scores in found] == [True, False, False]
+    assert "one id for all objects" in found[0]["notes"][0]
 
 
 # -- settings ------------------------------------------------------------------------
@@ -221,6 +243,17 @@ def test_options_win_over_a_file_of_settings(call, files) -> None:
     assert config["seed"] == TrainConfig().seed
 
 
+def test_a_loss_may_be_a_sum_with_weights(call, files) -> None:
+    code, *_ = call(
+        "train", "images/0.tif", "labels/0.tif", *QUICK, "--loss=0.5 focal + dice"
+    )
+    assert code == 0
+    config = load_model_file(files / "model.unet").card.training["config"]
+    assert config["loss"] == "0.5 focal + dice"
+    _, out, _ = call("train", "--help")
+    assert "unet3+" in out
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -229,6 +262,7 @@ def test_options_win_over_a_file_of_settings(call, files) -> None:
         ('{"epochs": 5}', "has no setting 'epochs'"),
         ('{"weights": 5}', "weights is 5"),
         ('{"updates": "many"}', "updates is 'many'"),
+        ('{"loss": "focal + fun"}', "There is no loss 'fun'; choose one of"),
     ],
 )
 def test_a_wrong_file_of_settings_is_explained(call, files, text, message) -> None:
@@ -361,6 +395,20 @@ def test_deformed_labels_replace_no_labels_either(call, files) -> None:
     assert not (files / "a.tif").exists()
 
 
+def test_labels_without_objects_have_no_weight_map(call, tmp_path) -> None:
+    write_tiff(tmp_path / "a.tif", np.zeros((8, 8), np.uint8), "YX")
+    refused(call("weights", "a.tif"), "a.tif holds no objects")
+    assert not (tmp_path / "weights.tif").exists()
+
+
+def test_an_image_with_nan_is_not_deformed(call, tmp_path) -> None:
+    image = np.ones((8, 8), np.float32)
+    image[2, 3:5] = np.nan
+    write_tiff(tmp_path / "a.tif", image, "YX")
+    refused(call("deform", "a.tif"), "contains 2 NaN or infinite values")
+    assert not (tmp_path / "deformed.tif").exists()
+
+
 @pytest.mark.parametrize("command", ["weights", "deform"])
 @pytest.mark.parametrize("out", ["map.png", "map", "."])
 def test_maps_are_tiffs_and_called_so(call, files, command, out) -> None:
@@ -409,9 +457,22 @@ def test_broken_images_are_listed_and_the_others_done(call, files, model) -> Non
 
 def test_a_broken_image_is_listed_for_people_too(call, files, model) -> None:
     (files / "images/[bold]broken.tif").write_bytes(b"")
-    code, out, _ = call("predict", "images", f"--model={model}")
+    code, out, err = call("predict", "images", f"--model={model}")
     assert code == 2
-    assert "images/[bold]broken.tif" in out
+    assert "images/[bold]broken.tif" in err
+    assert "broken" not in out
+    assert out.count("\n") == 3
+
+
+def test_an_error_of_many_files_is_said_once(call, files, model) -> None:
+    command = ("predict", "images", f"--model={model}")
+    assert call(*command)[0] == 0
+    code, out, err = call(*command)
+    assert (code, out.strip()) == (2, "")
+    assert err == (
+        "unet-studio: predicted/0.tif, predicted/1.tif: exists already; choose another "
+        "place with --out, or allow --overwrite.\n"
+    )
 
 
 @pytest.mark.parametrize(
@@ -622,17 +683,26 @@ def test_the_demo_without_window_leaves_a_folder_of_results(call, tmp_path) -> N
 
 
 def test_the_demo_can_train_first(call, tmp_path) -> None:
-    code, out, _ = call("demo", "--train", "--no-window", "--updates=2", "--json")
+    code, out, err = call("demo", "--train", "--no-window", "--updates=2", "--json")
     assert code == 0
-    assert json.loads(out)["held-out scores"]
+    assert err.startswith("Training 2 updates takes about 10 seconds on a processor")
+    assert 0 <= json.loads(out)["held-out iou"] <= 1
     assert load_model_file(tmp_path / "unet-studio-demo/model.unet")
 
 
+@pytest.mark.parametrize("sample", FOREIGN)
 def test_the_demo_of_a_sample_without_a_model_says_how_to_get_one(
-    call, tmp_path
+    call, tmp_path, sample
 ) -> None:
-    refused(call("demo", "--sample=tissue_rgb", "--no-window"), "with --train")
+    refused(call("demo", f"--sample={sample}", "--no-window"), "with --train")
     assert not (tmp_path / "unet-studio-demo").exists()
+
+
+def test_the_demo_lists_every_sample(call) -> None:
+    assert sorted((*KNOWN, *FOREIGN)) == sorted(SAMPLES)
+    _, out, _ = call("demo", "--help")
+    assert all(sample in out for sample in SAMPLES)
+    assert f"[default: {UPDATES}]" in out
 
 
 def test_a_sample_that_does_not_exist_is_refused_with_the_others(call) -> None:

@@ -1,20 +1,25 @@
-"""The settings of all widgets: what the mouse wheel may change."""
+"""What all widgets share: the wheel, the sections, the width of the docks."""
 
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from napari.components import ViewerModel
 from qtpy.QtCore import QPoint, QPointF, Qt
-from qtpy.QtGui import QWheelEvent
+from qtpy.QtGui import QImage, QWheelEvent
 from qtpy.QtWidgets import QAbstractSpinBox, QApplication, QComboBox, QSlider, QWidget
 
+from napari_unet_studio.widgets._form import collapsible
 from napari_unet_studio.widgets.deform import DeformWidget
+from napari_unet_studio.widgets.demo import PLUGIN, WIDGETS
 from napari_unet_studio.widgets.segment import SegmentWidget
 from napari_unet_studio.widgets.train import TrainWidget
 from napari_unet_studio.widgets.weights import WeightsWidget
 
 if TYPE_CHECKING:
+    from napari import Viewer
     from pytestqt.qtbot import QtBot
+
+BUTTONS = 90  # pixels that the buttons of a dock take from its title
 
 
 def scroll(editor: QWidget) -> None:
@@ -55,3 +60,37 @@ def test_the_wheel_scrolls_past_the_settings(kind: Any, qtbot: "QtBot") -> None:
         scroll(editor)
     assert len(editors) >= 2
     assert not moved
+
+
+def test_a_closed_section_points_to_the_right_and_an_open_one_down(
+    qtbot: "QtBot",
+) -> None:
+    section = collapsible("Advanced", QWidget())
+    qtbot.addWidget(section)
+    shut, opened = (
+        ink_of(icon.pixmap(64, 64).toImage())
+        for icon in (section.collapsedIcon(), section.expandedIcon())
+    )
+    assert not section.isExpanded()
+    assert shut[0] < shut[1]
+    assert opened[0] > opened[1]
+
+
+@pytest.mark.parametrize("name", WIDGETS)
+def test_the_title_of_a_dock_is_seen_whole(viewer: "Viewer", name: str) -> None:
+    dock, widget = viewer.window.add_plugin_dock_widget(PLUGIN, name)
+    title = dock.fontMetrics().horizontalAdvance(dock.windowTitle())
+    assert title + BUTTONS <= widget.minimumWidth()
+
+
+def ink_of(image: QImage) -> tuple[int, int]:
+    """Return width and height of what is drawn."""
+    places = [
+        (x, y)
+        for x in range(image.width())
+        for y in range(image.height())
+        if image.pixelColor(x, y).alpha() > 127
+    ]
+    assert places
+    spans = [max(axis) - min(axis) for axis in zip(*places, strict=True)]
+    return spans[0], spans[1]

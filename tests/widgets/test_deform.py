@@ -12,6 +12,7 @@ from scipy.ndimage import distance_transform_edt, gaussian_filter
 from napari_unet_studio.core.deform import (
     DeformConfig,
     coarse_displacement,
+    deform_channels,
     dense_displacement,
     elastic_deform,
     folding,
@@ -498,7 +499,7 @@ def test_grid_and_arrows_follow_settings_and_position(widget, viewer, qtbot, ser
     assert before.shape != grid.data.shape or (before != grid.data).any()
     assert (grid.data[:, 0, 0] == 1).all()
     assert (arrow.data[:, 1, 0] == 0).all()
-    assert "of pixels fold" in widget.info.text()
+    assert "folds" in widget.info.text()
     widget.form.bent.setChecked(False)
     settled(widget, qtbot)
     assert not grid.visible
@@ -518,9 +519,9 @@ def large():
 def test_cancelling_adds_nothing(widget, viewer, qtbot, monkeypatch):
     def slowly(*arguments, **settings):
         time.sleep(0.05)  # else all may be done before anybody can cancel
-        return elastic_deform(*arguments, **settings)
+        return deform_channels(*arguments, **settings)
 
-    monkeypatch.setattr(_deform_preview, "elastic_deform", slowly)
+    monkeypatch.setattr(_deform_preview, "deform_channels", slowly)
     viewer.add_image(large(), name="movie", axis_labels=("t", "y", "x"))
     widget.run_button.click()
     assert not widget.run_button.isEnabled()
@@ -541,6 +542,31 @@ def test_a_layer_removed_during_the_work_loses_nothing(widget, viewer, qtbot):
     made = viewer.layers["movie deformed"]
     np.testing.assert_array_equal(made.data[3], expected(widget, data[3]))
     np.testing.assert_allclose(made.scale, SERIES["scale"])
+
+
+def test_a_layer_that_we_made_is_never_chosen_by_itself(widget, viewer, qtbot, cells):
+    layer = viewer.add_image(cells[0], name="cells")
+    widget.run_button.click()
+    qtbot.waitUntil(lambda: not widget.running, timeout=30_000)
+    viewer.layers.remove(layer)
+    settled(widget, qtbot)
+    assert names(viewer) == ["cells deformed"]
+    assert widget.image.value is None
+    widget.run_button.click()
+    assert "No image is chosen" in widget.status.text()
+    widget.image.value = viewer.layers["cells deformed"]  # the user's own wish
+    viewer.add_image(cells[0], name="more")
+    assert widget.image.value is viewer.layers["cells deformed"]
+
+
+def test_an_image_with_nan_is_refused(widget, viewer, qtbot):
+    image = np.ones((40, 50), np.float32)
+    image[3, 4:6] = np.nan
+    viewer.add_image(image, name="holes")
+    widget.run_button.click()
+    qtbot.waitUntil(lambda: not widget.running, timeout=30_000)
+    assert "'holes' contains 2 NaN" in widget.status.text()
+    assert names(viewer) == ["holes"]
 
 
 def test_a_preview_removed_by_hand_stays_away(widget, viewer, qtbot, cells):
@@ -603,7 +629,7 @@ def test_closing_the_dock_stops_the_work_and_takes_the_preview(
 
 def test_without_an_image_one_sentence_says_so(widget, viewer, qtbot):
     widget.run_button.click()
-    assert "no Image layer" in widget.status.text()
+    assert "No image is chosen" in widget.status.text()
     widget.preview.setChecked(True)
     settled(widget, qtbot)
     assert not widget.preview.isChecked()

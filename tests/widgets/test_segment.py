@@ -15,7 +15,7 @@ from napari.layers import Image, Labels, Layer
 
 from napari_unet_studio.core.intensity import Normalisation
 from napari_unet_studio.core.networks.catalog import build
-from napari_unet_studio.core.networks.spec import UNetSpec
+from napari_unet_studio.core.networks.unet import UNetSpec
 from napari_unet_studio.io import registry
 from napari_unet_studio.io.model import Model, ModelCard
 from napari_unet_studio.io.registry import models_folder
@@ -672,6 +672,7 @@ def test_image_removed_in_mid_run_still_gets_its_result(
     qtbot.waitUntil(lambda: not segment.running, timeout=WAIT)
     labels = results(viewer)[0]
     assert labels.name == "cells [bright] labels"
+    assert "The image 'cells' was removed meanwhile." in segment.status.text()
     assert np.allclose(labels.translate, 5)
     slide(segment, "threshold", 0.9, qtbot)
     assert labels.data.max() == 128
@@ -744,6 +745,8 @@ def test_card_of_the_model_is_shown(
     )
     thresholder("scored").save(models / "scored.unet")
     qtbot.waitUntil(lambda: "not scored" in segment.models.info.text(), timeout=WAIT)
+    segment.models.choose("nuclei")
+    assert segment.models.info.text().startswith("Fluorescent nuclei in 2D\nU-Net, 2D")
 
 
 def test_file_from_elsewhere_can_be_opened(

@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 import torch
 from napari.layers import Image, Labels
-from qtpy.QtCore import QPointF
+from qtpy.QtCore import QPointF, Qt
 from qtpy.QtGui import QEnterEvent
 from qtpy.QtWidgets import QApplication, QComboBox
 from superqt.utils import WorkerBase
 
 from napari_unet_studio import predict
 from napari_unet_studio.core.augment import AugmentConfig
+from napari_unet_studio.core.loss_names import LOSS_NAMES
 from napari_unet_studio.io.registry import available_models, load_model, models_folder
 from napari_unet_studio.layers import pair_of, source_of
 from napari_unet_studio.sample_data import nuclei_2d
@@ -114,6 +115,17 @@ def test_pairs_that_fit_are_in_the_table_from_the_start(
     viewer: "Viewer", layers: tuple[Image, Labels], widget: TrainWidget
 ) -> None:
     assert widget.pairs() == [(*layers, "train")]
+
+
+def test_a_long_name_is_cut_once_and_in_the_middle(
+    layers: tuple[Image, Labels], widget: TrainWidget
+) -> None:
+    layers[1].name = "0287e7ee5b007c91 painted by hand"
+    widget.reset_choices()
+    table = widget.table.table
+    assert table.textElideMode() == Qt.TextElideMode.ElideMiddle
+    assert not table.wordWrap()
+    assert table.item(0, 1).toolTip().startswith(f"{layers[1].name}\n")
 
 
 def test_pairs_come_by_shape_and_by_name(viewer: "Viewer", widget: TrainWidget) -> None:
@@ -433,6 +445,38 @@ def test_classes_are_shown_with_the_range_of_their_indices(
     assert layer.contrast_limits[1] >= layer.data.max()
     assert load_model("my model").card.class_values == (0, 1, 2)
     assert "IoU" in widget.status.text()
+
+
+def test_the_loss_is_chosen_or_typed(widget: TrainWidget) -> None:
+    box = widget.form.editor("loss")
+    combo = box.native
+    assert combo.isEditable()
+    offered = [combo.itemText(i) for i in range(combo.count())]
+    assert tuple(offered) == LOSS_NAMES
+    seen: list[str] = []
+    box.changed.connect(seen.append)
+    combo.setCurrentIndex(offered.index("unet3+"))
+    assert widget.form.value().loss == seen[-1] == "unet3+"
+    combo.setEditText("0.5 focal + dice")
+    assert widget.form.value().loss == seen[-1] == "0.5 focal + dice"
+    assert "0.5 focal + dice" in widget.script()
+    widget.form.advanced.expand()
+    assert widget.form.value().loss == "0.5 focal + dice"
+    widget.form.set(tiny(loss="iou + focal"))
+    assert combo.currentText() == "iou + focal"
+    assert combo.count() == len(LOSS_NAMES)
+
+
+def test_a_loss_that_does_not_exist_is_named_when_it_is_needed(
+    layers: tuple[Image, Labels], widget: TrainWidget
+) -> None:
+    widget.form.editor("loss").value = "focal + di"
+    widget.run()
+    assert not widget.running
+    assert "no loss 'di'" in widget.status.text()
+    assert widget.script() == ""
+    widget.form.set(tiny())
+    assert widget.form.value() == tiny()
 
 
 # -- what may go wrong ----------------------------------------------------------------

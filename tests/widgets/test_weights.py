@@ -511,7 +511,7 @@ def test_a_compiler_that_fails_is_reported(viewer, qtbot, monkeypatch):
 def test_without_a_labels_layer_one_sentence_says_so(widget, viewer):
     viewer.add_image(np.zeros((30, 30)))
     widget.run_button.click()
-    assert "no Labels layer" in widget.status.text()
+    assert "No labels are chosen" in widget.status.text()
     assert len(viewer.layers) == 1
 
 

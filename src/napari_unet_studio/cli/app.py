@@ -9,8 +9,10 @@ from typing import Annotated, Literal
 import typer
 
 from napari_unet_studio.cli import console
+from napari_unet_studio.cli.networks import networks
 from napari_unet_studio.cli.options import with_config
 from napari_unet_studio.core.errors import InputError, StudioError
+from napari_unet_studio.tasks.demo import FOREIGN, KNOWN, UPDATES
 from napari_unet_studio.tasks.predict_config import PredictConfig
 from napari_unet_studio.tasks.train_config import TrainConfig
 
@@ -46,7 +48,13 @@ def demo(
     train: Annotated[
         bool, typer.Option("--train", help="First train a small network on the labels.")
     ] = False,
-    sample: Annotated[str, typer.Option(help="Name of the sample.")] = "nuclei_2d",
+    sample: Annotated[
+        str,
+        typer.Option(
+            help=f"Name of the sample: {', '.join(KNOWN)}; with --train also "
+            f"{', '.join(FOREIGN)}."
+        ),
+    ] = KNOWN[0],
     window: Annotated[
         bool | None,
         typer.Option(help="Open napari; by default if there is a display and napari."),
@@ -54,7 +62,9 @@ def demo(
     out: Annotated[
         Path, typer.Option("--out", "-o", help="Folder for the results without window.")
     ] = Path("unet-studio-demo"),
-    updates: Annotated[int, typer.Option(help="Weight updates with --train.")] = 150,
+    updates: Annotated[
+        int, typer.Option(help="Weight updates with --train.")
+    ] = UPDATES,
     json: AsJson = False,
 ) -> None:
     """Segment a synthetic sample: in napari, or headless into a folder."""
@@ -130,7 +140,7 @@ def predict(
 ) -> None:
     """Segment images into label TIFFs; bad files are listed and skipped."""
     from napari_unet_studio.cli.files import find_images
-    from napari_unet_studio.cli.predict import predict_files
+    from napari_unet_studio.cli.predict import complaints, predict_files
     from napari_unet_studio.core.instances import ObjectConfig
     from napari_unet_studio.io.registry import load_model
 
@@ -153,7 +163,14 @@ def predict(
             overwrite,
             report,
         )
-    console.show_table(rows, ("image", "labels", "objects", "notes", "error"), json)
+    if json:
+        console.show_table(rows, (), json)
+    else:
+        done = [row for row in rows if "error" not in row]
+        if done:
+            console.show_table(done, ("image", "labels", "objects", "notes"), json)
+        for line in complaints(rows, out):
+            console.err.print(f"unet-studio: {line}", style="red")
     if any("error" in row for row in rows):
         raise typer.Exit(2)
 
@@ -163,11 +180,12 @@ def evaluate(
     labels: Annotated[Path, typer.Argument(help="Segmentation: a file or a folder.")],
     reference: Annotated[Path, typer.Argument(help="Truth: a file or a folder.")],
     connected: Annotated[
-        bool,
+        bool | None,
         typer.Option(
-            "--connected", help="Take connected components of the reference as objects."
+            help="Take connected components of the reference as objects; by default "
+            "where it holds one id only.",
         ),
-    ] = False,
+    ] = None,
     json: AsJson = False,
 ) -> None:
     """Score segmentations against a reference, summed over all images."""
@@ -256,10 +274,12 @@ def models(
             rows.append({"model": key, "file": str(path), "error": str(error)})
             continue
         score = ", ".join(f"{k} {v:.3f}" for k, v in card.scores.items())
-        rows.append(
-            {"model": key, "axes": card.axes, "scores": score, "file": str(path)}
-        )
-    console.show_table(rows, ("model", "axes", "scores", "file", "error"), json)
+        row = {"model": key, "for": card.purpose, "axes": card.axes, "scores": score}
+        rows.append({**row, "file": str(path)})
+    console.show_table(rows, ("model", "for", "axes", "scores", "file", "error"), json)
+
+
+app.command()(networks)
 
 
 def main() -> None:

@@ -1,7 +1,6 @@
 """What the commands show: a progress bar on stderr, results on stdout."""
 
 import json
-import math
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from napari_unet_studio.io.plain_json import finite
 from napari_unet_studio.tasks.progress import Progress, TrainProgress
 
 # Paths and messages are printed as they are: brackets in them are no markup.
@@ -82,15 +82,4 @@ def show_table(
 
 
 def _write_json(values: Any) -> None:
-    sys.stdout.write(json.dumps(_finite(values), default=str, allow_nan=False) + "\n")
-
-
-def _finite(values: Any) -> Any:
-    """Replace NaN and infinity, which JSON does not know, by None."""
-    if isinstance(values, Mapping):
-        return {key: _finite(value) for key, value in values.items()}
-    if isinstance(values, list | tuple):
-        return [_finite(value) for value in values]
-    if isinstance(values, float) and not math.isfinite(values):
-        return None
-    return values
+    sys.stdout.write(json.dumps(finite(values), default=str, allow_nan=False) + "\n")

@@ -9,17 +9,23 @@ from typing import Any
 
 import numpy as np
 
-from napari_unet_studio.api import TrainConfig, evaluate, predict, train
+from napari_unet_studio.api import evaluate, predict, train
 from napari_unet_studio.cli import console
 from napari_unet_studio.cli.files import check_writable
 from napari_unet_studio.core.errors import InputError
-from napari_unet_studio.core.picture import middle_plane, outlined
+from napari_unet_studio.core.picture import captioned, middle_plane, outlined
 from napari_unet_studio.core.weights import separation_weights
 from napari_unet_studio.io.atomic import atomic_write
 from napari_unet_studio.io.images import write_json, write_tiff
 from napari_unet_studio.io.model_file import encode_png
 from napari_unet_studio.io.registry import load_model
 from napari_unet_studio.sample_data import SAMPLES
+from napari_unet_studio.tasks.demo import (
+    MODEL,
+    check_sample,
+    expected_time,
+    training_of,
+)
 
 
 def run_demo(
@@ -30,10 +36,11 @@ def run_demo(
     Raises
     ------
     InputError
-        If there is no such sample.
+        If there is no such sample, or no model that knows it and none is trained.
     """
-    if name not in SAMPLES:
-        raise InputError(f"There is no sample {name!r}; choose {', '.join(SAMPLES)}.")
+    check_sample(name, with_training)
+    if with_training:
+        console.err.print(expected_time(name, updates))
     reason = why_no_window()
     if window or (window is None and reason is None):
         # Another process: nothing on this side of the arrows knows napari, and a window
@@ -81,16 +88,12 @@ def headless(name: str, with_training: bool, out: Path, updates: int) -> dict[st
             "replace; choose an empty one with --out."
         )
     sample = SAMPLES[name]()
-    if sample.rgb and not with_training:
-        raise InputError(
-            f"The models that come with the package take no colour, but {name!r} is in "
-            "colour; train one first, with --train."
-        )
     check_writable(out / "report.json")
     channel_axis = -1 if sample.rgb else None
     spatial = sample.spacing[-sum(a in "ZYX" for a in sample.axes) :]
     trained: dict[str, Any] = {}
     written: list[Path] = []
+    notes: list[str] = []
     with console.progress_bar("Segmenting") as report:
         if with_training:
             from napari_unet_studio.api import Pair
@@ -103,13 +106,14 @@ def headless(name: str, with_training: bool, out: Path, updates: int) -> dict[st
                 channel_axis=channel_axis,
                 spacing=spatial,
             )
-            network = "unet-3d" if "Z" in sample.axes else "unet-16"
-            config = TrainConfig(network=network, updates=updates, patch=96, batch=4)
+            config = training_of(sample.axes, updates)
             model = train([pair], config, callback=report, name=f"demo {name}")
             written.append(model.save(out / "model.unet"))
-            trained = {"held-out scores": dict(model.card.scores)}
+            scores = model.card.scores.items()
+            trained = {f"held-out {score}": value for score, value in scores}
+            notes += model.card.training["notes"]
         else:
-            model = load_model("nuclei")
+            model = load_model(MODEL)
         prediction = predict(
             sample.image,
             model,
@@ -130,11 +134,9 @@ def headless(name: str, with_training: bool, out: Path, updates: int) -> dict[st
     for key, layer in layers.items():
         written.append(write_tiff(out / f"{key}.tif", layer, sample.axes, spatial))
     plane = middle_plane(sample.image, 3 if sample.rgb else 2)
+    halves = {"segmentation": prediction.labels, "truth": sample.labels}
     picture = np.concatenate(
-        [
-            outlined(plane, middle_plane(prediction.labels)),
-            outlined(plane, middle_plane(sample.labels)),
-        ],
+        [captioned(outlined(plane, middle_plane(h)), key) for key, h in halves.items()],
         axis=1,
     )
     written.append(out / "picture.png")
@@ -148,7 +150,7 @@ def headless(name: str, with_training: bool, out: Path, updates: int) -> dict[st
         "objects in truth": int(sample.labels.max()),
         **trained,
         **evaluate(prediction.labels, sample.labels, sample.axes),
-        "notes": list(prediction.notes),
+        "notes": [*notes, *prediction.notes],
         "written": [str(path) for path in (*written, out / "report.json")],
     }
     write_json(out / "report.json", result)

@@ -3,22 +3,21 @@
 from pathlib import Path
 from typing import Any
 
-from skimage.measure import label as connected_components
-
 from napari_unet_studio.cli.files import (
     find_images,
     find_pairs,
     is_folder,
     read_label_file,
 )
-from napari_unet_studio.core.axes import over_frames
 from napari_unet_studio.core.errors import InputError
 from napari_unet_studio.core.metrics import mean_finite
 from napari_unet_studio.io.images import read_labels
 from napari_unet_studio.tasks.evaluate import Tally
 
 
-def evaluate_files(labels: Path, reference: Path, connected: bool) -> dict[str, Any]:
+def evaluate_files(
+    labels: Path, reference: Path, connected: bool | None
+) -> dict[str, Any]:
     """Return pixel and object scores, counts summed over the files of both folders.
 
     Parameters
@@ -26,7 +25,8 @@ def evaluate_files(labels: Path, reference: Path, connected: bool) -> dict[str, 
     labels, reference
         Two files, or two folders with files of the same stems.
     connected
-        Take the connected components of the reference's foreground as its objects.
+        Take the connected components of the references as their objects; None does so
+        for those with a single id.
 
     Raises
     ------
@@ -37,15 +37,9 @@ def evaluate_files(labels: Path, reference: Path, connected: bool) -> dict[str, 
     pairs = find_pairs(labels, reference)
     for labels_path, reference_path in pairs:
         truth = read_label_file(reference_path)
-        ids = truth.array
-        if connected:
-            ids = over_frames(
-                lambda frame: connected_components(frame > 0, connectivity=1),
-                ids,
-                truth.axes,
-            )
         try:
-            tally.add(read_labels(labels_path), ids, truth.axes)
+            found = read_labels(labels_path)
+            tally.add(found, truth.array, truth.axes, connected)
         except InputError as error:
             raise InputError(f"{labels_path.name}: {error}") from error
     missing: set[Path] = set()
@@ -57,4 +51,5 @@ def evaluate_files(labels: Path, reference: Path, connected: bool) -> dict[str, 
         "iou_mean_of_files": mean_finite(tally.image_ious),
         **tally.scores(),
         "touching_pairs": tally.pairs,
+        **({"notes": tally.notes} if tally.notes else {}),
     }

@@ -104,7 +104,12 @@ def read_label_file(path: Path) -> ImageFile:
     )
 
 
-def refuse_existing(path: Path, overwrite: bool, taken: Collection[Path] = ()) -> None:
+def refuse_existing(
+    path: Path,
+    overwrite: bool,
+    taken: Collection[Path] = (),
+    option: str = "--out",
+) -> None:
     """Raise an InputError if a result would replace a file.
 
     Parameters
@@ -112,22 +117,24 @@ def refuse_existing(path: Path, overwrite: bool, taken: Collection[Path] = ()) -
     overwrite
         Allow it, but for the files `taken`: inputs and other results, as resolved
         paths.
+    option
+        What chooses the place.
     """
     if path.resolve() in taken:
         raise InputError(
             f"{path} is an input, or the result of another one; choose another folder "
-            "or name with --out."
+            f"or name with {option}."
         )
     if path.is_dir():
-        raise InputError(f"{path} is a folder; give the name of a file with --out.")
+        raise InputError(f"{path} is a folder; give the name of a file with {option}.")
     if path.exists() and not overwrite:
         raise InputError(
-            f"{path} exists already; choose another place with --out, or allow "
+            f"{path} exists already; choose another place with {option}, or allow "
             "--overwrite."
         )
 
 
-def check_writable(path: Path) -> None:
+def check_writable(path: Path, option: str = "--out") -> None:
     """Make the folder of a result, and see that a file can be written there.
 
     Raises
@@ -142,5 +149,5 @@ def check_writable(path: Path) -> None:
     except OSError as error:
         raise StorageError(
             f"Nothing can be written to {path.parent}: {error.strerror or error}. "
-            "Choose another place with --out."
+            f"Choose another place with {option}."
         ) from error

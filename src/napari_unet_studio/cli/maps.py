@@ -32,12 +32,18 @@ def write_weights(
     Raises
     ------
     InputError
-        If `out` cannot be the result's place, or the labels have channels.
+        If `out` cannot be the result's place, or the labels have channels or hold no
+        object.
     StorageError
         If a file cannot be read or written.
     """
     _check_place(out, overwrite, labels)
     image = read_label_file(labels)
+    if not image.array.any():
+        raise InputError(
+            f"{labels} holds no objects, every pixel is 0; choose labels with a number "
+            "for each object."
+        )
     found = over_frames(
         lambda frame: weigh(frame, spacing=image.spacing),
         image.array,

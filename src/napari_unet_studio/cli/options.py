@@ -87,11 +87,14 @@ def _flatten(config: type, prefix: str = "") -> dict[str, Any]:
         if "choices" in options:
             kind = Literal[tuple(options["choices"])]
         default = getattr(defaults, name)
+        text = texts.get(name, "")
+        if "suggestions" in options:
+            text += f" Names: {', '.join(options['suggestions'])}."
         option = "--" + f"{prefix}{name}".replace(_NESTED, "-").replace("_", "-")
         names = f"{option}/--no-{option[2:]}" if kind is bool else option
         flat[prefix + name] = Annotated[
             kind | None,
-            typer.Option(names, help=texts.get(name), show_default=str(default)),
+            typer.Option(names, help=text, show_default=str(default)),
         ]
     return flat
 

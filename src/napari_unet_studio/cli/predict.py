@@ -1,6 +1,6 @@
 """Image files through a model into label and probability files."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,8 @@ from napari_unet_studio.io.model import Model
 from napari_unet_studio.tasks.predict import PredictConfig
 from napari_unet_studio.tasks.predict import predict as predict_task
 from napari_unet_studio.tasks.progress import Progress, run
+
+_NAMED = 8  # files that one sentence names
 
 
 def predict_files(
@@ -60,6 +62,32 @@ def predict_files(
             row = {"image": str(path), "error": str(error)}
         rows.append(row)
     return rows
+
+
+def complaints(rows: Sequence[Mapping[str, Any]], out: Path) -> list[str]:
+    """Return the errors of rows for people, each sentence once with its files.
+
+    Parameters
+    ----------
+    out
+        The folder of the results, which the sentences may name too.
+    """
+    files: dict[str, list[str]] = {}
+    for row in rows:
+        if "error" not in row:
+            continue
+        name, sentence = str(row["image"]), str(row["error"])
+        result = f"{Path(name).stem}.tif"
+        for subject in (name, str(out / result), str(out / "probabilities" / result)):
+            if sentence.startswith(f"{subject} "):
+                name, sentence = subject, sentence.removeprefix(f"{subject} ")
+                break
+        files.setdefault(sentence, []).append(name)
+    lines = []
+    for sentence, names in files.items():
+        more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+        lines.append(f"{', '.join(names[:_NAMED])}{more}: {sentence}")
+    return lines
 
 
 def _predict_file(

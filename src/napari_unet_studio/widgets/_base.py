@@ -20,9 +20,13 @@ from qtpy.QtWidgets import (
 )
 
 from napari_unet_studio.core.errors import StudioError
+from napari_unet_studio.layers import METADATA_KEY
 from napari_unet_studio.tasks.progress import Progress
 from napari_unet_studio.widgets._form import Calm
 from napari_unet_studio.widgets._worker import Failure, Job, Task
+
+# In pixels; the longest title of a dock, with the name of the plugin, is seen whole.
+_WIDTH = 370
 
 __all__ = ["StudioWidget", "layer_choice", "show_error", "show_info", "show_warning"]
 
@@ -47,8 +51,19 @@ def layer_choice(
     combo = create_widget(annotation=kind, options=options)
     combo.native.setToolTip(tooltip)
     combo.native.setMinimumWidth(80)
+    combo.native.setPlaceholderText("no layer chosen")
     Calm.down(combo.native)
     return combo  # type: ignore[return-value]
+
+
+def _choose_of_the_user(combo: CategoricalWidget[Any]) -> None:
+    """Choose a layer that none of our widgets made, or no layer."""
+    given = [c for c in combo.choices if c and METADATA_KEY not in c.metadata]
+    if combo.value not in given:
+        if given:
+            combo.value = given[0]
+        else:
+            combo.native.setCurrentIndex(-1)
 
 
 class StudioWidget(QWidget):
@@ -109,7 +124,7 @@ class StudioWidget(QWidget):
         outer.setSpacing(0)
         outer.addWidget(scroll, 1)
         outer.addLayout(footer)
-        self.setMinimumWidth(300)
+        self.setMinimumWidth(_WIDTH)
 
     # -- layers -----------------------------------------------------------------------
 
@@ -127,6 +142,8 @@ class StudioWidget(QWidget):
                 # A renamed layer comes back under another text: it stays chosen.
                 if layer is not None and layer in combo.choices:
                     combo.value = layer
+                elif combo.value is not None:
+                    _choose_of_the_user(combo)
             if combo.value is not layer:
                 combo.changed.emit(combo.value)
 

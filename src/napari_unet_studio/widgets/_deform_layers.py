@@ -17,6 +17,7 @@ from napari_unet_studio.widgets._deform_lines import (
     Plane,
     Points,
     arrows,
+    fold_text,
     folded,
     grid_lines,
     largest,
@@ -174,7 +175,7 @@ class PreviewLayers:
         if self._measured is None or self._measured[0] != self.deformation.config:
             coarse, shape = self.deformation.coarse(), self.deformation.frames.shape
             text = (
-                f"{100 * folded(coarse, shape):.1f} % of pixels fold.\n"
+                f"{fold_text(folded(coarse, shape))}\n"
                 f"Pixels move by up to {largest(coarse, shape):.1f} px."
             )
             self._measured = (self.deformation.config, text)

@@ -135,3 +135,17 @@ def largest(coarse: NDArray[np.float32], shape: tuple[int, ...]) -> float:
     small = tuple(min(n, 160 if len(shape) == 2 else 40) for n in shape)
     field = dense_displacement(coarse.astype(np.float64), small)
     return float(np.sqrt(np.square(field).sum(axis=0)).max())
+
+
+def fold_text(share: float) -> str:
+    """Say how much of an image folds over itself.
+
+    Examples
+    --------
+    >>> fold_text(0.0), fold_text(0.021)
+    ('No folds.', '2.1 % of the image folds over itself.')
+    """
+    if share == 0:
+        return "No folds."
+    number = f"{100 * share:.1f} %" if share >= 0.0005 else "Less than 0.1 %"
+    return f"{number} of the image folds over itself."

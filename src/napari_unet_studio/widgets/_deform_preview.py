@@ -11,8 +11,9 @@ from napari_unet_studio.core._resample import LINEAR_MARGIN, resample_volume
 from napari_unet_studio.core.axes import Frames
 from napari_unet_studio.core.deform import (
     DeformConfig,
+    check_deformable,
     coarse_displacement,
-    elastic_deform,
+    deform_channels,
 )
 from napari_unet_studio.core.displacement import spline_basis
 from napari_unet_studio.core.errors import InputError
@@ -125,6 +126,8 @@ class Deformation:
         for step, index in enumerate(np.ndindex(*self.frames.leading), 1):
             if should_stop():
                 return None
+            # The preview shows what it can; a result has no holes.
+            check_deformable(self._source(index)[0], self.image.name)
             image, labels = self._whole(index)
             frames.array[index] = image
             if moved is not None:
@@ -152,18 +155,15 @@ class Deformation:
         """Deform a frame, or every so many pixels of a plane."""
         image, labels = self._source(index)
         settings: dict[str, Any] = self.config.to_dict()
-        settings |= {"spacing": self.spacing, "channel_axis": 0}
+        settings["spacing"] = self.spacing
         if step == 1:
-            if labels is None:
-                return elastic_deform(image, **settings), None
-            return elastic_deform(image, labels, **settings)
+            return deform_channels(image, labels, **settings)
         settings["sigma"] /= step
+        ids = None if labels is None else labels[::step, ::step]
+        small, moved = deform_channels(image[:, ::step, ::step], ids, **settings)
         shape = self.frames.shape
-        small = image[:, ::step, ::step]
-        if labels is None:
-            return enlarged(elastic_deform(small, **settings), step, shape), None
-        made = elastic_deform(small, labels[::step, ::step], **settings)
-        return enlarged(made[0], step, shape), enlarged(made[1], step, shape)
+        whole = None if moved is None else enlarged(moved, step, shape)
+        return enlarged(small, step, shape), whole
 
     def _plane(self, index: Index, plane: int) -> Pair:
         """Deform one plane of a volume, which takes voxels from all around it."""
@@ -300,5 +300,5 @@ def warm_up(should_stop: ShouldStop) -> Generator[Progress, None, None]:
         if should_stop():
             return
         image = np.zeros((4,) * ndim, kind)
-        elastic_deform(image, image.astype(np.uint8), sigma=1)
+        deform_channels(image[None], image.astype(np.uint8), 3, 1, 0, None)
     _compiled.set()

@@ -1,17 +1,20 @@
 """Forms made of configuration dataclasses: fields, limits, tooltips, nested groups."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import is_dataclass, replace
 from typing import Any, Generic, TypeVar, cast
 
 from magicgui.widgets import create_widget
 from magicgui.widgets.bases import ValueWidget
-from qtpy.QtCore import QEvent, QObject, Qt, Signal
+from qtpy.QtCore import QEvent, QObject, QPointF, Qt, Signal
+from qtpy.QtGui import QColor, QIcon, QPainter, QPixmap, QPolygonF
 from qtpy.QtWidgets import QFormLayout, QLabel, QVBoxLayout, QWidget
 from superqt import QCollapsible
 
 from napari_unet_studio.core.config import Config, field_types, help_texts
+from napari_unet_studio.core.errors import ConfigError
+from napari_unet_studio.widgets._suggestions import SuggestionBox
 
 Settings = TypeVar("Settings", bound=Config)
 
@@ -76,7 +79,7 @@ class Form(QWidget, Generic[Settings]):
 
     def set(self, config: Settings) -> None:
         """Show another configuration; `changed` is emitted once if anything differs."""
-        if config == self.value():
+        if self._shows(config):
             self._config = config
             return
         self._quiet = True
@@ -90,6 +93,12 @@ class Form(QWidget, Generic[Settings]):
             self._quiet = False
         self.changed.emit()
 
+    def _shows(self, config: Settings) -> bool:
+        try:
+            return config == self.value()
+        except ConfigError:  # half a word in an editor that takes any text
+            return False
+
     def editor(self, name: str) -> ValueWidget[Any]:
         """Return the magicgui widget of a field; "weights.sigma" is in a group."""
         group, _, rest = name.partition(".")
@@ -101,7 +110,9 @@ class Form(QWidget, Generic[Settings]):
 
     @staticmethod
     def _editor(kind: Any, value: Any, options: Mapping[str, Any]) -> ValueWidget[Any]:
-        settings = {k: v for k, v in options.items() if k != "label"}
+        if "suggestions" in options:
+            return SuggestionBox(value, options["suggestions"])
+        settings = {k: v for k, v in options.items() if k not in ("label", "check")}
         if kind is float:
             settings.setdefault("step", 0.1)
             settings.setdefault("widget_type", "FloatSpinBox")
@@ -148,10 +159,28 @@ def aligned_form() -> QFormLayout:
 
 def collapsible(title: str, content: QWidget, tooltip: str = "") -> QCollapsible:
     """Return a section, closed at first, that opens to `content`."""
-    section = QCollapsible(title)
+    section = QCollapsible(
+        title,
+        expandedIcon=_triangle([(2, 4), (14, 4), (8, 12)]),
+        collapsedIcon=_triangle([(4, 2), (12, 8), (4, 14)]),
+    )
     section.setDuration(120)
     section.toggleButton().setToolTip(tooltip)
     section.addWidget(content)
     section.layout().setContentsMargins(0, 0, 0, 0)
     section.content().layout().setContentsMargins(12, 0, 0, 4)
     return section
+
+
+def _triangle(corners: Sequence[tuple[int, int]]) -> QIcon:
+    """Return an icon of 16 pixels in a grey that is seen on dark and light themes."""
+    picture = QPixmap(64, 64)
+    picture.fill(Qt.GlobalColor.transparent)
+    painter = QPainter(picture)
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    painter.setPen(Qt.PenStyle.NoPen)
+    painter.setBrush(QColor("#909090"))
+    painter.scale(4, 4)
+    painter.drawPolygon(QPolygonF([QPointF(*corner) for corner in corners]))
+    painter.end()
+    return QIcon(picture)

@@ -169,7 +169,8 @@ class ModelChoice(QObject):
         self._chosen = now
         try:
             card = self.card()
-            self.info.setText(f"{kind_of(card)}\n{merit_of(card)}")
+            lines = (card.purpose, kind_of(card), merit_of(card))
+            self.info.setText("\n".join(filter(None, lines)))
             self.info.setToolTip(details_of(card))
         except StudioError as error:
             self.info.setText(str(error))

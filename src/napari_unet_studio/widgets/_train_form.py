@@ -1,6 +1,5 @@
 """The settings of a training: what everybody sets in sight, the rest one click away."""
 
-import sys
 from dataclasses import replace
 from typing import Any
 
@@ -9,8 +8,9 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QFormLayout, QLabel, QVBoxLayout, QWidget
 
 from napari_unet_studio.core.config import field_types
-from napari_unet_studio.core.networks.catalog import NETWORKS
-from napari_unet_studio.tasks.train_config import TrainConfig
+from napari_unet_studio.core.errors import StudioError
+from napari_unet_studio.core.networks.spec import NetworkSpec
+from napari_unet_studio.tasks.train_config import TrainConfig, chosen_network
 from napari_unet_studio.widgets._form import Form, collapsible
 
 _MAIN = ("network", "target", "updates")
@@ -86,38 +86,38 @@ class TrainForm(QWidget):
 
     def explain(self) -> None:
         """Say what the chosen target and network mean."""
-        config = self._main.value()
-        self.explanation.setText(
-            f"{_TARGETS[config.target]}\n{describe_network(config.network)}"
-        )
+        try:
+            config = self.value()
+        except StudioError:  # half a word in one of the fields
+            return
+        spec = chosen_network(config)
+        self.explanation.setText(f"{_TARGETS[config.target]}\n{describe_network(spec)}")
 
     def _on_changed(self) -> None:
         self.explain()
         self.changed.emit()
 
 
-def describe_network(name: str) -> str:
-    """Return the key figures of a network, with its size once torch is loaded.
+def describe_network(spec: NetworkSpec) -> str:
+    """Return the key figures of a network.
 
     Examples
     --------
-    >>> describe_network("unet-3d").startswith("For volumes")
-    True
+    >>> from napari_unet_studio.core.networks.catalog import NETWORKS
+    >>> print(describe_network(NETWORKS["unet-3d"]))
+    For volumes; judges a voxel by the 100 × 100 × 100 px around it; 1.4 million
+    parameters.
+    >>> print(describe_network(NETWORKS["eff-unet-b0"]))
+    For images, or a stack plane by plane; judges a pixel by the whole tile; 6.0 million
+    parameters.
     """
-    spec = NETWORKS[name]
+    volumes = spec.ndim == 3
     seen = " × ".join(str(side) for side in spec.receptive_field)
-    parts = [
-        "For volumes" if spec.ndim == 3 else "For images, or a stack plane by plane",
-        f"judges a pixel by the {seen} px around it",
-    ]
-    if "torch" in sys.modules:
-        from napari_unet_studio.core.networks.catalog import build
-
-        torch = sys.modules["torch"]
-        with torch.device("meta"):
-            count = sum(p.numel() for p in build(spec).parameters())
-        parts.append(f"{count / 1e6:.1f} million parameters")
-    return "; ".join(parts) + "."
+    around = f"the {seen} px around it" if spec.local else "the whole tile"
+    kind = "For volumes" if volumes else "For images, or a stack plane by plane"
+    pixel = "voxel" if volumes else "pixel"
+    millions = spec.parameters / 1e6
+    return f"{kind}; judges a {pixel} by {around}; {millions:.1f} million parameters."
 
 
 def fine_print(text: str = "") -> QLabel:

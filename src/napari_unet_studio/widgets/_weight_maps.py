@@ -184,7 +184,7 @@ def maps_of(layer: Any, ndim: int, pieces: bool) -> WeightMaps:
     """
     if layer is None:
         raise InputError(
-            "There is no Labels layer. Add one with an id for each object."
+            "No labels are chosen; add or choose a layer with an id for each object."
         )
     source = source_of(layer)
     if source.channel_axis is not None:

@@ -137,7 +137,7 @@ class DeformWidget(LiveWidget):
         """Return the chosen layers, and both as arrays."""
         image, labels = self.image.value, self.labels.value
         if image is None:
-            raise InputError("There is no Image layer. Open an image first.")
+            raise InputError("No image is chosen; open an image, or choose one.")
         if labels is None:
             return [image], (source_of(image), None)
         return [image, labels], (source_of(image), source_of(labels))

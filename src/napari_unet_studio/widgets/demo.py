@@ -16,12 +16,19 @@ from qtpy.QtGui import QGuiApplication
 
 from napari_unet_studio.core.errors import StudioError
 from napari_unet_studio.sample_data import SAMPLES, layer_tuples
+from napari_unet_studio.tasks.demo import (
+    FOREIGN,
+    KNOWN,
+    MODEL,
+    UPDATES,
+    check_sample,
+    training_of,
+)
 from napari_unet_studio.widgets._base import StudioWidget
 from napari_unet_studio.widgets.segment import SegmentWidget
 
 PLUGIN = "napari-unet-studio"
 WIDGETS = ("Segment", "Train", "Separation weights", "Elastic deformation")
-MODEL = "nuclei"
 _WIDTH = 400  # of the docks, in pixels
 # Time for the canvas to draw what was added, in milliseconds.
 _SETTLE = 800
@@ -75,14 +82,9 @@ class Demo(QObject):
         if not self.updates:
             self._segment(MODEL)
             return
-        from napari_unet_studio.tasks.train_config import TrainConfig
-
         train = self._front("Train")
-        network = "unet-3d" if "Z" in self.axes else "unet-16"
         train.set_pairs([(self.image, self.truth, "train")])
-        train.form.set(
-            TrainConfig(network=network, updates=self.updates, patch=96, batch=4)
-        )
+        train.form.set(training_of(self.axes, self.updates))
         train.name.setText(f"demo {self.sample}")
         names: list[str] = []
         train.trained.connect(names.append)
@@ -147,12 +149,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         prog="python -m napari_unet_studio.widgets.demo",
         description="Open napari with a sample, the widgets and a segmentation.",
     )
-    parser.add_argument("--sample", choices=tuple(SAMPLES), default="nuclei_2d")
+    parser.add_argument(
+        "--sample",
+        choices=(*KNOWN, *FOREIGN),
+        default=KNOWN[0],
+        help=f"with --train any, else {' or '.join(KNOWN)}",
+    )
     parser.add_argument(
         "--train", action="store_true", help="train on the sample's labels first"
     )
     parser.add_argument(
-        "--updates", type=int, default=200, help="updates of that training"
+        "--updates", type=int, default=UPDATES, help="updates of that training"
     )
     parser.add_argument(
         "--screenshot",
@@ -163,6 +170,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser.parse_args(argv)
     if options.updates < 1:
         parser.error(f"--updates is {options.updates}; give 1 or more")
+    try:
+        check_sample(options.sample, options.train)
+    except StudioError as error:
+        parser.error(str(error))
     viewer = napari.Viewer(title="U-Net Studio")
     resize(viewer)
     updates = options.updates if options.train else 0

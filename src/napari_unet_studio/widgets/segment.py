@@ -187,8 +187,8 @@ class SegmentWidget(StudioWidget):
         layer, path = self.image.value, self.models.path
         if layer is None:
             raise InputError(
-                "There is no image to segment; open one, or take one from File ▸ Open "
-                "Sample ▸ U-Net Studio."
+                "There is no image to segment; open or choose one, or take one from "
+                "File ▸ Open Sample ▸ U-Net Studio."
             )
         card = self.models.card()
         self._show_axes()  # its data may have been replaced
@@ -227,6 +227,8 @@ class SegmentWidget(StudioWidget):
             result = self._filled(run, prediction)
         finally:
             self._filling = False
+        if run.layer not in self.viewer.layers:
+            self._on_note(f"The image {run.source.name!r} was removed meanwhile.")
         seconds = time.monotonic() - run.started
         text = f"Segmented {run.source.name} in {seconds:.1f} s."
         self.say(" ".join((text, *self._notes)))

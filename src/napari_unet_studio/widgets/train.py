@@ -102,7 +102,12 @@ class TrainWidget(StudioWidget):
     def script(self) -> str:
         """Return Python code that does what the Train button does."""
         rows = [(image.name, labels.name, role) for image, labels, role in self.pairs()]
-        return script(rows, self.form.value(), self.name.text().strip() or "model")
+        try:
+            config = self.form.value()
+        except StudioError as error:
+            self.complain(error)
+            return ""
+        return script(rows, config, self.name.text().strip() or "model")
 
     # -- buttons ----------------------------------------------------------------------
 

@@ -1,0 +1,221 @@
+"""``unet-studio networks``: the catalog, one network, its figure, the page of docs."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from napari_unet_studio.cli import console
+from napari_unet_studio.cli.files import check_writable, refuse_existing
+from napari_unet_studio.core.errors import InputError
+from napari_unet_studio.core.networks.catalog import NETWORKS, get_spec
+from napari_unet_studio.core.networks.spec import NetworkSpec, Shape
+
+_PLAIN_SHAPE = {2: (512, 512), 3: (64, 64, 64)}
+_COLUMNS = (
+    "network",
+    "axes",
+    "parameters",
+    "FLOPs/pixel",
+    "sees",
+    "grid",
+    "heads",
+    "tiles",
+)
+_SECONDS = "CPU s/megapixel"
+
+
+def networks(
+    name: Annotated[
+        str | None, typer.Argument(help="A network to describe; default: list all.")
+    ] = None,
+    shape: Annotated[
+        str | None,
+        typer.Option(help='Image of which to tell the costs, such as "64x512x512".'),
+    ] = None,
+    batch: Annotated[int, typer.Option(min=1, help="Images at once.")] = 1,
+    measure: Annotated[
+        bool, typer.Option("--measure", help="Also time the real networks here.")
+    ] = False,
+    figure: Annotated[
+        Path | None, typer.Option(help="Write the network's figure, an SVG.")
+    ] = None,
+    page: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write the page on all networks and its figures into this folder."
+        ),
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option(help="Replace results that exist already.")
+    ] = False,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print the result as JSON.")
+    ] = False,
+) -> None:
+    """List the networks that can be trained, or tell all about one.
+
+    A pixel is a voxel in 3D. "sees" is the receptive field, "grid" the step of sizes
+    that need no mirroring, and networks without exact "tiles" look at whole images.
+    """
+    if page is not None:
+        if name is not None:
+            raise InputError("The page is about all networks; leave out the name.")
+        console.show(_page(page, measure, overwrite), json)
+    elif name is not None:
+        console.show(_one(name, shape, batch, measure, figure, overwrite, json), json)
+    elif figure is not None:
+        raise InputError(
+            "A figure shows one network; give its name, such as: unet-studio networks "
+            f"unet --figure {figure}."
+        )
+    elif shape is not None:
+        raise InputError(
+            "--shape asks for the costs of one network; give its name, such as: "
+            f"unet-studio networks unet --shape {shape}."
+        )
+    else:
+        _table(measure, json)
+
+
+def _table(measured: bool, as_json: bool) -> None:
+    times = _measure(NETWORKS) if measured else {}
+    if as_json:
+        rows: list[Mapping[str, Any]] = [
+            {**facts(key, spec), **times.get("networks", {}).get(key, {})}
+            for key, spec in NETWORKS.items()
+        ]
+        if times:
+            rows = [{**row, "machine": times["machine"]} for row in rows]
+        console.show_table(rows, (), as_json)
+        return
+    rows = []
+    for key, spec in NETWORKS.items():
+        row = {
+            "network": key,
+            "axes": f"{spec.ndim}D",
+            "parameters": millions(spec.parameters),
+            "FLOPs/pixel": thousands(spec.flops_per_pixel()),
+            "sees": max(spec.receptive_field),
+            "grid": max(spec.divisor),
+            "heads": spec.num_heads,
+            "tiles": tiling(spec),
+        }
+        if times:
+            row[_SECONDS] = f"{times['networks'][key]['cpu_seconds_per_megapixel']:.2f}"
+        rows.append(row)
+    columns = (*_COLUMNS, _SECONDS) if times else _COLUMNS
+    console.show_table(rows, columns, as_json)
+    if times:
+        console.err.print(", ".join(f"{k} {v}" for k, v in times["machine"].items()))
+
+
+def _one(
+    name: str,
+    shape: str | None,
+    batch: int,
+    measured: bool,
+    figure: Path | None,
+    overwrite: bool,
+    as_json: bool,
+) -> dict[str, Any]:
+    spec = get_spec(name)
+    size = _shape(shape, spec)
+    costs = spec.costs(size, batch)
+    memory = {
+        "inference_bytes": costs.inference_bytes,
+        "training_bytes": costs.training_bytes,
+    }
+    info: dict[str, Any] = {**facts(name, spec), **spec.to_dict()}
+    info |= {
+        "answer": "mean of the heads" if spec.graph.average else "last head",
+        "presence": spec.graph.presence is not None,
+        "smallest_input": spec.input_shape((1,) * spec.ndim),
+        "halo": spec.halo,
+        "trim": spec.trim,
+        "shape": size,
+        "output_shape": spec.output_shape(size),
+        "batch": batch,
+        "flops": costs.flops,
+        **memory,
+    }
+    if measured:
+        times = _measure({name: spec})
+        info |= {**times["networks"][name], "machine": times["machine"]}
+    if figure is not None:
+        from napari_unet_studio.core.networks.figure import draw_figure
+
+        refuse_existing(figure, overwrite, option="--figure")
+        check_writable(figure, "--figure")
+        figure.write_text(draw_figure(spec, name), encoding="utf-8")
+        info["figure"] = str(figure)
+    if not as_json:
+        info |= {key: f"{value / 2**20:,.0f} MiB" for key, value in memory.items()}
+        info |= {key: f"{info[key]:,}" for key in ("parameters", "flops")}
+        info = {key.replace("_", " "): value for key, value in info.items()}
+    return info
+
+
+def _page(folder: Path, measured: bool, overwrite: bool) -> dict[str, Any]:
+    from napari_unet_studio.cli.network_page import write_page
+
+    refuse_existing(folder / "networks.md", overwrite, option="--page")
+    check_writable(folder / "networks.md", "--page")
+    times = _measure(NETWORKS, pruned=True) if measured else None
+    return {"files": [str(path) for path in write_page(folder, times)]}
+
+
+def _measure(specs: Mapping[str, NetworkSpec], pruned: bool = False) -> dict[str, Any]:
+    """Time networks, naming each on stderr when it begins."""
+    from napari_unet_studio.cli.measure import measure
+
+    running = measure(specs, pruned)
+    while True:
+        try:
+            console.err.print(f"measuring {next(running)}")
+        except StopIteration as done:
+            result: dict[str, Any] = done.value
+            return result
+
+
+def facts(name: str, spec: NetworkSpec) -> dict[str, Any]:
+    """Return what distinguishes a network for those who choose one."""
+    return {
+        "network": name,
+        "axes": f"{spec.ndim}D",
+        "parameters": spec.parameters,
+        "flops_per_pixel": round(spec.flops_per_pixel()),
+        "receptive_field": spec.receptive_field,
+        "divisor": spec.divisor,
+        "heads": spec.num_heads,
+        "tiles": tiling(spec),
+    }
+
+
+def tiling(spec: NetworkSpec) -> str:
+    """Return whether tiles are exact, or the network looks at the whole image."""
+    return "local" if spec.local else "whole image"
+
+
+def millions(value: float) -> str:
+    """Return a number of parameters as people write it."""
+    return f"{value / 1e6:.2f} M"
+
+
+def thousands(value: float) -> str:
+    """Return operations per pixel as people write it."""
+    return f"{value / 1e3:,.0f} k"
+
+
+def _shape(text: str | None, spec: NetworkSpec) -> Shape:
+    if text is None:
+        return _PLAIN_SHAPE[spec.ndim]
+    try:
+        sizes = tuple(int(part) for part in text.lower().replace(",", "x").split("x"))
+    except ValueError as error:
+        example = "x".join(map(str, _PLAIN_SHAPE[spec.ndim]))
+        raise InputError(
+            f"The shape {text!r} is not understood; write it like {example}."
+        ) from error
+    return sizes * spec.ndim if len(sizes) == 1 else sizes
