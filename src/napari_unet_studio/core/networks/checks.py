@@ -1,7 +1,7 @@
 """Checks of the values in a network's spec, which may come from a file."""
 
 from numbers import Integral
-from typing import Any
+from typing import Any, TypeGuard
 
 from napari_unet_studio.core.errors import ConfigError
 
@@ -20,6 +20,10 @@ def check_whole(name: str, value: object, low: int, high: int) -> int:
             f"{name} is {value!r:.80}; it must be a whole number from {low} to {high}."
         )
     return int(value)  # type: ignore[call-overload, no-any-return]
+
+
+def _is_number(value: object) -> TypeGuard[int | float]:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def check_choice(name: str, value: object, choices: tuple[object, ...]) -> None:
@@ -61,19 +65,17 @@ def check_widths(
 
 def check_factor(name: str, value: object) -> float:
     """Return a factor on widths or depths as a float, or raise."""
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not number or not 0 < value <= MOST_SCALED:  # type: ignore[operator]
+    if not _is_number(value) or not 0 < value <= MOST_SCALED:
         raise ConfigError(
             f"{name} is {value!r:.80}; it must be a number above 0, up to "
             f"{MOST_SCALED}."
         )
-    return float(value)  # type: ignore[arg-type]
+    return float(value)
 
 
 def check_fraction(name: str, value: object) -> None:
     """Raise unless a value is a number from 0 to below 1."""
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not number or not 0 <= value < 1:  # type: ignore[operator]
+    if not _is_number(value) or not 0 <= value < 1:
         raise ConfigError(
             f"{name} is {value!r:.80}; it must be a number from 0 to below 1."
         )

@@ -1,7 +1,6 @@
 """Fully convolutional networks (Long, Shelhamer, Darrell. CVPR 2015)."""
 
 from dataclasses import dataclass, replace
-from math import prod
 from typing import ClassVar, Literal, Self
 
 from napari_unet_studio.core.networks.checks import (
@@ -11,7 +10,7 @@ from napari_unet_studio.core.networks.checks import (
     check_whole,
 )
 from napari_unet_studio.core.networks.graph import Graph
-from napari_unet_studio.core.networks.ops import InitKind, Sizes
+from napari_unet_studio.core.networks.ops import InitKind
 from napari_unet_studio.core.networks.pencil import Pencil
 from napari_unet_studio.core.networks.spec import Channels, LevelSpec
 
@@ -93,7 +92,7 @@ class FCNSpec(LevelSpec):
             scores = pencil.up_bilinear(scores, self.num_classes, factor, name)
             scores = pencil.add(scores, self._scores(pencil, pooled[level - 1], level))
         pencil.block("up.0")
-        factor = self._from_image(finest)
+        factor = self.between(0, finest)
         return pencil.graph(
             [pencil.up_bilinear(scores, self.num_classes, factor, "up.0")]
         )
@@ -101,7 +100,3 @@ class FCNSpec(LevelSpec):
     def _scores(self, pencil: Pencil, x: int, level: int) -> int:
         pencil.block(f"score.{level}")
         return pencil.conv(x, self.num_classes, 1, name=f"score.{level}")
-
-    def _from_image(self, level: int) -> Sizes:
-        steps = [self.factor(step) for step in range(level)]
-        return tuple(prod(step[axis] for step in steps) for axis in range(self.ndim))

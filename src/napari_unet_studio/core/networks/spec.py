@@ -209,6 +209,11 @@ class NetworkSpec:
         """Return by how much each axis shrinks from `level` to the next coarser one."""
         return self.pooling[level] if self.pooling else (2,) * self.ndim
 
+    def between(self, fine: int, coarse: int) -> Shape:
+        """Return by how much each axis shrinks from one level to a coarser one."""
+        steps = [self.factor(level) for level in range(fine, coarse)]
+        return tuple(prod(step[axis] for step in steps) for axis in range(self.ndim))
+
     def _checked(self, shape: Sequence[int]) -> Shape:
         if len(shape) != self.ndim:
             raise ConfigError(

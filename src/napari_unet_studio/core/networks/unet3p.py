@@ -1,12 +1,10 @@
 """UNet 3+ (Huang et al. ICASSP 2020): full-scale skips and full-scale supervision."""
 
 from dataclasses import dataclass, replace
-from math import prod
 from typing import ClassVar, Self
 
 from napari_unet_studio.core.networks.checks import WIDEST, check_choice, check_whole
 from napari_unet_studio.core.networks.graph import Graph, Ref
-from napari_unet_studio.core.networks.ops import Sizes
 from napari_unet_studio.core.networks.pencil import Pencil
 from napari_unet_studio.core.networks.spec import LevelSpec
 
@@ -73,9 +71,9 @@ class UNet3PlusSpec(LevelSpec):
                 pencil.block(f"skips.{level}.{source}")
                 y = encoded[source] if source <= level else decoded[source]
                 if source < level:
-                    y = pencil.pool(y, self._between(source, level))
+                    y = pencil.pool(y, self.between(source, level))
                 elif source > level:
-                    y = pencil.resize(y, self._between(level, source))
+                    y = pencil.resize(y, self.between(level, source))
                 skips.append(pencil.unit(y, self.skip_channels))
             pencil.block(f"decoder.{level}")
             x = pencil.concat(*skips)
@@ -85,15 +83,10 @@ class UNet3PlusSpec(LevelSpec):
             pencil.block(f"heads.{level}")
             name = f"heads.{level}"
             logits = pencil.conv(decoded[level], self.num_classes, name=name)
-            heads.append(pencil.resize(logits, self._between(0, level)))
+            heads.append(pencil.resize(logits, self.between(0, level)))
         presence = None
         if self.guided:
             pencil.block("presence")
             x = pencil.dropout(decoded[bottom], 0.5)
             presence = pencil.global_max(pencil.conv(x, 1, 1, name="presence"))
         return pencil.graph(heads, presence=presence)
-
-    def _between(self, fine: int, coarse: int) -> Sizes:
-        """Return how much coarser one level is than another, per axis."""
-        steps = [self.factor(level) for level in range(fine, coarse)]
-        return tuple(prod(step[axis] for step in steps) for axis in range(self.ndim))
