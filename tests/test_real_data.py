@@ -176,8 +176,7 @@ def test_every_family_learns_one_tile_by_heart(data_dir, network) -> None:
     folder = data_dir / "nuclei_dsb2018" / "train"
     images = sorted((folder / "images").iterdir())
     pairs = (
-        (read_image(p).data, read_labels(folder / "labels" / p.name).data)
-        for p in images
+        (read_image(p).array, read_labels(folder / "labels" / p.name)) for p in images
     )
     image, labels = next(
         (i, n) for i, n in pairs if i.shape == (256, 256) and n.max() > 15

@@ -52,6 +52,16 @@ def test_the_table_as_json(call) -> None:
         assert rows[name]["heads"] == spec.num_heads
 
 
+def test_a_network_of_another_width(call) -> None:
+    code, out, _ = call("unet", "--width=0.25")
+    assert code == 0
+    assert f"parameters: {NETWORKS['unet-16'].parameters:,}" in out
+    for width in ("0", "-1", "nan"):
+        code, _, err = call("unet", f"--width={width}")
+        assert code == 2
+        assert f"The width factor is {float(width)}" in err
+
+
 def test_one_network(call) -> None:
     code, out, _ = call("unet-2015", "--shape=572", "--batch=2")
     assert code == 0

@@ -62,15 +62,20 @@ def measured_shape(spec: NetworkSpec) -> Shape:
 def time_pass(network: "Network", shape: Shape) -> dict[str, Any]:
     """Return the median times of a float32 pass whose output covers `shape`.
 
+    The layout in memory is that of prediction.
     Seconds of the clock are what a user waits. Seconds of the processor, summed over
     its threads, do not count what other programs take meanwhile, so they compare
     networks even on a machine that is not idle.
     """
     import torch
 
+    from napari_unet_studio.tasks.device import memory_format
+
     spec = network.eval().spec
+    layout = memory_format("cpu", spec.ndim)
     given = spec.input_shape(shape)
-    image = torch.randn(1, spec.in_channels, *given)
+    image = torch.randn(1, spec.in_channels, *given).to(memory_format=layout)
+    network = network.to(memory_format=layout)  # type: ignore[call-overload]
     clock, processor = [], []
     with torch.inference_mode():
         for number in range(_WARM_UP + _REPEATS):

@@ -1,6 +1,7 @@
 """``unet-studio networks``: the catalog, one network, its figure, the page of docs."""
 
 from collections.abc import Mapping
+from math import inf
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -35,6 +36,10 @@ def networks(
         typer.Option(help='Image of which to tell the costs, such as "64x512x512".'),
     ] = None,
     batch: Annotated[int, typer.Option(min=1, help="Images at once.")] = 1,
+    width: Annotated[
+        float | None,
+        typer.Option(help="Multiply all widths by this factor, as training can."),
+    ] = None,
     measure: Annotated[
         bool, typer.Option("--measure", help="Also time the real networks here.")
     ] = False,
@@ -64,16 +69,20 @@ def networks(
             raise InputError("The page is about all networks; leave out the name.")
         console.show(_page(page, measure, overwrite), json)
     elif name is not None:
-        console.show(_one(name, shape, batch, measure, figure, overwrite, json), json)
+        spec = _spec(name, width)
+        console.show(
+            _one(name, spec, shape, batch, measure, figure, overwrite, json), json
+        )
     elif figure is not None:
         raise InputError(
             "A figure shows one network; give its name, such as: unet-studio networks "
             f"unet --figure {figure}."
         )
-    elif shape is not None:
+    elif shape is not None or width is not None:
+        option = "--width" if shape is None else "--shape"
         raise InputError(
-            "--shape asks for the costs of one network; give its name, such as: "
-            f"unet-studio networks unet --shape {shape}."
+            f"{option} asks for the costs of one network; give its name, such as: "
+            f"unet-studio networks unet {option} {width if shape is None else shape}."
         )
     else:
         _table(measure, json)
@@ -111,8 +120,18 @@ def _table(measured: bool, as_json: bool) -> None:
         console.err.print(", ".join(f"{k} {v}" for k, v in times["machine"].items()))
 
 
+def _spec(name: str, width: float | None) -> NetworkSpec:
+    spec = get_spec(name)
+    if width is None:
+        return spec
+    if not 0 < width < inf:
+        raise InputError(f"The width factor is {width}; give a number above 0.")
+    return spec.scaled(width)
+
+
 def _one(
     name: str,
+    spec: NetworkSpec,
     shape: str | None,
     batch: int,
     measured: bool,
@@ -120,7 +139,6 @@ def _one(
     overwrite: bool,
     as_json: bool,
 ) -> dict[str, Any]:
-    spec = get_spec(name)
     size = _shape(shape, spec)
     costs = spec.costs(size, batch)
     memory = {

@@ -18,8 +18,10 @@ def presence_loss(presence_logits: Tensor, target: Tensor) -> Tensor:
 
     Notes
     -----
-    The mean over patches; those that are wholly ignored count nothing. The weight map
-    has no part in it: a pixel of an object is one whatever it weighs.
+    The mean over patches; those that are wholly ignored count nothing. A patch of which
+    a part is known is judged by that part: if it holds no object, the patch is taken to
+    hold none. The weight map has no part in it: a pixel of an object is one whatever it
+    weighs.
 
     References
     ----------
