@@ -60,6 +60,17 @@ def test_tiles_give_what_the_whole_image_gives(tiny_model, padding, side) -> Non
     assert np.ptp(expected.probabilities) > 0.05
 
 
+def test_tiles_of_a_network_that_looks_further_are_told_of(tiny_model) -> None:
+    model, image = tiny_model(norm="instance"), noise((101, 74))
+    assert found(image, model).notes == ()
+    result = found(np.stack([image, image]), model, tiles_of(56))
+    assert result.notes == (
+        "The network looks at a whole tile at once, so probabilities may differ a "
+        "little between tiles.",
+    )
+    assert found(image, tiny_model(), tiles_of(56)).notes == ()
+
+
 def test_tiles_of_a_volume_give_what_the_whole_volume_gives(tiny_model) -> None:
     model, image = tiny_model(ndim=3, channels=(2, 4)), noise((20, 31, 44))
     whole, tiled = found(image, model), found(image, model, tiles_of(20))

@@ -118,8 +118,17 @@ class TileRunner:
                     block = Normalisation.apply(block, offset, scale)
                     result[:, *tile.core] = self(block, tile)
                 done = True
+                self._tell_of_seams(len(plan))
             except (RuntimeError, MemoryError) as error:
                 self._shrink(plan, shape, error)
+
+    def _tell_of_seams(self, tiles: int) -> None:
+        note = (
+            "The network looks at a whole tile at once, so probabilities may differ a "
+            "little between tiles."
+        )
+        if tiles > 1 and not self.card.spec.local and note not in self.notes:
+            self.notes.append(note)
 
     def _compare(self, block: NDArray[Any]) -> None:
         if self.pixel is None:

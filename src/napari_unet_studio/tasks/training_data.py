@@ -263,7 +263,7 @@ def _items(
                 inside=weights.inside,
             )
         name = f"{pair.name} {list(index)}" if index else pair.name
-        positions = _positions(truth)
+        positions = labelled_positions(truth)
         items.append(
             Item(image, offset, scale, truth, ids, weight_map, positions, name)
         )
@@ -285,7 +285,7 @@ def _checked_spacing(
     return steps
 
 
-def _positions(truth: NDArray[np.int16]) -> NDArray[np.intp]:
+def labelled_positions(truth: NDArray[np.integer]) -> NDArray[np.intp]:
     """Evenly chosen positions of labelled pixels, fewer than twice `_POSITIONS`."""
     flat = np.flatnonzero(truth > 0)
     flat = flat[:: max(1, len(flat) // _POSITIONS)]
