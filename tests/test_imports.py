@@ -58,7 +58,7 @@ def test_type_checkers_see_all_public_names() -> None:
 
 @pytest.mark.parametrize(
     "module",
-    ["api", "cli", "sample_data", "tasks.predict", "tasks.train"],
+    ["api", "benchmark", "cli", "sample_data", "tasks.predict", "tasks.train"],
 )
 def test_lower_rooms_load_no_gui(module: str) -> None:
     assert not _loaded_after(f"import napari_unet_studio.{module}", GUI)

@@ -31,12 +31,27 @@ if TYPE_CHECKING:
         train,
     )
     from napari_unet_studio.core.networks.catalog import NETWORKS, build
+    from napari_unet_studio.core.weights import (
+        carve_gap,
+        class_weights,
+        nearest_objects,
+        separation_term,
+    )
     from napari_unet_studio.layers import predict_layer, train_layers
 
 _HOMES = {
     "NETWORKS": "core.networks.catalog",
     "build": "core.networks.catalog",
-    "separation_weights": "core.weights",
+    **dict.fromkeys(
+        (
+            "carve_gap",
+            "class_weights",
+            "nearest_objects",
+            "separation_term",
+            "separation_weights",
+        ),
+        "core.weights",
+    ),
     "elastic_deform": "core.deform",
     "predict_layer": "layers",
     "train_layers": "layers",

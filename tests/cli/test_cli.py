@@ -13,6 +13,7 @@ from PIL import Image
 
 from napari_unet_studio.cli import main
 from napari_unet_studio.core.config import field_types, help_texts
+from napari_unet_studio.core.deform import DeformConfig, elastic_deform
 from napari_unet_studio.core.errors import StorageError
 from napari_unet_studio.io.checkpoint import load_checkpoint
 from napari_unet_studio.io.images import read_image, write_tiff
@@ -641,6 +642,40 @@ def test_labels_of_another_image_are_not_deformed_along(call, files) -> None:
     refused(
         call("deform", "images/0.tif", "--labels=other.tif"),
         "labels have shape (40, 48) and the image (48, 48)",
+    )
+    assert not (files / "deformed.tif").exists()
+
+
+def test_a_weight_map_is_deformed_along(call, files) -> None:
+    weights = (squares()[1] > 0) * np.float32(2.5)
+    write_tiff(files / "w.tif", weights, "YX")
+    code, out, _ = call(
+        *("deform", "images/0.tif", "--labels=labels/0.tif", "--weights=w.tif"),
+        *("--interpolation=linear", "--sigma=4", "--json"),
+    )
+    assert code == 0, out
+    assert list(json.loads(out)) == ["image", "labels", "weights"]
+    expected = elastic_deform(
+        read_image(files / "images/0.tif").array,
+        read_image(files / "labels/0.tif").array,
+        weight_map=weights,
+        **DeformConfig(sigma=4, interpolation="linear").to_dict(),
+    )
+    for name, array in zip(("", "-labels", "-weights"), expected, strict=True):
+        found = read_image(files / f"deformed{name}.tif").array
+        assert found.dtype == array.dtype
+        np.testing.assert_array_equal(found, array)
+
+
+def test_a_weight_map_of_another_image_or_of_ids_is_refused(call, files) -> None:
+    write_tiff(files / "w.tif", np.ones((40, 48), np.float32), "YX")
+    refused(
+        call("deform", "images/0.tif", "--weights=w.tif"),
+        "weights have shape (40, 48) and the image (48, 48)",
+    )
+    refused(
+        call("deform", "images/0.tif", "--weights=labels/0.tif"),
+        "A weight map holds floating numbers",
     )
     assert not (files / "deformed.tif").exists()
 

@@ -287,3 +287,13 @@ def test_the_mean_leaves_out_what_is_not_a_number():
     assert mean_finite([1.0, float("nan"), 3.0]) == 2.0
     assert isnan(mean_finite([float("nan")]))
     assert isnan(mean_finite([]))
+
+
+@pytest.mark.parametrize("offset", [0, 2**31, 2**40])
+def test_touching_pairs_of_large_ids_keep_them(offset):
+    small = np.array([[3, 3, 5, 0, 9], [7, 0, 5, -1, 9]])
+    labels = np.where(small > 0, small + offset, small)
+    expected = (np.array([[3, 5], [3, 7]]) + offset).tolist()
+    assert touching_pairs(labels).tolist() == expected
+    full = np.where(labels > 0, labels, 1 + offset)
+    assert [1 + offset, 3 + offset] in touching_pairs(full).tolist()

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import ndimage
 
-from napari_unet_studio.core import distances
+from napari_unet_studio.core import _search
 from napari_unet_studio.core.errors import ConfigError, InputError
 from napari_unet_studio.core.weights import (
     PRESETS,
@@ -138,9 +138,9 @@ def test_the_image_may_span_several_blocks_and_threads(monkeypatch):
     labels = blobs(60)
     volume = np.stack([labels, np.roll(labels, 9), np.zeros_like(labels), labels])
     whole = [nearest_two(labels), nearest_two(volume, (3, 1, 1))]
-    monkeypatch.setattr(distances, "BLOCK", 300)
-    monkeypatch.setattr(distances, "LARGEST_BLOCK", 600)
-    monkeypatch.setattr(distances, "LARGE", 1)
+    monkeypatch.setattr(_search, "BLOCK", 300)
+    monkeypatch.setattr(_search, "LARGEST_BLOCK", 600)
+    monkeypatch.setattr(_search, "LARGE", 1)
     for threads in (1, 3, None):
         parts = [
             nearest_two(labels, threads=threads),

@@ -7,6 +7,7 @@ from napari_unet_studio.tasks.device import (
     autocast,
     available_devices,
     bfloat16_wins,
+    built_for,
     choose_device,
     describe_device,
     enough_memory,
@@ -136,3 +137,26 @@ def test_float32_on_a_gpu_has_the_precision_of_the_cpu() -> None:
         found = functional.conv2d(image.cuda(), weight.cuda()).cpu()
     assert torch.allclose(found, functional.conv2d(image, weight), rtol=1e-5)
     assert torch.backends.cudnn.allow_tf32 == before
+
+
+@pytest.mark.parametrize(
+    ("capability", "architectures", "expected"),
+    [
+        ((8, 0), ["sm_80"], True),
+        ((8, 6), ["sm_80"], True),  # later minor numbers run the code of earlier ones
+        ((8, 0), ["sm_86"], False),
+        ((9, 0), ["sm_80", "sm_86"], False),
+        ((9, 0), ["sm_80", "compute_80"], True),
+        ((7, 5), ["sm_80", "compute_80"], False),
+        ((9, 0), ["sm_90a"], True),
+        ((9, 1), ["sm_90a"], False),  # the a says: this GPU and no other
+        ((10, 3), ["sm_100"], True),
+        ((12, 0), ["sm_75", "sm_120"], True),
+        ((9, 4), ["gfx942"], True),
+        ((8, 0), [], True),
+    ],
+)
+def test_a_gpu_counts_if_torch_has_code_for_it(
+    capability, architectures, expected
+) -> None:
+    assert built_for(capability, architectures) is expected

@@ -411,3 +411,27 @@ def test_a_digest_depends_on_pixels_labels_and_types(squares) -> None:
     assert len(found) == 5
     same = digest(Pair(np.asfortranarray(image), labels.copy(), name="b"))
     assert same["sha256"] == digest(Pair(image, labels))["sha256"]
+
+
+def test_classes_are_balanced_over_all_images_together() -> None:
+    image, labels = touching()
+    small = np.zeros_like(labels)
+    small[:8, :8] = 3
+    weights = WeightConfig(preset="none", balance="global", gap=0)
+    pairs = [Pair(image, labels), Pair(image, small), Pair(image, labels, "validate")]
+    first, second = dataset(pairs, weights=weights, hold_out=0).train
+    inside = (labels > 0).sum() + 64
+    total = 2 * labels.size
+    for item in (first, second):
+        expected = np.where(item.target > 0, inside, total - inside)
+        np.testing.assert_allclose(item.weight_map, total / (2 * expected), rtol=1e-6)
+
+
+@pytest.mark.parametrize("balance", ["image", "global"])
+def test_every_class_gets_the_same_total_weight(balance) -> None:
+    image, labels = touching()
+    labels[:4] = 7
+    weights = WeightConfig(balance=balance)
+    (item,) = dataset([Pair(image, labels)], SPEC, "classes", weights, 0).train
+    sums = [item.weight_map[labels == value].sum() for value in (0, 1, 2, 7)]
+    np.testing.assert_allclose(sums, labels.size / 4, rtol=1e-5)

@@ -1,3 +1,4 @@
+import threading
 import time
 
 import dask.array as da
@@ -12,26 +13,25 @@ from scipy.ndimage import distance_transform_edt, gaussian_filter
 from napari_unet_studio.core.deform import (
     DeformConfig,
     coarse_displacement,
-    deform_channels,
+    deform_blocks,
     dense_displacement,
     elastic_deform,
     folding,
 )
 from napari_unet_studio.layers import METADATA_KEY, source_of
 from napari_unet_studio.sample_data import SAMPLES
-from napari_unet_studio.widgets import _controls, _deform_preview
-from napari_unet_studio.widgets._deform_lines import (
+from napari_unet_studio.widgets import _controls, _deform
+from napari_unet_studio.widgets._deform.apply import compiled
+from napari_unet_studio.widgets._deform.array import DeformedArray
+from napari_unet_studio.widgets._deform.lines import (
     Plane,
     arrows,
     folded,
     grid_lines,
     grid_step,
 )
-from napari_unet_studio.widgets._deform_preview import (
-    Deformation,
-    DeformedArray,
-    compiled,
-)
+from napari_unet_studio.widgets._deform.parts import in_parts
+from napari_unet_studio.widgets._deform.preview import Deformation
 from napari_unet_studio.widgets.deform import DeformWidget
 
 PLACE = {
@@ -52,7 +52,7 @@ def widget(viewer, qtbot):
     viewer.window.add_dock_widget(made)
     made.showEvent(QShowEvent())
     qtbot.waitUntil(compiled, timeout=60_000)
-    made._settle_timer.setInterval(60)
+    made.live.settle_timer.setInterval(60)
     return made
 
 
@@ -87,7 +87,10 @@ def press(widget, qtbot):
 def settled(widget, qtbot):
     """Wait until nothing is left to draw or compute."""
     qtbot.waitUntil(
-        lambda: not widget.running and not any(t.isActive() for t in widget._clocks),
+        lambda: (
+            not (widget.running or widget.live.busy or widget.draws.busy)
+            and not any(t.isActive() for t in widget._clocks)
+        ),
         timeout=30_000,
     )
 
@@ -244,6 +247,85 @@ def test_the_copied_code_takes_the_finest_resolution(widget, viewer, qtbot, cell
         np.testing.assert_array_equal(scope[key], made.data)
 
 
+def test_weights_are_deformed_along(widget, viewer, qtbot, cells):
+    image, labels = cells
+    weights = np.random.default_rng(0).random(image.shape, np.float32)
+    viewer.add_image(image, name="cells", **PLACE)
+    widget.labels.value = viewer.add_labels(labels, name="ids", **PLACE)
+    layer = viewer.add_image(weights, name="weights", opacity=0.4, **PLACE)
+    widget.weights.value = layer
+    widget.preview.setChecked(True)
+    settled(widget, qtbot)
+    wanted = expected(widget, image, labels, weight_map=weights)
+    for name, array in zip(("cells", "ids", "weights"), wanted, strict=True):
+        made = viewer.layers[f"{name} deformed (preview)"]
+        np.testing.assert_array_equal(made._slice.image.raw, array)
+    assert made.opacity == pytest.approx(0.4)
+    press(widget, qtbot)
+    for name, array in zip(("cells", "ids", "weights"), wanted, strict=True):
+        made = viewer.layers[f"{name} deformed"]
+        np.testing.assert_array_equal(made.data, array)
+        assert_same_place(made, layer)
+    assert made.data.dtype == np.float32
+    widget.copy.click()
+    scope = {"viewer": viewer}
+    exec(QApplication.clipboard().text(), scope)
+    np.testing.assert_array_equal(scope["deformed_weights"], wanted[2])
+    np.testing.assert_array_equal(scope["deformed_labels"], wanted[1])
+
+
+def test_only_real_numbers_of_the_shape_of_the_image_can_be_weights(
+    widget, viewer, cells
+):
+    image = viewer.add_image(cells[0], name="cells")
+    floats = cells[0].astype(np.float32)
+    fitting = viewer.add_image(floats, name="weights")
+    viewer.add_image(floats[:50], name="smaller")
+    viewer.add_image(cells[0], name="integers")
+    colours = np.zeros((*floats.shape, 3), np.float32)
+    viewer.add_image(colours, name="colours", rgb=True)
+    widget.image.value = image
+    assert list(widget.weights.choices) == [None, fitting]
+    assert widget.weights.value is None
+    widget.weights.value = fitting
+    widget.image.value = viewer.layers["smaller"]
+    assert widget.weights.value is None
+    widget.image.value = fitting
+    assert list(widget.weights.choices) == [None]
+
+
+def test_a_plane_can_be_sampled_linearly(widget, viewer, qtbot, cells, volume):
+    viewer.add_image(cells[0], name="cells")
+    widget.form.interpolation.setCurrentIndex(1)
+    settled(widget, qtbot)
+    wanted = expected(widget, cells[0], interpolation="linear")
+    assert (wanted != expected(widget, cells[0], interpolation="cubic")).any()
+    made = viewer.layers["cells deformed (preview)"]
+    np.testing.assert_array_equal(made._slice.image.raw, wanted)
+    press(widget, qtbot)
+    np.testing.assert_array_equal(viewer.layers["cells deformed"].data, wanted)
+    widget.copy.click()
+    scope = {"viewer": viewer}
+    exec(QApplication.clipboard().text(), scope)
+    np.testing.assert_array_equal(scope["deformed_image"], wanted)
+    widget.image.value = viewer.add_image(volume[0], name="stack", **VOLUME)
+    assert widget.form.interpolation.isEnabled()
+    widget.frames.setCurrentIndex(widget.frames.findData(3))
+    assert not widget.form.interpolation.isEnabled()
+
+
+def test_weights_with_holes_are_refused(widget, viewer, qtbot, cells):
+    weights = np.ones(cells[0].shape, np.float32)
+    weights[3, 4] = np.nan
+    viewer.add_image(cells[0], name="cells")
+    widget.weights.value = viewer.add_image(weights, name="weights")
+    widget.preview.setChecked(True)  # shows what there is
+    settled(widget, qtbot)
+    press(widget, qtbot)
+    assert "weight map contains NaN" in widget.status.text()
+    assert not any(name.endswith("deformed") for name in names(viewer))
+
+
 # -- preview ---------------------------------------------------------------------------
 
 
@@ -288,7 +370,7 @@ def test_a_large_plane_is_coarse_while_a_slider_moves_and_exact_later(
     settled(widget, qtbot)
     made = viewer.layers["cells deformed (preview)"]
     widget.form.sigma.set_value(5)
-    widget._live()
+    widget.live.draw()
     draft = np.array(made._slice.image.raw)
     wanted, _ = expected(widget, image, labels)
     assert draft.shape == wanted.shape
@@ -298,6 +380,77 @@ def test_a_large_plane_is_coarse_while_a_slider_moves_and_exact_later(
     assert np.corrcoef(*(p.ravel() for p in blurred))[0, 1] > 0.98
     settled(widget, qtbot)
     np.testing.assert_array_equal(made._slice.image.raw, wanted)
+
+
+@pytest.mark.parametrize("ndim", [2, 3])
+def test_what_takes_long_is_deformed_in_a_thread(
+    widget, viewer, qtbot, volume, ndim, monkeypatch
+):
+    monkeypatch.setattr(_controls, "DRAFT", 3000)
+    threads = set()
+
+    def noted(*arguments):
+        threads.add(threading.current_thread() is threading.main_thread())
+        return (yield from in_parts(*arguments))
+
+    image, labels = volume
+    viewer.add_image(image, name="stack", **VOLUME)
+    widget.labels.value = viewer.add_labels(labels, name="ids", **VOLUME)
+    widget.frames.setCurrentIndex(widget.frames.findData(ndim))
+    settled(widget, qtbot)
+    monkeypatch.setattr(_deform.preview, "in_parts", noted)
+    widget.preview.setChecked(True)
+    viewer.dims.order = (1, 0, 2)  # a view across all slices
+    settled(widget, qtbot)
+    widget.form.sigma.set_value(4)
+    settled(widget, qtbot)
+    assert threads == {False}
+    spacing = (3.0, 1.0, 1.0)[-ndim:]
+    frames = zip(image, labels, strict=True) if ndim == 2 else [(image, labels)]
+    both = [expected(widget, *frame, spacing=spacing) for frame in frames]
+    wanted, ids = map(np.stack, zip(*both, strict=True))
+    row = viewer.dims.current_step[1]
+    made = viewer.layers["stack deformed (preview)"]._slice.image.raw
+    moved = viewer.layers["ids deformed (preview)"]
+    np.testing.assert_array_equal(made, wanted.reshape(image.shape)[:, row])
+    ids = ids.reshape(labels.shape)
+    np.testing.assert_array_equal(moved._slice.image.raw, ids[:, row])
+
+
+@pytest.mark.parametrize("end", ["image", "preview", "close", "setting", "array"])
+def test_a_late_result_harms_nothing(widget, viewer, qtbot, cells, end, monkeypatch):
+    monkeypatch.setattr(_controls, "DRAFT", 3000)
+    reached, go_on = threading.Event(), threading.Event()
+
+    def slowly(*arguments):
+        reached.set()
+        assert go_on.wait(20)
+        return (yield from in_parts(*arguments))
+
+    layer = viewer.add_image(cells[0], name="cells")
+    settled(widget, qtbot)
+    widget.preview.setChecked(True)
+    settled(widget, qtbot)
+    monkeypatch.setattr(_deform.preview, "in_parts", slowly)
+    widget.form.sigma.set_value(4)
+    qtbot.waitUntil(reached.is_set, timeout=10_000)
+    if end == "image":
+        viewer.layers.remove(layer)
+    elif end == "preview":
+        viewer.layers.remove("cells deformed (preview)")
+    elif end == "setting":
+        widget.form.sigma.set_value(9)
+    elif end == "array":
+        layer.data = cells[0][::-1].copy()
+    else:
+        viewer.window.remove_dock_widget(widget)
+    go_on.set()
+    settled(widget, qtbot)
+    if end in ("setting", "array"):
+        made = viewer.layers["cells deformed (preview)"]._slice.image.raw
+        np.testing.assert_array_equal(made, expected(widget, layer.data))
+    else:
+        assert names(viewer) == ([] if end == "image" else ["cells"])
 
 
 def test_the_first_slider_brings_the_preview_until_it_is_switched_off(
@@ -319,7 +472,7 @@ def test_the_preview_of_a_stack_follows_the_slider(
 ):
     image, labels = volume
     if not small:  # then single planes are computed
-        monkeypatch.setattr(_deform_preview, "SMALL", 0)
+        monkeypatch.setattr(_deform.array, "SMALL", 0)
     viewer.add_image(image, name="stack", **VOLUME)
     widget.labels.value = viewer.add_labels(labels, name="ids", **VOLUME)
     widget.frames.setCurrentIndex(widget.frames.findData(3))
@@ -359,7 +512,7 @@ def test_the_preview_of_slices_and_colours_is_right_in_every_view(
 def test_a_view_that_is_too_large_is_refused_in_one_sentence(
     widget, viewer, qtbot, volume, monkeypatch
 ):
-    monkeypatch.setattr(_deform_preview, "LIMIT", 60 * 70)
+    monkeypatch.setattr(_deform.preview, "LIMIT", 60 * 70)
     viewer.add_image(volume[0], name="stack", **VOLUME)
     widget.preview.setChecked(True)
     settled(widget, qtbot)
@@ -371,7 +524,7 @@ def test_a_view_that_is_too_large_is_refused_in_one_sentence(
 
 @pytest.mark.parametrize("ndim", [2, 3])
 def test_lazy_data_are_read_once_for_many_settings(volume, ndim, monkeypatch):
-    monkeypatch.setattr(_deform_preview, "SMALL", 0)
+    monkeypatch.setattr(_deform.array, "SMALL", 0)
     read = []
 
     def plane(z):
@@ -382,7 +535,7 @@ def test_lazy_data_are_read_once_for_many_settings(volume, ndim, monkeypatch):
         da.from_delayed(delayed(plane)(z), (60, 70), np.uint16) for z in range(10)
     ]
     layer = Image(da.stack(planes), name="stack", **VOLUME)
-    deformation = Deformation(source_of(layer), None, ndim)
+    deformation = Deformation(source_of(layer), None, None, ndim)
     array = DeformedArray(deformation)
     read.clear()  # what the thumbnail took
     for seed in range(3):
@@ -519,9 +672,9 @@ def large():
 def test_cancelling_adds_nothing(widget, viewer, qtbot, monkeypatch):
     def slowly(*arguments, **settings):
         time.sleep(0.05)  # else all may be done before anybody can cancel
-        return deform_channels(*arguments, **settings)
+        return deform_blocks(*arguments, **settings)
 
-    monkeypatch.setattr(_deform_preview, "deform_channels", slowly)
+    monkeypatch.setattr(_deform.apply, "deform_blocks", slowly)
     viewer.add_image(large(), name="movie", axis_labels=("t", "y", "x"))
     widget.run_button.click()
     assert not widget.run_button.isEnabled()
@@ -531,6 +684,24 @@ def test_cancelling_adds_nothing(widget, viewer, qtbot, monkeypatch):
     assert "Stopped" in widget.status.text()
     assert names(viewer) == ["movie"]
     assert widget.run_button.isEnabled()
+
+
+def test_a_single_plane_shows_progress_and_can_be_cancelled(
+    widget, viewer, qtbot, monkeypatch
+):
+    def slowly(*arguments, **settings):
+        for share in deform_blocks(*arguments, **settings):
+            time.sleep(0.02)
+            yield share
+
+    monkeypatch.setattr(_deform.apply, "deform_blocks", slowly)
+    viewer.add_image(large()[0].repeat(4, 0).repeat(4, 1), name="plane")
+    widget.run_button.click()
+    qtbot.waitUntil(lambda: 0 < widget.progress.value() < 100, timeout=30_000)
+    widget.cancel_button.click()
+    qtbot.waitUntil(lambda: not widget.running, timeout=30_000)
+    assert "Stopped" in widget.status.text()
+    assert names(viewer) == ["plane"]
 
 
 def test_a_layer_removed_during_the_work_loses_nothing(widget, viewer, qtbot):
@@ -646,6 +817,14 @@ def test_labels_of_another_image_are_refused(widget, viewer, qtbot, cells):
     settled(widget, qtbot)
     assert not widget.preview.isChecked()
     assert names(viewer) == ["cells", "ids"]
+    widget.say("")
+    widget.form.sigma.set_value(4)  # said once is enough
+    settled(widget, qtbot)
+    assert widget.status.text() == ""
+    widget.labels.value = None
+    widget.form.sigma.set_value(5)
+    settled(widget, qtbot)
+    assert names(viewer)[2:] == ["cells deformed (preview)"]
 
 
 def test_an_image_without_a_plane_is_refused(widget, viewer, qtbot):

@@ -1,21 +1,37 @@
+import math
+import threading
+
+import dask.array as da
 import numpy as np
+import pandas as pd
 import pytest
+import zarr
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from napari.components import ViewerModel
-from qtpy.QtGui import QShowEvent
+from qtpy.QtCore import Qt
+from qtpy.QtGui import QShowEvent, QValidator
 from qtpy.QtWidgets import QApplication
 from skimage.measure import label
 
 from napari_unet_studio.core.metrics import touching_pairs
 from napari_unet_studio.core.weights import (
     WeightConfig,
+    balanced,
     carve_gap,
+    class_counts,
+    nearest_objects,
     separation_weights,
 )
 from napari_unet_studio.layers import METADATA_KEY
 from napari_unet_studio.sample_data import SAMPLES
-from napari_unet_studio.widgets import _controls, _weight_frame, weights
-from napari_unet_studio.widgets._weight_maps import compiled
-from napari_unet_studio.widgets.weights import LIGHT, WeightsWidget
+from napari_unet_studio.widgets import _weights, weights
+from napari_unet_studio.widgets._weights.cursor import terms_at
+from napari_unet_studio.widgets._weights.id_box import IdBox
+from napari_unet_studio.widgets._weights.kernels import compiled
+from napari_unet_studio.widgets._weights.objects import Reading
+from napari_unet_studio.widgets._weights.work import LIGHT
+from napari_unet_studio.widgets.weights import WeightsWidget
 
 PLACE = {
     "scale": (0.5, 0.5),
@@ -74,6 +90,10 @@ def settled(widget, qtbot):
     )
 
 
+def choose_balance(widget, kind):
+    widget.form.balance.setCurrentIndex(widget.form.balance.findData(kind))
+
+
 def overlay_of(viewer, name="cells"):
     return viewer.layers[f"{name} weights"]
 
@@ -114,7 +134,7 @@ def test_the_overlay_lies_on_its_labels_and_says_where_it_is_from(
     np.testing.assert_allclose(made.extent.world, layer.extent.world)
     assert made.metadata[METADATA_KEY]["source"] == "cells"
     assert made.metadata[METADATA_KEY]["weights"] == widget.form.value().to_dict()
-    assert made.colorbar.visible
+    assert widget.scale.isVisibleTo(widget)
     assert viewer.layers.selection.active == layer
     text = widget.info.text()
     assert f"{len(np.unique(cells)) - 1} objects" in text
@@ -225,10 +245,10 @@ def test_the_copied_code_takes_the_finest_resolution(widget, viewer, qtbot, cell
 
 @pytest.mark.parametrize("spacing", [(1.0, 1.0), (1.3, 1.0)])
 def test_a_large_frame_is_searched_part_by_part(spacing, monkeypatch):
-    monkeypatch.setattr(_weight_frame, "SLAB", 1)
+    monkeypatch.setattr(_weights.frame, "SLAB", 1)
     labels = SAMPLES["nuclei_2d"]().labels
     config = WeightConfig(sigma=4, w0=30, preset="2019")
-    frame = _weight_frame.Frame(labels, False, spacing)
+    frame = _weights.frame.Frame(labels, Reading(), spacing)
     shares = list(frame.measure(config))
     assert len(shares) > 1
     assert shares == sorted(shares)
@@ -236,6 +256,392 @@ def test_a_large_frame_is_searched_part_by_part(spacing, monkeypatch):
         frame.weights(config),
         separation_weights(labels, **config.to_dict(), spacing=spacing),
     )
+
+
+@pytest.mark.parametrize("rows", [40, 1 << 20])
+@pytest.mark.parametrize("shape", [(40, 50), (1, 7), (9, 30, 20)])
+def test_touching_pairs_are_counted_step_by_step(shape, rows, monkeypatch):
+    monkeypatch.setattr(_weights.pairs, "ROWS", rows)
+    codes = np.random.default_rng(0).integers(0, 30, shape).astype(np.int32)
+    counts = list(_weights.pairs.touching_pairs_of(codes))
+    assert counts[-1] == len(touching_pairs(codes))
+    assert (len(counts) > 1) == (rows == 40 and len(codes) > 1)
+    nothing = np.zeros(shape, np.int32)
+    assert list(_weights.pairs.touching_pairs_of(nothing))[-1] == 0
+
+
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_the_objects_near_a_pixel_are_those_of_the_whole_search(data):
+    ndim = data.draw(st.integers(2, 3))
+    shape = data.draw(st.tuples(*[st.integers(1, 14)] * ndim))
+    seed = data.draw(st.integers(0, 1000))
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, 5, shape) * (rng.random(shape) < 0.15)
+    spacing = data.draw(st.sampled_from([(1.0, 1.0, 1.0), (2.0, 1.0, 1.5)]))[:ndim]
+    config = WeightConfig(sigma=1.0)
+    ignore = data.draw(st.sampled_from([None, 2]))
+    frame = _weights.frame.Frame(labels, Reading(ndim, ignore=ignore), spacing)
+    list(frame.measure(config))
+    found = nearest_objects(labels, spacing, frame.reach, ignore)
+    pixel = tuple(int(rng.integers(n)) for n in shape)
+    terms = terms_at(frame, config, None, pixel)
+    wanted = [
+        (float(d[pixel]), int(i[pixel]))
+        for d, i in ((found.d1, found.first), (found.d2, found.second))
+        if np.isfinite(d[pixel])
+    ]
+    assert [near.id for near in terms.near] == [i for _, i in wanted]
+    np.testing.assert_allclose(
+        [near.distance for near in terms.near], [d for d, _ in wanted], rtol=1e-6
+    )
+    assert terms.weight == frame.weights(config)[pixel]
+    assert terms.ignored == (ignore is not None and labels[pixel] == ignore)
+
+
+# -- ignored pixels, classes, balance --------------------------------------------------
+
+
+def annotated(cells, ignore):
+    """Cells of which a corner was not annotated."""
+    labels = cells.astype(np.int64)
+    labels[40:90, 50:120] = ignore
+    return labels
+
+
+@pytest.mark.parametrize("ignore", [-1, 255, 2**40])
+def test_ignored_pixels_weigh_nothing_and_are_no_object(
+    widget, viewer, qtbot, cells, ignore
+):
+    labels = annotated(cells, ignore)
+    viewer.add_labels(labels, name="cells")
+    widget.form.ignore.set_id(ignore)
+    choose_balance(widget, "image")
+    for preset in ("2015", "2019", "none"):
+        widget.form.choose(preset)
+        press(widget, qtbot)
+        made = overlay_of(viewer)
+        np.testing.assert_array_equal(
+            made.data, expected(widget, labels, ignore=ignore)
+        )
+        assert (made.data[labels == ignore] == 0).all()
+    assert "3,500 pixels (8.0 %)" in widget.info.text()
+    assert made.metadata[METADATA_KEY]["ignore"] == ignore
+
+
+def test_the_ignored_id_may_change_and_vanish(widget, viewer, qtbot, cells):
+    labels = annotated(cells, 255)
+    viewer.add_labels(labels, name="cells")
+    press(widget, qtbot)
+    for ignore in (255, None):
+        widget.form.ignore.set_id(ignore)
+        settled(widget, qtbot)
+        np.testing.assert_array_equal(
+            overlay_of(viewer).data, expected(widget, labels, ignore=ignore)
+        )
+
+
+def test_negative_ids_are_refused_until_they_are_ignored(widget, viewer, qtbot, cells):
+    labels = annotated(cells, -1)
+    viewer.add_labels(labels, name="cells")
+    press(widget, qtbot)
+    assert "negative id -1" in widget.status.text()
+    widget.form.ignore.set_id(-1)
+    press(widget, qtbot)
+    np.testing.assert_array_equal(
+        overlay_of(viewer).data, expected(widget, labels, ignore=-1)
+    )
+
+
+def test_the_target_respects_ignored_pixels_and_pieces(widget, viewer, qtbot):
+    mask = np.zeros((60, 80), np.uint8)
+    mask[10:40, 10:30] = mask[10:40, 30:60] = 7
+    mask[20:30, 30:60] = 255
+    mask[10:40, 62:70] = 7
+    viewer.add_labels(mask, name="cells")
+    widget.form.ignore.set_id(255)
+    widget.pieces.setChecked(True)
+    widget.with_target.setChecked(True)
+    press(widget, qtbot)
+    outside = mask == 255
+    ids = np.where(outside, -1, label(np.where(outside, 0, mask), connectivity=1))
+    target = viewer.layers["cells target"].data
+    np.testing.assert_array_equal(target, carve_gap(ids, 2, ignore=-1))
+    np.testing.assert_array_equal(
+        overlay_of(viewer).data, expected(widget, ids, ignore=-1)
+    )
+    assert "2 objects" in widget.info.text()
+
+
+def test_the_field_of_an_id_reads_numbers_and_none(qtbot):
+    box = IdBox("an id")
+    qtbot.addWidget(box)
+    seen = []
+    box.id_changed.connect(lambda: seen.append(box.id))
+    assert box.id is None
+    assert box.text() == "none"
+    for keys, wanted in (("-1", -1), ("5000000000", 5000000000), ("", None)):
+        box.selectAll()
+        qtbot.keyClick(box, Qt.Key.Key_Delete)
+        qtbot.keyClicks(box, keys)
+        qtbot.keyClick(box, Qt.Key.Key_Return)
+        assert box.id == wanted
+    assert seen == [-1, 5000000000, None]
+    box.stepBy(1)
+    assert box.id == 255
+    box.set_id(None)
+    box.stepBy(-1)
+    assert box.id == -1
+    assert box.validate("1.5", 0)[0] == QValidator.State.Invalid
+
+
+def test_the_balance_of_all_frames_is_counted_once(widget, viewer, qtbot, series):
+    series = series.copy()
+    series[1][series[1] > 3] = 0
+    viewer.add_labels(series, name="movie", **SERIES)
+    choose_balance(widget, "global")
+    press(widget, qtbot)
+    made = overlay_of(viewer, "movie")
+    for gap in (2, 5):
+        widget.form.gap.set_value(gap)
+        settled(widget, qtbot)
+        numbers = balanced(sum(class_counts(frame, gap) for frame in series))
+        frames = [expected(widget, frame, balance=numbers) for frame in series]
+        np.testing.assert_array_equal(made.data, np.stack(frames))
+        assert made.metadata[METADATA_KEY]["balance"] == numbers
+    assert f"objects {numbers[1]:.3g}" in widget.info.text()
+    widget.form.w0.set_value(33)
+    widget._live()  # with the numbers that are known
+    np.testing.assert_array_equal(
+        made.data[0], expected(widget, series[0], balance=numbers)
+    )
+
+
+def test_painting_changes_the_balance_of_all_frames(widget, viewer, qtbot, series):
+    layer = viewer.add_labels(series.copy(), name="movie", **SERIES)
+    choose_balance(widget, "global")
+    press(widget, qtbot)
+    layer.brush_size = 40
+    layer.paint((0, 60, 60), 0)
+    settled(widget, qtbot)
+    numbers = balanced(sum(class_counts(frame, 2) for frame in layer.data))
+    frames = [expected(widget, frame, balance=numbers) for frame in layer.data]
+    np.testing.assert_array_equal(overlay_of(viewer, "movie").data, np.stack(frames))
+
+
+def kinds_of(cells, **changes):
+    ids = np.unique(cells)
+    names = np.where(ids % 2, "round", "long").astype(object) if not changes else None
+    return pd.DataFrame({"index": ids, "kind": names, "area": ids * 0.5, **changes})
+
+
+def test_objects_of_several_classes_are_balanced_by_class(widget, viewer, qtbot, cells):
+    layer = viewer.add_labels(cells, name="cells", features=kinds_of(cells))
+    shown = widget.form.rows.isRowVisible
+    assert shown(widget.form.classes)
+    assert widget.form.classes.count() == 2  # none, kind: "area" has fractions
+    choose_balance(widget, "image")
+    press(widget, qtbot)
+    np.testing.assert_array_equal(overlay_of(viewer).data, expected(widget, cells))
+    widget.form.classes.setCurrentIndex(1)
+    settled(widget, qtbot)
+    classes = {int(i): 2 if i % 2 else 1 for i in np.unique(cells) if i}
+    wanted = expected(widget, cells, classes=classes)
+    np.testing.assert_array_equal(overlay_of(viewer).data, wanted)
+    assert "long" in widget.info.text()
+    widget.copy.click()
+    scope = {"viewer": viewer}
+    exec(QApplication.clipboard().text(), scope)
+    np.testing.assert_array_equal(scope["weights"], wanted)
+    layer.features = kinds_of(cells, kind=np.arange(len(np.unique(cells))) % 3)
+    settled(widget, qtbot)
+    classes = {int(i): n % 3 + 1 for n, i in enumerate(np.unique(cells)) if i}
+    np.testing.assert_array_equal(
+        overlay_of(viewer).data, expected(widget, cells, classes=classes)
+    )
+    layer.features = None
+    settled(widget, qtbot)
+    assert not shown(widget.form.classes)
+    np.testing.assert_array_equal(overlay_of(viewer).data, expected(widget, cells))
+
+
+def test_objects_without_a_class_are_named(widget, viewer, qtbot, cells):
+    table = kinds_of(cells)
+    table.loc[3:4, "kind"] = [None, ""]
+    viewer.add_labels(cells, name="cells", features=table)
+    press(widget, qtbot)
+    widget.form.classes.setCurrentIndex(1)
+    settled(widget, qtbot)
+    text = widget.status.text()
+    assert f"Object {table['index'][3]} and 1 more have no class" in text
+    assert "'kind'" in text
+    assert np.isnan(overlay_of(viewer).data).all()  # nothing that is not so
+    widget.form.classes.setCurrentIndex(0)
+    settled(widget, qtbot)
+    np.testing.assert_array_equal(overlay_of(viewer).data, expected(widget, cells))
+
+
+@pytest.mark.parametrize("balance", ["global", "none"])
+@pytest.mark.parametrize("pieces", [False, True])
+@pytest.mark.parametrize("lazy", [False, True])
+def test_the_copied_code_counts_ignores_and_splits_alike(
+    widget, viewer, qtbot, series, balance, pieces, lazy
+):
+    labels = series.copy()
+    labels[:, 40:60, 30:90] = 255
+    data = da.from_array(labels, chunks=(1, 50, 64)) if lazy else labels
+    viewer.add_labels(data, name="movie", **SERIES)
+    widget.form.ignore.set_id(255)
+    widget.pieces.setChecked(pieces)
+    choose_balance(widget, balance)
+    press(widget, qtbot)
+    widget.copy.click()
+    scope = {"viewer": viewer}
+    exec(QApplication.clipboard().text(), scope)
+    assert isinstance(scope["weights"], da.Array) == lazy
+    np.testing.assert_array_equal(
+        np.asarray(scope["weights"]), overlay_of(viewer, "movie").data
+    )
+
+
+# -- lazy labels -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["dask", "zarr"])
+def test_lazy_labels_are_read_in_a_thread_frame_by_frame(
+    widget, viewer, qtbot, series, kind, monkeypatch
+):
+    monkeypatch.setattr(_weights.overlay, "ALL", 0)
+    read = []
+
+    def frame(block_info=None):
+        where = block_info[None]["array-location"][0][0]
+        read.append((where, threading.current_thread() is threading.main_thread()))
+        return series[where : where + 1]
+
+    data = da.map_blocks(frame, chunks=((1,) * 4, 120, 110), dtype=np.int32)
+    if kind == "zarr":
+        data = zarr.create_array({}, data=series, chunks=(1, 64, 64))
+    viewer.add_labels(data, name="movie", **SERIES)
+    viewer.dims.set_current_step(0, 2)
+    QApplication.processEvents()
+    read.clear()
+    press(widget, qtbot)
+    assert (
+        "Only frames" in widget.status.text() or "only frames" in widget.status.text()
+    )
+    assert not any(on_main for where, on_main in read)
+    assert {where for where, _ in read} <= {2}
+    made = overlay_of(viewer, "movie")
+    np.testing.assert_array_equal(made.data[2], expected(widget, series[2]))
+    assert not made.data[3].any()
+    viewer.dims.set_current_step(0, 3)
+    settled(widget, qtbot)
+    np.testing.assert_array_equal(made.data[3], expected(widget, series[3]))
+    widget.form.w0.set_value(40)
+    settled(widget, qtbot)
+    np.testing.assert_array_equal(made.data[3], expected(widget, series[3]))
+
+
+def test_a_frame_that_fills_the_memory_is_refused(
+    widget, viewer, qtbot, cells, monkeypatch
+):
+    monkeypatch.setattr(_weights.maps, "LARGEST", 40_000)
+    viewer.add_labels(cells, name="huge")
+    press(widget, qtbot)
+    assert "A slice of 'huge' has" in widget.status.text()
+    assert len(viewer.layers) == 1
+
+
+# -- under the cursor ------------------------------------------------------------------
+
+
+def point_at(viewer, layer, pixel):
+    """Move the mouse over the canvas."""
+    viewer.mouse_over_canvas = True
+    viewer.cursor.position = tuple(layer.data_to_world(pixel))
+    viewer.update_status_from_cursor()
+    QApplication.processEvents()
+
+
+def test_the_pixel_under_the_cursor_is_explained(widget, viewer, qtbot, cells):
+    layer = viewer.add_labels(cells, name="cells", **PLACE)
+    press(widget, qtbot)
+    weights = overlay_of(viewer).data
+    found = nearest_objects(cells, cutoff=30)
+    viewer.layers.selection.active = layer
+    rng = np.random.default_rng(0)
+    for pixel in rng.integers(0, cells.shape, (40, 2)):
+        pixel = tuple(int(p) for p in pixel)
+        point_at(viewer, layer, pixel)
+        status = viewer.status["coordinates"]
+        assert f"weight {weights[pixel]:.2f} = 1.00 + " in status
+        if found.first[pixel] and found.d1[pixel] > 0:
+            near = f"{found.d1[pixel]:.1f} px to object {found.first[pixel]}"
+            assert near in status
+        if found.second[pixel]:
+            near = f"{found.d2[pixel]:.1f} px to object {found.second[pixel]}"
+            assert near in status
+        assert status.count("weight") == 1
+    qtbot.waitUntil(lambda: "Under the cursor: weight" in widget.readout.label.text())
+    assert layer.data is cells
+
+
+def test_the_explanation_is_the_same_whatever_layer_is_active(
+    widget, viewer, qtbot, series
+):
+    layer = viewer.add_labels(series, name="movie", **SERIES)
+    widget.form.choose("2019")
+    press(widget, qtbot)
+    made = overlay_of(viewer, "movie")
+    texts = []
+    for selected in ([layer], [made], [layer, made]):
+        viewer.layers.selection.clear()
+        viewer.layers.selection.update(selected)
+        point_at(viewer, layer, (2, 50, 60))
+        status = viewer.status
+        text = status if isinstance(status, str) else status["coordinates"]
+        texts.append(text[text.index("weight ") :])
+    assert texts[0] == texts[1]
+    assert f"weight {made.data[2, 50, 60]:.2f} = " in texts[2]
+
+
+def test_ignored_and_far_pixels_and_those_beside_the_labels(
+    widget, viewer, qtbot, cells
+):
+    labels = np.zeros((120, 200), np.int32)
+    labels[5:15, 5:15], labels[5:15, 20:30], labels[100:, 180:] = 3, 8, 255
+    layer = viewer.add_labels(labels, name="cells")
+    point_at(viewer, layer, (50, 50))
+    assert "weight" not in viewer.status["coordinates"]  # no weight map yet
+    widget.form.ignore.set_id(255)
+    press(widget, qtbot)
+    for pixel, wanted in {
+        (110, 190): "weight 0.00: not annotated",
+        (80, 100): "weight 1.00 = 1.00 + 0.00; no object within 30 px",
+        (7, 17): "= 1.00 + 4.87; 3.0 px to object 3, 3.0 px to object 8",
+        (7, 7): "= 1.00 + 0.00; in object 3, 13.0 px to object 8",
+    }.items():
+        point_at(viewer, layer, pixel)
+        assert wanted in viewer.status["coordinates"]
+    point_at(viewer, layer, (-5, 10))
+    assert "weight" not in str(viewer.status)
+
+
+def test_a_closed_dock_leaves_the_status_alone(widget, viewer, qtbot, cells):
+    layer = viewer.add_labels(cells, name="cells", features=kinds_of(cells))
+    press(widget, qtbot)
+    before = [len(e.callbacks) for e in followed(viewer, layer)]
+    viewer.window.remove_dock_widget(widget)
+    after = [len(e.callbacks) for e in followed(viewer, layer)]
+    assert all(a < b for a, b in zip(after, before, strict=True))
+    point_at(viewer, layer, (30, 30))
+    assert "weight" not in viewer.status["coordinates"]
+
+
+def followed(viewer, layer):
+    events = (viewer.events.status, viewer.cursor.events.position)
+    return (*events, layer.events.features, layer.events.data)
 
 
 # -- live ------------------------------------------------------------------------------
@@ -254,7 +660,7 @@ def test_moving_a_slider_changes_the_overlay_in_place(widget, viewer, qtbot, cel
             np.testing.assert_array_equal(
                 array, expected(widget, cells, spacing=(0.5, 0.5))
             )
-    widget.form.balance.setChecked(True)
+    choose_balance(widget, "image")
     settled(widget, qtbot)
     np.testing.assert_array_equal(array, expected(widget, cells))
     assert len(viewer.layers) == count
@@ -314,16 +720,15 @@ def test_the_plane_in_view_follows_first_and_the_stack_later(
 def test_a_large_plane_is_coarse_while_a_slider_moves_and_exact_later(
     widget, viewer, qtbot, cells, monkeypatch
 ):
-    monkeypatch.setattr(weights, "LIGHT", 0)
-    monkeypatch.setattr(_controls, "DRAFT", 3000)
+    monkeypatch.setattr(_weights.work, "LIGHT", 0)
+    monkeypatch.setattr(_weights.overlay, "EXACT", 3000)
     viewer.add_labels(cells, name="cells")
     press(widget, qtbot)
     made = overlay_of(viewer)
     widget.form.w0.set_value(30)
     widget._live()
     wanted = expected(widget, cells)
-    step = _controls.coarsened(cells.size)
-    assert step > 1
+    step = math.ceil(math.sqrt(cells.size / 3000))
     np.testing.assert_array_equal(made.data[::step, ::step], wanted[::step, ::step])
     assert (made.data != wanted).any()
     settled(widget, qtbot)
@@ -452,6 +857,83 @@ def test_an_overlay_removed_during_the_work_is_not_brought_back(widget, viewer, 
     assert "removed" in widget.status.text()
 
 
+def test_another_reading_in_mid_work_has_the_last_word(widget, viewer, qtbot):
+    labels = large(4)
+    labels[:, 300:600, 300:700] = 255
+    viewer.add_labels(labels, name="movie", axis_labels=("t", "y", "x"))
+    widget._choice_timer.setInterval(20)
+    widget.run_button.click()
+    qtbot.waitUntil(lambda: len(viewer.layers) == 2, timeout=30_000)
+    widget.form.ignore.set_id(255)
+    widget.form.ignore.set_id(7)
+    widget.form.ignore.set_id(255)
+    settled(widget, qtbot)
+    wanted = expected(widget, labels[0], ignore=255)
+    assert all((frame == wanted).all() for frame in overlay_of(viewer, "movie").data)
+
+
+def test_counting_may_be_cancelled_and_begun_again(widget, viewer, qtbot):
+    labels = large(8)
+    viewer.add_labels(labels, name="movie", axis_labels=("t", "y", "x"))
+    choose_balance(widget, "global")
+    widget.run_button.click()
+    qtbot.waitUntil(lambda: "Counting" in widget.progress.format(), timeout=30_000)
+    widget.cancel_button.click()
+    qtbot.waitUntil(lambda: not widget.running, timeout=30_000)
+    assert len(viewer.layers) == 1
+    press(widget, qtbot)
+    numbers = balanced(class_counts(labels[0], 2))
+    np.testing.assert_array_equal(
+        overlay_of(viewer, "movie").data[5],
+        expected(widget, labels[5], balance=numbers),
+    )
+
+
+@pytest.mark.parametrize("way", ["painted", "replaced"])
+def test_labels_changed_in_mid_work_are_computed_anew(widget, viewer, qtbot, way):
+    layer = viewer.add_labels(large(4), name="movie", axis_labels=("t", "y", "x"))
+    widget.run_button.click()
+    qtbot.waitUntil(lambda: len(viewer.layers) == 2, timeout=30_000)
+    if way == "painted":
+        layer.brush_size = 60
+        layer.paint((0, 500, 500), 9000)
+    else:
+        layer.data = np.roll(layer.data, 100, axis=2)
+    settled(widget, qtbot)
+    made = overlay_of(viewer, "movie").data
+    for frame, ids in zip(made, layer.data, strict=True):
+        np.testing.assert_array_equal(frame, expected(widget, ids))
+
+
+def test_only_the_painted_frame_of_a_large_stack_is_computed(
+    widget, viewer, qtbot, series, monkeypatch
+):
+    monkeypatch.setattr(weights, "AUTOMATIC", series[0].size)
+    layer = viewer.add_labels(series.copy(), name="movie", **SERIES)
+    press(widget, qtbot)
+    made = overlay_of(viewer, "movie").data
+    made[2] = 5  # what would be overwritten if it were computed again
+    viewer.dims.set_current_step(0, 1)
+    layer.paint((1, 60, 60), 900)
+    settled(widget, qtbot)
+    np.testing.assert_array_equal(made[1], expected(widget, layer.data[1]))
+    assert (made[2] == 5).all()
+    widget.run_button.click()  # asked for, all is computed
+    settled(widget, qtbot)
+    np.testing.assert_array_equal(made[2], expected(widget, layer.data[2]))
+
+
+def test_a_removed_map_comes_back_when_asked_for(widget, viewer, qtbot, cells):
+    viewer.add_labels(cells, name="cells")
+    for _ in range(3):
+        press(widget, qtbot)
+        assert widget.scale.isVisibleTo(widget)
+        viewer.layers.remove("cells weights")
+        assert not widget.scale.isVisibleTo(widget)
+    press(widget, qtbot)
+    np.testing.assert_array_equal(overlay_of(viewer).data, expected(widget, cells))
+
+
 def test_a_slider_without_overlay_changes_nothing(widget, viewer, qtbot, cells):
     viewer.add_labels(cells, name="cells")
     widget.form.w0.set_value(20)
@@ -500,8 +982,8 @@ def test_a_compiler_that_fails_is_reported(viewer, qtbot, monkeypatch):
         raise RuntimeError("no compiler")
         yield
 
-    monkeypatch.setattr(weights, "compiled", lambda: False)
-    monkeypatch.setattr(weights, "warm_up", fails)
+    monkeypatch.setattr(_weights.work, "compiled", lambda: False)
+    monkeypatch.setattr(_weights.work, "warm_up", fails)
     widget = WeightsWidget(viewer)
     viewer.window.add_dock_widget(widget)
     widget.showEvent(QShowEvent())

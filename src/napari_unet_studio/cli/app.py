@@ -2,13 +2,13 @@
 
 import sys
 import traceback
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
 from napari_unet_studio.cli import console
+from napari_unet_studio.cli.benchmark import benchmark
 from napari_unet_studio.cli.networks import networks
 from napari_unet_studio.cli.options import with_config
 from napari_unet_studio.core.errors import InputError, StudioError
@@ -204,8 +204,16 @@ def weights(
     ] = None,
     sigma: Annotated[float | None, typer.Option(help="Width in pixels.")] = None,
     balance: Annotated[
-        Literal["image", "none"], typer.Option(help="Class balance.")
+        Literal["image", "global", "none"],
+        typer.Option(
+            help="Balance objects and background in each time point, in all of them "
+            "together, or not."
+        ),
     ] = "image",
+    ignore: Annotated[
+        int | None,
+        typer.Option(help="Id of pixels without annotation; they weigh 0."),
+    ] = None,
     gap: Annotated[
         int, typer.Option(help="Background between touching objects, pixels.")
     ] = 0,
@@ -217,37 +225,43 @@ def weights(
 ) -> None:
     """Write the separation weight map of a label image."""
     from napari_unet_studio.cli.maps import write_weights
-    from napari_unet_studio.core.weights import separation_weights
 
-    weigh = partial(
-        separation_weights,
-        preset=preset,
-        w0=w0,
-        sigma=sigma,
-        balance=balance,
-        gap=gap,
-        inside=inside,
-    )
-    console.show(write_weights(labels, out, weigh, overwrite), json)
+    settings = {
+        "preset": preset,
+        "w0": w0,
+        "sigma": sigma,
+        "balance": balance,
+        "ignore": ignore,
+        "gap": gap,
+        "inside": inside,
+    }
+    console.show(write_weights(labels, out, settings, overwrite), json)
 
 
 @app.command()
 def deform(
     image: Annotated[Path, typer.Argument(help="An image.")],
     labels: Annotated[Path | None, typer.Option(help="Labels to deform along.")] = None,
+    weights: Annotated[
+        Path | None, typer.Option(help="Weight map to deform along.")
+    ] = None,
     out: Out = Path("deformed.tif"),
     grid: Annotated[int, typer.Option(help="Points of the coarse grid per axis.")] = 3,
     sigma: Annotated[float, typer.Option(help="Displacement in pixels.")] = 10.0,
     seed: Annotated[int, typer.Option(help="Same seed, same deformation.")] = 0,
+    interpolation: Annotated[
+        Literal["cubic", "linear"],
+        typer.Option(help="Of planes; volumes are always sampled linearly."),
+    ] = "cubic",
     overwrite: Overwrite = False,
     json: AsJson = False,
 ) -> None:
-    """Deform an image, and labels with it, elastically."""
+    """Deform an image, its labels and its weight map alike, elastically."""
     from napari_unet_studio.cli.maps import write_deformed
     from napari_unet_studio.core.deform import DeformConfig
 
-    config = DeformConfig(grid, sigma, seed)
-    console.show(write_deformed(image, labels, out, config, overwrite), json)
+    config = DeformConfig(grid, sigma, seed, interpolation)
+    console.show(write_deformed(image, labels, weights, out, config, overwrite), json)
 
 
 @app.command()
@@ -280,6 +294,7 @@ def models(
 
 
 app.command()(networks)
+app.add_typer(benchmark, name="benchmark")
 
 
 def main() -> None:

@@ -1,6 +1,7 @@
 """Weight maps and elastic deformation of files."""
 
-from collections.abc import Callable
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,21 +14,29 @@ from napari_unet_studio.cli.files import (
     refuse_existing,
 )
 from napari_unet_studio.core.axes import Frames, over_frames, spatial_ndim
-from napari_unet_studio.core.deform import DeformConfig, elastic_deform
+from napari_unet_studio.core.deform import (
+    DeformConfig,
+    check_deformable,
+    deform_channels,
+)
 from napari_unet_studio.core.errors import InputError
+from napari_unet_studio.core.weights import (
+    balanced,
+    class_counts,
+    separation_weights,
+)
 from napari_unet_studio.io.images import read_image, write_tiff
 
 
 def write_weights(
-    labels: Path, out: Path, weigh: Callable[..., NDArray[np.float32]], overwrite: bool
+    labels: Path, out: Path, settings: Mapping[str, Any], overwrite: bool
 ) -> dict[str, Any]:
     """Write the weight map of a label file; time points one by one.
 
     Parameters
     ----------
-    weigh
-        :func:`.separation_weights` with its settings; called with the labels (*S) of a
-        time point and ``spacing``.
+    settings
+        Of :func:`.separation_weights`, by name.
 
     Raises
     ------
@@ -39,63 +48,88 @@ def write_weights(
     """
     _check_place(out, overwrite, labels)
     image = read_label_file(labels)
-    if not image.array.any():
+    ignore = settings["ignore"]
+    if not ((image.array != 0) & (image.array != ignore)).any():
         raise InputError(
-            f"{labels} holds no objects, every pixel is 0; choose labels with a number "
-            "for each object."
+            f"{labels} holds no objects, every pixel is 0 or ignored; choose labels "
+            "with a number for each object."
         )
-    found = over_frames(
-        lambda frame: weigh(frame, spacing=image.spacing),
-        image.array,
-        image.axes,
-    )
+    options = {**settings, "spacing": image.spacing}
+    if settings["balance"] == "global":
+        count = partial(class_counts, gap=settings["gap"], ignore=settings["ignore"])
+        frames = Frames.of(image.array, spatial_ndim(image.axes), image.axes)
+        options["balance"] = balanced(
+            np.sum([count(np.asarray(frame)[0]) for _, frame in frames], axis=0)
+        )
+
+    def weigh(frame: NDArray[Any]) -> NDArray[np.float32]:
+        return separation_weights(frame, **options)
+
+    found = over_frames(weigh, image.array, image.axes)
     write_tiff(out, found, image.axes, image.spacing, image.unit)
     return {"weights": str(out), "largest": float(found.max(initial=0))}
 
 
 def write_deformed(
-    image: Path, labels: Path | None, out: Path, config: DeformConfig, overwrite: bool
+    image: Path,
+    labels: Path | None,
+    weights: Path | None,
+    out: Path,
+    config: DeformConfig,
+    overwrite: bool,
 ) -> dict[str, Any]:
-    """Deform an image file, and labels with it; all time points alike.
+    """Deform an image file, its labels and its weight map; all time points alike.
 
-    The labels go to a file beside `out`, named with "-labels" in the end.
+    Labels and weight map go to files beside `out`, their names end in "-labels" and
+    "-weights".
 
     Raises
     ------
     InputError
-        If `out` cannot be the result's place, or the labels are of another image.
+        If `out` cannot be the result's place, or labels or weight map are of another
+        image.
     StorageError
         If a file cannot be read or written.
     """
-    _check_place(out, overwrite, image, labels)
-    beside = out.with_name(f"{out.stem}-labels.tif")
-    if labels is not None:
-        _check_place(beside, overwrite, image, labels)
+    given = {"labels": labels, "weights": weights}
+    places = {
+        name: out.with_name(f"{out.stem}-{name}.tif")
+        for name, path in given.items()
+        if path is not None
+    }
+    for place in (out, *places.values()):
+        _check_place(place, overwrite, image, labels, weights)
     read = read_image(image)
     frames = Frames.of(
         read.array, spatial_ndim(read.axes), read.axes, read.channel_axis
     )
-    ids = None if labels is None else read_label_file(labels).array
-    if ids is not None and ids.shape != (*frames.leading, *frames.shape):
-        raise InputError(
-            f"The labels have shape {ids.shape} and the image "
-            f"{(*frames.leading, *frames.shape)}; choose labels of this image."
-        )
-    options: dict[str, Any] = {**config.to_dict(), "spacing": read.spacing}
+    shape = (*frames.leading, *frames.shape)
+    ids = None if labels is None else _read_along(labels, "labels", shape)
+    weight_map = None if weights is None else _read_along(weights, "weights", shape)
     moved = np.empty(frames.array.shape, frames.array.dtype)
-    moved_ids = None if ids is None else np.empty_like(ids)
+    others = {
+        name: np.empty_like(array)
+        for name, array in (("labels", ids), ("weights", weight_map))
+        if array is not None
+    }
+    options: dict[str, Any] = {**config.to_dict(), "spacing": read.spacing}
     for index, frame in frames:
         pixels = np.asarray(frame)
-        if ids is None or moved_ids is None:
-            moved[index] = elastic_deform(pixels, channel_axis=0, **options)
-        else:
-            moved[index], moved_ids[index] = elastic_deform(
-                pixels, ids[index], channel_axis=0, **options
-            )
-    result = {"image": str(out)}
-    if moved_ids is not None:
-        write_tiff(beside, moved_ids, read.axes, read.spacing, read.unit)
-        result["labels"] = str(beside)
+        check_deformable(pixels)
+        found = deform_channels(
+            pixels,
+            None if ids is None else ids[index],
+            weight_map=None if weight_map is None else weight_map[index],
+            **options,
+        )
+        moved[index] = found.images
+        if found.labels is not None:
+            others["labels"][index] = found.labels
+        if found.weight_map is not None:
+            others["weights"][index] = found.weight_map
+    for name, array in others.items():
+        write_tiff(places[name], array, read.axes, read.spacing, read.unit)
+    result = {"image": str(out), **{name: str(path) for name, path in places.items()}}
     leading = len(frames.leading)
     axes = f"{read.axes[:leading]}C{read.axes[leading:]}"
     if read.channel_axis is None:
@@ -104,6 +138,17 @@ def write_deformed(
         moved, axes = np.moveaxis(moved, leading, -1), read.axes + "S"
     write_tiff(out, moved, axes, read.spacing, read.unit)
     return result
+
+
+def _read_along(path: Path, name: str, shape: tuple[int, ...]) -> NDArray[Any]:
+    """Read the labels or the weights of an image of this shape."""
+    array: NDArray[Any] = read_label_file(path).array
+    if array.shape != shape:
+        raise InputError(
+            f"The {name} have shape {array.shape} and the image {shape}; choose {name} "
+            "of this image."
+        )
+    return array
 
 
 def _check_place(out: Path, overwrite: bool, *inputs: Path | None) -> None:

@@ -6,9 +6,9 @@ import time
 from collections.abc import Generator, Mapping
 from datetime import UTC, datetime
 from math import prod
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from napari_unet_studio.benchmark.machine import processor
 from napari_unet_studio.core.networks.catalog import build
 from napari_unet_studio.core.networks.spec import NetworkSpec, Shape
 from napari_unet_studio.core.networks.unetpp import prune
@@ -101,20 +101,10 @@ def machine() -> dict[str, Any]:
     return {
         "date": datetime.now(UTC).date().isoformat(),
         "device": "CPU",
-        "processor": _processor(),
+        "processor": processor(),
         "threads": torch.get_num_threads(),
         "python": platform.python_version(),
         "torch": torch.__version__,
         "warm_up": _WARM_UP,
         "repeats": _REPEATS,
     }
-
-
-def _processor() -> str:
-    """Return the name of the processor, as far as the system tells."""
-    info = Path("/proc/cpuinfo")
-    if info.exists():
-        for line in info.read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()

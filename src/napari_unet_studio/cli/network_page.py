@@ -1,8 +1,7 @@
 """The page of the documentation on networks, written from their specs."""
 
 import json
-import textwrap
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from napari_unet_studio.core.networks.figure import draw_figure
 from napari_unet_studio.core.networks.papers import REMARKS, SECTIONS, Section
 from napari_unet_studio.core.networks.spec import NetworkSpec
 from napari_unet_studio.core.networks.unetpp import prune
+from napari_unet_studio.io.markdown import markdown_table, wrapped
 
 FIGURES = Path("images", "networks")
 TIMES = FIGURES / "times.json"
@@ -128,13 +128,13 @@ def _section(section: Section) -> Iterator[str]:
     rows = {name: s for name, s in NETWORKS.items() if section.holds(s)}
     yield f"## {section.title}\n"
     for paper in section.papers:
-        yield f"{_wrapped(paper)}\n"
-    yield f"{_wrapped(section.idea)}\n"
+        yield f"{wrapped(paper)}\n"
+    yield f"{wrapped(section.idea)}\n"
     yield f"```{{figure}} {(FIGURES / section.slug).as_posix()}.svg"
     yield f":alt: {section.title}: {spec.levels} levels, drawn from the spec."
     yield ":width: 100%\n"
     yield f"`{section.figure}`\n```\n"
-    yield from _table(
+    yield from markdown_table(
         ("network", "what it is", "parameters", "heads", "norm", "begins", "axes"),
         "llrrlll",
         (
@@ -152,13 +152,13 @@ def _section(section: Section) -> Iterator[str]:
     )
     yield "Where it differs from the papers:\n"
     for deviation in section.deviations:
-        yield _wrapped(f"- {deviation}", "  ")
+        yield wrapped(f"- {deviation}", "  ")
     yield ""
 
 
 def _costs(times: Mapping[str, Any]) -> Iterator[str]:
     measured = times.get("networks", {})
-    yield from _table(
+    yield from markdown_table(
         (
             "network",
             "parameters",
@@ -186,7 +186,7 @@ def _costs(times: Mapping[str, Any]) -> Iterator[str]:
     )
     if times:
         m = times["machine"]
-        yield _wrapped(
+        yield wrapped(
             "CPU seconds are those of the processor, summed over its threads, for a "
             "megapixel (megavoxel) of output and one pass with random weights in "
             f"float32: the median of {m['repeats']} after {m['warm_up']} to warm up. "
@@ -216,7 +216,7 @@ def _pruning(times: Mapping[str, Any]) -> Iterator[str]:
             )
         )
     side = " x ".join(map(str, PRUNED_SHAPE))
-    yield from _table(
+    yield from markdown_table(
         (
             "`unet++`",
             "parameters",
@@ -227,16 +227,6 @@ def _pruning(times: Mapping[str, Any]) -> Iterator[str]:
         ),
         "lrrrrr",
         rows,
-    )
-
-
-def _wrapped(text: str, indent: str = "") -> str:
-    return textwrap.fill(
-        text,
-        88,
-        subsequent_indent=indent,
-        break_long_words=False,
-        break_on_hyphens=False,
     )
 
 
@@ -252,15 +242,3 @@ def _seconds(measured: Mapping[str, Any] | None, key: str) -> str:
 
 def _output(measured: Mapping[str, Any] | None) -> str:
     return "–" if measured is None else "x".join(map(str, measured["output"]))
-
-
-def _table(
-    head: Sequence[str], align: str, rows: Iterable[Sequence[object]]
-) -> Iterator[str]:
-    """Yield a table in Markdown."""
-    rules = {"l": ":--", "r": "--:"}
-    yield f"| {' | '.join(head)} |"
-    yield f"| {' | '.join(rules[a] for a in align)} |"
-    for row in rows:
-        yield f"| {' | '.join(map(str, row))} |"
-    yield ""

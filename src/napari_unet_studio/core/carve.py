@@ -52,17 +52,32 @@ def carve_gap(labels: ArrayLike, gap: int = 1, ignore: int | None = None) -> Lab
     >>> carve_gap([[1, 1, 1, 2, 2, 2]], gap=2)
     array([[1, 1, 0, 0, 2, 2]])
     """
-    if gap < 0:
-        raise ConfigError(f"The gap is {gap} px; give 0 or more.")
     array = as_labels(labels)
     carved = array.copy()
-    if gap and array.size:
-        codes = object_codes(array, ignore)
-        volume = codes.reshape((1,) * (3 - codes.ndim) + codes.shape)
-        removed = np.zeros(volume.shape, np.bool_)
-        _mark_contacts(volume, removed, gap)
-        carved[removed.reshape(array.shape)] = 0
+    removed = contacts(object_codes(array, ignore), gap)
+    if removed is not None:
+        carved[removed] = 0
     return carved
+
+
+def contacts(codes: NDArray[np.int32], gap: int) -> NDArray[np.bool_] | None:
+    """Return what `carve_gap` takes from objects, None for a gap of 0.
+
+    Parameters
+    ----------
+    codes
+        Numbers of the objects, see `numbered`, shape ``(Y, X)`` or ``(Z, Y, X)``.
+    gap
+        Pixels of background where two objects touch.
+    """
+    if gap < 0:
+        raise ConfigError(f"The gap is {gap} px; give 0 or more.")
+    if not gap:
+        return None
+    volume = codes.reshape((1,) * (3 - codes.ndim) + codes.shape)
+    removed = np.zeros(volume.shape, np.bool_)
+    _mark_contacts(volume, removed, gap)
+    return removed.reshape(codes.shape)
 
 
 @compiled

@@ -11,35 +11,39 @@ References
    segmentation. MICCAI 2015, section 3.1.
 """
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from math import prod
 from typing import Any, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from napari_unet_studio.core._compiled import core_count, for_each
-from napari_unet_studio.core._resample import (
-    CUBIC_MARGIN,
-    LINEAR_MARGIN,
-    resample_plane,
-    resample_volume,
-)
+from napari_unet_studio.core._compiled import core_count
 from napari_unet_studio.core.displacement import (
     DeformConfig,
+    Interpolation,
     coarse_displacement,
     dense_displacement,
     folding,
-    spline_basis,
 )
 from napari_unet_studio.core.errors import InputError
 from napari_unet_studio.core.intensity import check_finite
+from napari_unet_studio.core.resampling import (
+    BLOCK,
+    Deformed,
+    Resampler,
+    check_inputs,
+)
 from napari_unet_studio.core.warping import pixel_coordinates, warp
 
 __all__ = [
     "DeformConfig",
+    "Deformed",
+    "Interpolation",
     "check_deformable",
     "coarse_displacement",
+    "deform_blocks",
     "deform_channels",
     "dense_displacement",
     "elastic_deform",
@@ -48,7 +52,6 @@ __all__ = [
     "warp",
 ]
 
-BLOCK = 1 << 16  # pixels that are sampled in one call
 LARGE = 1 << 21  # values from which several threads pay
 
 
@@ -61,6 +64,8 @@ def elastic_deform(
     seed: int = ...,
     spacing: Sequence[float] | None = ...,
     channel_axis: int | None = ...,
+    weight_map: None = ...,
+    interpolation: Interpolation = ...,
 ) -> NDArray[Any]: ...
 @overload
 def elastic_deform(
@@ -71,7 +76,35 @@ def elastic_deform(
     seed: int = ...,
     spacing: Sequence[float] | None = ...,
     channel_axis: int | None = ...,
+    weight_map: None = ...,
+    interpolation: Interpolation = ...,
 ) -> tuple[NDArray[Any], NDArray[Any]]: ...
+@overload
+def elastic_deform(
+    image: ArrayLike,
+    labels: None = ...,
+    grid: int = ...,
+    sigma: float = ...,
+    seed: int = ...,
+    spacing: Sequence[float] | None = ...,
+    channel_axis: int | None = ...,
+    *,
+    weight_map: ArrayLike,
+    interpolation: Interpolation = ...,
+) -> tuple[NDArray[Any], NDArray[Any]]: ...
+@overload
+def elastic_deform(
+    image: ArrayLike,
+    labels: ArrayLike,
+    grid: int = ...,
+    sigma: float = ...,
+    seed: int = ...,
+    spacing: Sequence[float] | None = ...,
+    channel_axis: int | None = ...,
+    *,
+    weight_map: ArrayLike,
+    interpolation: Interpolation = ...,
+) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]: ...
 def elastic_deform(
     image: ArrayLike,
     labels: ArrayLike | None = None,
@@ -80,8 +113,10 @@ def elastic_deform(
     seed: int = 0,
     spacing: Sequence[float] | None = None,
     channel_axis: int | None = None,
-) -> NDArray[Any] | tuple[NDArray[Any], NDArray[Any]]:
-    """Deform an image, and its labels alike, by a smooth random field.
+    weight_map: ArrayLike | None = None,
+    interpolation: Interpolation = "cubic",
+) -> NDArray[Any] | tuple[NDArray[Any], ...]:
+    """Deform an image, its labels and its weight map alike, by a smooth random field.
 
     Parameters
     ----------
@@ -89,7 +124,8 @@ def elastic_deform(
         Shape ``(Y, X)`` or ``(Z, Y, X)``, and an axis of channels if `channel_axis`
         names it.
     labels
-        Instance ids of the same spatial shape, of any integer type.
+        Instance ids of the same spatial shape, of any integer type. A mask, such as one
+        of pixels to ignore, is passed as labels too.
     grid
         Points of the coarse grid along each axis, at least 2.
     sigma
@@ -101,21 +137,26 @@ def elastic_deform(
         Distance of neighbouring pixels per axis, see `coarse_displacement`.
     channel_axis
         Axis of `image` that holds channels; all are deformed alike.
+    weight_map
+        Weight of each pixel, of the spatial shape of the image and a floating type.
+    interpolation
+        Of a plane, "cubic" or "linear". Volumes are always sampled linearly, for torch
+        has no cubic interpolation of volumes.
 
     Returns
     -------
     ndarray or tuple of ndarray
-        The deformed image, and the deformed labels if there are some, of unchanged
-        shape and type.
+        The deformed image alone or, in this order, with the labels and the weight map
+        that were given, of unchanged shape and type.
 
     Notes
     -----
-    Images are interpolated as `warp` does, cubic in a plane and linear in a volume, in
-    float32 or, for types that need it, float64. Integer images are rounded and clipped
-    to the range of their type, which cubic interpolation can leave. Labels take the
-    nearest pixel. NaN and infinity are refused, for they would spread. Beyond the
-    border the image is mirrored. Strong settings fold the image over itself; see
-    `folding`.
+    Images are interpolated as `warp` does, in float32 or, for types that need it,
+    float64. Integer images are rounded. They and float16 images are clipped to the
+    range of their type, which cubic interpolation can leave. Labels take the nearest pixel, weight maps are
+    sampled linearly, as in training, and stay within their range. NaN and infinity are
+    refused, for they would spread. Beyond the border the image is mirrored. Strong
+    settings fold the image over itself; see `folding`.
 
     References
     ----------
@@ -130,14 +171,18 @@ def elastic_deform(
     """
     array = np.asarray(image)
     ids = None if labels is None else np.asarray(labels)
+    weights = None if weight_map is None else np.asarray(weight_map)
     channels = _channels_first(array, channel_axis)
     check_deformable(array)
-    result, moved = deform_channels(channels, ids, grid, sigma, seed, spacing)
+    result, *others = deform_channels(
+        channels, ids, grid, sigma, seed, spacing, weights, interpolation
+    )
     if channel_axis is None:
         result = result[0]
     else:
         result = np.ascontiguousarray(np.moveaxis(result, 0, channel_axis))
-    return result if moved is None else (result, moved)
+    given = [other for other in others if other is not None]
+    return (result, *given) if given else result
 
 
 def check_deformable(image: NDArray[Any], name: str | None = None) -> None:
@@ -152,55 +197,78 @@ def deform_channels(
     sigma: float,
     seed: int,
     spacing: Sequence[float] | None,
-) -> tuple[NDArray[Any], NDArray[Any] | None]:
-    """Deform images (C, *S) and labels (*S), even if NaN spreads to its neighbours."""
+    weight_map: NDArray[Any] | None = None,
+    interpolation: Interpolation = "cubic",
+) -> Deformed:
+    """Deform images (C, *S), labels (*S) and a weight map (*S), even if NaN spreads."""
+    blocks = deform_blocks(
+        images, labels, grid, sigma, seed, spacing, weight_map, interpolation
+    )
+    while True:
+        try:
+            next(blocks)
+        except StopIteration as stop:
+            return stop.value  # type: ignore[no-any-return]
+
+
+def deform_blocks(
+    images: NDArray[Any],
+    labels: NDArray[Any] | None,
+    grid: int,
+    sigma: float,
+    seed: int,
+    spacing: Sequence[float] | None,
+    weight_map: NDArray[Any] | None = None,
+    interpolation: Interpolation = "cubic",
+) -> Generator[float, None, Deformed]:
+    """Deform as `deform_channels`, block by block; closing the generator stops it.
+
+    Yields
+    ------
+    float
+        The share that is done, above 0 to 1.
+
+    Returns
+    -------
+    Deformed
+        Images (C, *S), labels (*S) and weight map (*S), None for what was not given.
+    """
+    config = DeformConfig(grid, sigma, seed, interpolation)
     shape = images.shape[1:]
-    _check_pair(images, labels, shape)
+    check_inputs(images, labels, weight_map)
     coarse = coarse_displacement(len(shape), grid, sigma, seed, spacing)
     if not coarse.any() or images.size == 0:
-        return images.copy(), None if labels is None else labels.copy()
-    return _resample(images, labels, coarse)
-
-
-def _resample(
-    images: NDArray[Any], labels: NDArray[Any] | None, coarse: NDArray[np.float32]
-) -> tuple[NDArray[Any], NDArray[Any] | None]:
-    """Deform images (C, *S) and labels (*S), block by block of the first axis."""
-    shape = images.shape[1:]
-    wide = images.dtype.itemsize > (4 if images.dtype.kind == "f" else 2)
-    margin = CUBIC_MARGIN if len(shape) == 2 else LINEAR_MARGIN
-    source = np.pad(
-        images.astype(np.float64 if wide else np.float32, copy=False),
-        [(0, 0), *[margin] * len(shape)],
-        mode="reflect",
-    )
-    result = np.empty(images.shape, images.dtype)
-    ids = None if labels is None else labels.ravel()
-    moved = None if labels is None else np.empty(shape, labels.dtype)
-    vectors = coarse.astype(np.float64)
-    bases = [
-        np.ascontiguousarray(spline_basis(points, size).T)
-        for points, size in zip(coarse.shape[1:], shape, strict=True)
-    ]
+        return Deformed(
+            images.copy(),
+            None if labels is None else labels.copy(),
+            None if weight_map is None else weight_map.copy(),
+        )
+    resampler = Resampler(images, labels, weight_map, config.interpolation)
+    result = resampler.empty(shape[0])
     rows = max(1, BLOCK // prod(shape[1:]))
+    starts = range(0, shape[0], rows)
 
     def fill(start: int) -> None:
-        block = slice(start, min(start + rows, shape[0]))
-        part = np.empty((len(images), block.stop - start, *shape[1:]), source.dtype)
-        nearest = np.empty(part.shape[1:], np.intp)
-        if len(shape) == 2:
-            down, across = bases
-            resample_plane(source, part, nearest, vectors, down, across, start)
-        else:
-            deep, down, across = bases
-            resample_volume(source, part, nearest, vectors, deep, down, across, start)
-        result[:, block] = _as_type(part, images.dtype)
-        if ids is not None and moved is not None:
-            np.take(ids, nearest, out=moved[block], mode="clip")
+        block = slice(start, start + rows)
+        part = Deformed(
+            result.images[:, block],
+            None if result.labels is None else result.labels[block],
+            None if result.weight_map is None else result.weight_map[block],
+        )
+        resampler.fill(coarse, start, part)
 
-    threads = core_count() if images.size >= LARGE else 1
-    for_each(fill, range(0, shape[0], rows), threads)
-    return result, moved
+    if images.size < LARGE or core_count() == 1:
+        for done, start in enumerate(starts, 1):
+            fill(start)
+            yield done / len(starts)
+        return result
+    pool = ThreadPoolExecutor(core_count())
+    try:
+        for done, _ in enumerate(pool.map(fill, starts), 1):
+            yield done / len(starts)
+    finally:
+        pool.shutdown(cancel_futures=True)
+    return result
 
 
 def _channels_first(image: NDArray[Any], channel_axis: int | None) -> NDArray[Any]:
@@ -212,42 +280,3 @@ def _channels_first(image: NDArray[Any], channel_axis: int | None) -> NDArray[An
             " image; count from 0."
         )
     return np.moveaxis(image, channel_axis, 0)
-
-
-def _check_pair(
-    image: NDArray[Any], labels: NDArray[Any] | None, shape: tuple[int, ...]
-) -> None:
-    if image.dtype.kind not in "biuf" or image.dtype.itemsize > 8:
-        raise InputError(
-            f"An image of type {image.dtype} cannot be deformed; convert it to real "
-            "numbers of at most 64 bits."
-        )
-    if len(shape) not in (2, 3):
-        raise InputError(
-            f"An image of shape {shape} has {len(shape)} spatial axes; expected "
-            "(Y, X) or (Z, Y, X). Name the axis of channels if there is one."
-        )
-    if labels is None:
-        return
-    if labels.dtype.kind not in "biu":
-        raise InputError(
-            f"Labels are integer ids, but this array holds {labels.dtype}. Convert it "
-            "with labels.astype(int) if its values are whole numbers."
-        )
-    if labels.shape != shape:
-        raise InputError(
-            f"The labels have shape {labels.shape} and the image {shape}; choose labels"
-            " of this image."
-        )
-
-
-def _as_type(values: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
-    if dtype.kind == "b":
-        return values >= 0.5
-    if dtype.kind in "iu":
-        limits = np.iinfo(dtype)
-        highest = float(limits.max)
-        if highest > limits.max:  # the next float above the largest 64-bit integer
-            highest = np.nextafter(highest, 0)
-        values = np.clip(np.rint(values), limits.min, highest)
-    return values.astype(dtype, copy=False)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from math import prod
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -19,6 +19,7 @@ from napari_unet_studio.core.errors import InputError
 if TYPE_CHECKING:
     from torch import Tensor, device, dtype
 
+Interpolation = Literal["cubic", "linear"]
 SMALL_PRODUCT = 1 << 17  # multiplications for which no BLAS library wakes its threads
 Field = TypeVar("Field", "NDArray[np.float32]", "NDArray[np.float64]", "Tensor")
 
@@ -36,11 +37,15 @@ class DeformConfig(Config):
         finest axis.
     seed
         Number of the random draw; the same number gives the same deformation.
+    interpolation
+        Cubic keeps edges of a plane sharper, linear never leaves the range of grey
+        values. Volumes are always sampled linearly: torch has no cubic for them.
     """
 
     grid: Annotated[int, {"min": 2, "max": 100}] = 3
     sigma: Annotated[float, {"min": 0.0, "max": 1000.0, "step": 0.5}] = 10.0
     seed: Annotated[int, {"min": 0, "max": 2**31 - 1}] = 0
+    interpolation: Interpolation = "cubic"
 
 
 def coarse_displacement(

@@ -4,28 +4,18 @@ They are what the border weights of the U-Net paper are made of.
 """
 
 from collections.abc import Sequence
-from math import isqrt
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from napari_unet_studio.core._compiled import core_count, for_each
-from napari_unet_studio.core._two_nearest import (
-    along_rows,
-    down_columns,
-    scan,
-    to_distance,
-)
+from napari_unet_studio.core._search import Found, search
 from napari_unet_studio.core.errors import ConfigError, InputError
 
 Labels = NDArray[Any]  # of any integer type
 
 CUTOFF = 30.0  # pixels of the finest axis, six times the paper's sigma
 FEW = 1 << 20  # ids below this are codes as they are
-LARGE = 1 << 22  # pixels from which several threads pay
-BLOCK = 1 << 18  # pixels per block, where the window along the first axis is short
-LARGEST_BLOCK = 1 << 22  # and where it is long
 
 
 class TwoNearest(NamedTuple):
@@ -86,27 +76,29 @@ def nearest_two(
     """
     array = as_labels(labels)
     steps = as_spacing(spacing, array.ndim)
-    if cutoff is None:
-        cutoff = CUTOFF * min(steps)
-    if not cutoff > 0:
-        raise ConfigError(f"The cutoff is {cutoff}; give a distance above 0.")
+    cutoff = checked_cutoff(cutoff, steps)
     return nearest_two_codes(object_codes(array), steps, cutoff, threads)
 
 
 def as_labels(labels: ArrayLike) -> Labels:
     """Return labels as an array of integer ids, or raise an InputError."""
     array = np.asarray(labels)
-    if array.dtype.kind not in "biu":
+    check_labels(array.dtype, array.shape)
+    return array
+
+
+def check_labels(dtype: np.dtype[Any], shape: tuple[int, ...]) -> None:
+    """Raise an InputError for what are no labels of a plane or a volume."""
+    if dtype.kind not in "biu":
         raise InputError(
-            f"Labels are integer instance ids, but this array holds {array.dtype}. "
-            "Convert it with labels.astype(int) if its values are whole numbers."
+            f"Labels are integer instance ids, but this array holds {dtype}. Convert "
+            "it with labels.astype(int) if its values are whole numbers."
         )
-    if array.ndim not in (2, 3):
+    if len(shape) not in (2, 3):
         raise InputError(
-            f"Labels of shape {array.shape} have {array.ndim} axes; expected (Y, X) or "
+            f"Labels of shape {shape} have {len(shape)} axes; expected (Y, X) or "
             "(Z, Y, X). Take one time point or channel at a time."
         )
-    return array
 
 
 def check_sign(labels: Labels, ignore: int | None) -> None:
@@ -121,22 +113,43 @@ def check_sign(labels: Labels, ignore: int | None) -> None:
         )
 
 
-def object_codes(labels: Labels, ignore: int | None = None) -> NDArray[np.int32]:
-    """Return ids that fit 32 bits, contiguous, ignored pixels as background.
+class Numbered(NamedTuple):
+    """Labels with ids that fit 32 bits.
 
-    Small ids stay. Larger ones are numbered anew, from the runs of equal pixels.
+    Parameters
+    ----------
+    codes
+        Shape of the labels, contiguous, 0 for background and ignored pixels.
+    ids
+        The id that each code stands for.
     """
+
+    codes: NDArray[np.int32]
+    ids: Labels
+
+
+def numbered(labels: Labels, ignore: int | None = None) -> Numbered:
+    """Number objects; small ids stay, larger ones are counted in their order."""
     check_sign(labels, ignore)
     if ignore is not None:
         labels = np.where(labels == ignore, labels.dtype.type(0), labels)
-    if int(labels.max(initial=0)) < FEW:
-        return np.ascontiguousarray(labels, np.int32)
-    flat = labels.ravel()
+    highest = int(labels.max(initial=0))
+    if highest < FEW:
+        ids = np.arange(highest + 1).astype(labels.dtype)
+        return Numbered(np.ascontiguousarray(labels, np.int32), ids)
+    flat = labels.ravel()  # by runs of equal pixels: there are few
     starts = np.concatenate(([0], np.flatnonzero(flat[1:] != flat[:-1]) + 1))
     ids, order = np.unique(flat[starts], return_inverse=True)
-    codes = (order + int(ids[0] != 0)).astype(np.int32)
+    if ids[0] != 0:
+        ids, order = np.concatenate((np.zeros(1, ids.dtype), ids)), order + 1
     lengths = np.diff(np.concatenate((starts, [flat.size])))
-    return np.repeat(codes, lengths).reshape(labels.shape)
+    codes = np.repeat(order.astype(np.int32), lengths)
+    return Numbered(codes.reshape(labels.shape), ids)
+
+
+def object_codes(labels: Labels, ignore: int | None = None) -> NDArray[np.int32]:
+    """Return the codes of `numbered` alone."""
+    return numbered(labels, ignore).codes
 
 
 def as_spacing(spacing: Sequence[float] | None, ndim: int) -> tuple[float, ...]:
@@ -157,119 +170,83 @@ def nearest_two_codes(
     threads: int | None = None,
 ) -> TwoNearest:
     """Do the work of `nearest_two` for checked arguments."""
-    if threads is None:
-        threads = core_count() if codes.size >= LARGE else 1
-    plan = plan_search(codes.shape, spacing, cutoff, int(codes.max(initial=0)))
-    return search(codes, plan, threads)
+    result = TwoNearest(*(np.empty(codes.shape, np.float32) for _ in range(2)))
 
+    def store(found: Found) -> None:
+        for whole, part in zip(result, (found.d1, found.d2), strict=True):
+            whole[found.rows] = part
 
-class Plan(NamedTuple):
-    """The integers of one search."""
-
-    units: tuple[int, ...]  # squared distance of two neighbours, per axis
-    limit: int  # largest squared distance that counts
-    area: float  # squared length that one unit stands for
-    shift: int  # bits of a code
-    dtype: type[np.int32] | type[np.int64]
-
-    @property
-    def far(self) -> int:
-        """Squared distance that stands for "none"."""
-        return self.limit + 1
-
-
-def plan_search(
-    shape: tuple[int, ...], spacing: tuple[float, ...], cutoff: float, codes: int
-) -> Plan:
-    """Choose how squared distances become integers.
-
-    Where the squared spacings are whole multiples of the smallest one, the integers are
-    exact and mostly fit 32 bits with the code. Otherwise they are fixed-point numbers
-    that fill 60 bits with the code, finer than the float32 result. A whole number of
-    units per squared pixel keeps the finest axis exact.
-
-    Parameters
-    ----------
-    shape
-        Shape of the labels.
-    spacing
-        Distance of neighbouring pixels, per axis.
-    cutoff
-        Largest distance that counts, in the unit of `spacing`; may be infinite.
-    codes
-        Largest object code.
-    """
-    finest = min(spacing)
-    units = [(s / finest) ** 2 for s in spacing]
-    extent = sum(u * (n - 1) ** 2 for u, n in zip(units, shape, strict=True))
-    pixels = cutoff / finest
-    reach = min(pixels * pixels, 1.01 * extent)
-    shift = codes.bit_length()
-    scale = 1.0
-    if any(abs(u - round(u)) > 1e-9 * u for u in units):
-        scale = max(1.0, 2.0 ** (60 - shift) // max(1.0, reach))
-    limit = int(reach * scale * (1 + 1e-9))
-    narrow = (2 * limit + 2).bit_length() + shift <= 31
-    return Plan(
-        # A step beyond the limit is never taken; its square may exceed 64 bits.
-        units=tuple(min(round(u * scale), limit + 1) for u in units),
-        limit=limit,
-        area=finest**2 / scale,
-        shift=shift,
-        dtype=np.int32 if narrow else np.int64,
-    )
-
-
-def search(codes: NDArray[np.int32], plan: Plan, threads: int) -> TwoNearest:
-    """Run the passes over all blocks.
-
-    Parameters
-    ----------
-    codes
-        Object codes, 0 for background, shape ``(Y, X)`` or ``(Z, Y, X)``, contiguous.
-    plan
-        From `plan_search` for this shape.
-    threads
-        Number of threads that share the blocks.
-    """
-    shape = codes.shape
-    result = TwoNearest(np.empty(shape, np.float32), np.empty(shape, np.float32))
-    if not codes.size:
-        return result
-    radii = [
-        min(isqrt(plan.limit // u), n - 1)
-        for u, n in zip(plan.units, shape, strict=True)
-    ]
-    pixels = codes[0].size
-    rows = max(1, BLOCK // pixels, min(radii[0], LARGEST_BLOCK // pixels))
-
-    def fill(start: int) -> None:
-        block = slice(start, min(start + rows, len(codes)))
-        near = np.empty(codes[block].shape, plan.dtype)
-        second = np.empty_like(near)
-        scan(
-            codes.reshape(len(codes), pixels),
-            start,
-            near.reshape(-1, pixels),
-            second.reshape(-1, pixels),
-            radii[0],
-            plan.units[0],
-            plan.shift,
-            plan.far,
-        )
-        if codes.ndim == 3:
-            down_columns(near, second, radii[1], plan.units[1], plan.shift)
-        along_rows(
-            near.reshape(-1, shape[-1]),
-            second.reshape(-1, shape[-1]),
-            radii[-1],
-            plan.units[-1],
-            plan.shift,
-            plan.far,
-        )
-        for keys, distance in zip((near, second), result, strict=True):
-            flat = distance[block].reshape(-1)
-            to_distance(keys.reshape(-1), flat, plan.shift, plan.limit, plan.area)
-
-    for_each(fill, range(0, len(codes), rows), threads)
+    search(codes, spacing, cutoff, store, threads)
     return result
+
+
+class NearestObjects(NamedTuple):
+    """The two nearest objects of every pixel, and how far they are.
+
+    Parameters
+    ----------
+    d1, d2
+        As in `TwoNearest`.
+    first, second
+        Ids of the nearest and the second nearest object, 0 where none is near; of the
+        type and shape of the labels.
+    """
+
+    d1: NDArray[np.float32]
+    d2: NDArray[np.float32]
+    first: Labels
+    second: Labels
+
+
+def nearest_objects(
+    labels: ArrayLike,
+    spacing: Sequence[float] | None = None,
+    cutoff: float | None = None,
+    ignore: int | None = None,
+    threads: int | None = None,
+) -> NearestObjects:
+    """Find the two nearest objects of every pixel, and their distances.
+
+    Parameters
+    ----------
+    labels, spacing, cutoff, threads
+        As in `nearest_two`.
+    ignore
+        Id of the pixels without annotation, which are no object.
+
+    Notes
+    -----
+    Within an object it is the nearest itself. Of objects at the same distance the one
+    with the smaller id comes first.
+
+    Examples
+    --------
+    >>> found = nearest_objects([[7, 0, 0, 0, 3]])
+    >>> found.first
+    array([[7, 7, 3, 3, 3]])
+    >>> found.second
+    array([[3, 3, 7, 7, 7]])
+    """
+    array = as_labels(labels)
+    steps = as_spacing(spacing, array.ndim)
+    codes, ids = numbered(array, ignore)
+    kinds = np.float32, np.float32, array.dtype, array.dtype
+    result = NearestObjects(*(np.empty(array.shape, kind) for kind in kinds))
+
+    def store(found: Found) -> None:
+        rows = found.rows
+        result.d1[rows], result.d2[rows] = found.d1, found.d2
+        first, second = found.codes()
+        result.first[rows], result.second[rows] = ids[first], ids[second]
+
+    search(codes, steps, checked_cutoff(cutoff, steps), store, threads)
+    return result
+
+
+def checked_cutoff(cutoff: float | None, steps: tuple[float, ...]) -> float:
+    """Return the cutoff, by default 30 pixels of the finest axis."""
+    if cutoff is None:
+        return CUTOFF * min(steps)
+    if not cutoff > 0:
+        raise ConfigError(f"The cutoff is {cutoff}; give a distance above 0.")
+    return cutoff

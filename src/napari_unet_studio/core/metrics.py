@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -222,7 +223,13 @@ def touching_pairs(labels: ArrayLike, within: int = 1) -> NDArray[np.intp]:
     array = np.asarray(labels)
     if within < 1:
         raise InputError(f"The distance within is {within}; it must be 1 or more.")
-    found = []
+    ids: NDArray[Any] | None = None
+    codes = array
+    if int(array.max(initial=0)) >= 1 << 31:  # two of them would not fit one number
+        ids, codes = np.unique(np.where(array > 0, array, 0), return_inverse=True)
+        codes = codes.reshape(array.shape) + int(ids[0] != 0)
+        ids = ids if ids[0] == 0 else np.concatenate((np.zeros(1, ids.dtype), ids))
+    found = [np.empty(0, np.int64)]
     for offset in np.ndindex(*(2 * within + 1,) * array.ndim):
         shift = tuple(o - within for o in offset)
         if shift <= (0,) * array.ndim:
@@ -231,11 +238,16 @@ def touching_pairs(labels: ArrayLike, within: int = 1) -> NDArray[np.intp]:
             continue  # further apart than the image is long
         here = tuple(slice(max(0, -s), -s if s > 0 else None) for s in shift)
         there = tuple(slice(max(0, s), s if s < 0 else None) for s in shift)
-        a, b = array[here].ravel(), array[there].ravel()
-        meet = (a != b) & (a > 0) & (b > 0)
-        pairs = np.stack((a[meet], b[meet]), axis=1).astype(np.intp)
-        found.append(np.unique(np.sort(pairs, axis=1), axis=0))
-    return np.unique(np.concatenate([np.empty((0, 2), np.intp), *found]), axis=0)
+        a, b = codes[here], codes[there]
+        meet = a != b
+        meet &= a > 0
+        meet &= b > 0
+        first, second = a[meet].astype(np.int64), b[meet].astype(np.int64)
+        low, high = np.minimum(first, second), np.maximum(first, second)
+        found.append(np.unique(low << 32 | high))
+    keys = np.unique(np.concatenate(found))
+    pairs = np.stack((keys >> 32, keys & 0xFFFFFFFF), axis=1).astype(np.intp)
+    return pairs if ids is None else ids[pairs].astype(np.intp)
 
 
 def pairs_kept_apart(

@@ -11,59 +11,68 @@ References
    Nature Methods 16, 2019.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
-from typing import Annotated, Any, Literal, NamedTuple
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from napari_unet_studio.core._search import Found, search
+from napari_unet_studio.core.balance import (
+    Balance,
+    Classes,
+    Classified,
+    balanced,
+    check_balance,
+    class_counts,
+    class_weights,
+)
+from napari_unet_studio.core.blockwise import Chunked, is_chunked, weigh_blocks
+from napari_unet_studio.core.border import (
+    PRESETS,
+    BorderTerm,
+    Preset,
+    check_formula,
+    reach,
+    separation_term,
+    weigh,
+)
 from napari_unet_studio.core.carve import carve_gap
 from napari_unet_studio.core.config import Config
 from napari_unet_studio.core.distances import (
+    NearestObjects,
     TwoNearest,
     as_labels,
     as_spacing,
-    check_sign,
+    nearest_objects,
     nearest_two,
-    nearest_two_codes,
-    object_codes,
 )
-from napari_unet_studio.core.errors import ConfigError
+
+if TYPE_CHECKING:
+    import dask.array as da
 
 __all__ = [
     "PRESETS",
+    "Balance",
     "BorderTerm",
+    "Classes",
+    "NearestObjects",
+    "Preset",
     "TwoNearest",
     "WeightConfig",
+    "balanced",
     "carve_gap",
+    "class_counts",
     "class_weights",
+    "nearest_objects",
     "nearest_two",
+    "reach",
     "separation_term",
     "separation_weights",
+    "weigh",
 ]
-
-Preset = Literal["2015", "2019", "none"]
-Balance = Literal["image", "none"]
-
-CUTOFF = 6.0  # sigmas; the border term is below 2e-8 of its peak beyond it
-BALANCE_CUTOFF = 5.3  # the same for the wider balance term of 2019, below 1e-6
-BACKGROUND_WEIGHT = 0.1  # v_bal of the 2019 preset
-BALANCE_SIGMA = 10.0  # sigma_bal of the 2019 preset, in pixels of the finest axis
-
-
-class BorderTerm(NamedTuple):
-    """Height `w0` and width `sigma` (in pixels) of the term between two objects."""
-
-    w0: float
-    sigma: float
-
-
-PRESETS: Mapping[str, BorderTerm] = MappingProxyType(
-    {"2015": BorderTerm(10.0, 5.0), "2019": BorderTerm(50.0, 6.0)}
-)
-"""The papers' own numbers; the 2019 paper calls the height lambda."""
 
 
 @dataclass(frozen=True)
@@ -81,9 +90,10 @@ class WeightConfig(Config):
         Width of the weight between objects, in pixels of the finest axis (5 in 2015, 6
         in 2019).
     balance
-        "image": each class has the same total weight in each image; "none": each pixel
-        counts alike, which outlines objects more exactly where the loss includes Dice.
-        The 2019 preset has its own balance and ignores this.
+        "image": each class has the same total weight in each image; "global": in all
+        images together; "none": each pixel counts alike, which outlines objects more
+        exactly where the loss includes Dice. The 2019 preset has its own balance and
+        ignores this.
     gap
         Pixels of background that the training target gets between touching objects; 0
         leaves them touching.
@@ -103,82 +113,55 @@ class WeightConfig(Config):
     inside: bool = False
 
 
-def class_weights(
-    labels: ArrayLike, balance: Balance = "image", ignore: int | None = None
-) -> NDArray[np.float32]:
-    """Weigh object and background pixels: w_c of eq. 2.
-
-    Parameters
-    ----------
-    labels
-        Instance ids or a mask; everything but 0 is one class.
-    balance
-        "image": ``w_c = N / (2 N_class)``; "none": 1.
-    ignore
-        Id of the pixels without annotation, which get 0 and are not counted.
-
-    Notes
-    -----
-    The paper gives no formula for w_c. With this one both classes have the same total
-    weight and the mean over the `N` annotated pixels is 1. An image with one class only
-    gets 1.
-
-    Examples
-    --------
-    >>> class_weights([[0, 0, 0, 7]])
-    array([[0.6666667, 0.6666667, 0.6666667, 2.       ]], dtype=float32)
-    """
-    _check_settings("none", 0.0, 1.0, balance)
-    array = as_labels(labels)
-    check_sign(array, ignore)
-    return _balanced(array != 0, _annotated(array, ignore), balance)
-
-
-def separation_term(
-    nearest: TwoNearest, w0: float = 10.0, sigma: float = 5.0
-) -> NDArray[np.float32]:
-    """Evaluate ``w0 exp(-(d1 + d2)^2 / (2 sigma^2))``, the second term of eq. 2.
-
-    The distances depend on neither `w0` nor `sigma`: keep them while a slider moves.
-
-    Parameters
-    ----------
-    nearest
-        Distances in pixels of the finest axis, from a search with a cutoff of at least
-        six `sigma`.
-    w0
-        Height of the term.
-    sigma
-        Width of the term, in the unit of the distances.
-
-    Examples
-    --------
-    >>> separation_term(nearest_two([[1, 0, 0, 0, 2]]), w0=10, sigma=2).round(2)
-    array([[1.35, 1.35, 1.35, 1.35, 1.35]], dtype=float32)
-    """
-    _check_settings("none", w0, sigma, "none")
-    return _gaussian(np.add(nearest.d1, nearest.d2), w0, sigma)
-
-
+@overload
+def separation_weights(
+    labels: Chunked,
+    preset: Preset = ...,
+    w0: float | None = ...,
+    sigma: float | None = ...,
+    spacing: Sequence[float] | None = ...,
+    balance: Balance | Sequence[float] = ...,
+    ignore: int | None = ...,
+    gap: int = ...,
+    inside: bool = ...,
+    threads: int | None = ...,
+    classes: Classes | None = ...,
+) -> "da.Array": ...
+@overload
 def separation_weights(
     labels: ArrayLike,
+    preset: Preset = ...,
+    w0: float | None = ...,
+    sigma: float | None = ...,
+    spacing: Sequence[float] | None = ...,
+    balance: Balance | Sequence[float] = ...,
+    ignore: int | None = ...,
+    gap: int = ...,
+    inside: bool = ...,
+    threads: int | None = ...,
+    classes: Classes | None = ...,
+) -> NDArray[np.float32]: ...
+def separation_weights(
+    labels: ArrayLike | Chunked,
     preset: Preset = "2015",
     w0: float | None = None,
     sigma: float | None = None,
     spacing: Sequence[float] | None = None,
-    balance: Balance = "image",
+    balance: Balance | Sequence[float] = "image",
     ignore: int | None = None,
     gap: int = 0,
     inside: bool = True,
     threads: int | None = None,
-) -> NDArray[np.float32]:
+    classes: Classes | None = None,
+) -> "NDArray[np.float32] | da.Array":
     """Weigh every pixel for training, highest in narrow gaps between objects.
 
     Parameters
     ----------
     labels
         Instance ids of any integer type, 0 is background, shape ``(Y, X)`` or
-        ``(Z, Y, X)``.
+        ``(Z, Y, X)``. Those of a dask or zarr array are weighed block by block: the
+        result is a dask array, equal to that of the whole array.
     preset
         "2015", "2019" or "none", see Notes.
     w0
@@ -189,7 +172,9 @@ def separation_weights(
     spacing
         Distance of neighbouring pixels per axis, in any unit; None is 1 everywhere.
     balance
-        Class balance of the presets "2015" and "none", see `class_weights`.
+        Class balance of the presets "2015" and "none", see `class_weights`: "image",
+        "none", or numbers, one per class. "global" needs the counts of all images: add
+        up those of `class_counts` and give the numbers of `balanced`.
     ignore
         Id of the pixels without annotation: they weigh 0 and are no object.
     gap
@@ -200,6 +185,9 @@ def separation_weights(
         once carved.
     threads
         Number of threads, see `nearest_two`.
+    classes
+        Class of each object, for the class balance; None is one class for all. The
+        border term is high between any two objects, whatever their classes.
 
     Notes
     -----
@@ -233,76 +221,48 @@ def separation_weights(
     default = PRESETS.get(preset, BorderTerm(0.0, 1.0))
     w0 = default.w0 if w0 is None else w0
     sigma = default.sigma if sigma is None else sigma
-    _check_settings(preset, w0, sigma, balance)
-    array = as_labels(labels)
-    steps = as_spacing(spacing, array.ndim)
-    check_sign(array, ignore)
-    occupied = (carve_gap(array, gap, ignore) if gap else array) != 0
-    annotated = _annotated(array, ignore)
-    if preset == "none":
-        return _balanced(occupied, annotated, balance)
-    reach = CUTOFF * sigma
+    check_formula(preset, w0, sigma)
+    check_balance(balance)
     if preset == "2019":
-        reach = max(reach, BALANCE_CUTOFF * BALANCE_SIGMA)
+        balance = "none"  # spare the counting: it has no effect
+    if is_chunked(labels):
+        weigh_block = partial(
+            separation_weights,
+            preset=preset,
+            w0=w0,
+            sigma=sigma,
+            spacing=spacing,
+            ignore=ignore,
+            gap=gap,
+            inside=inside,
+            threads=1,  # dask has its own
+            classes=classes,
+        )
+        distance = reach(preset, sigma)
+        return weigh_blocks(
+            labels, weigh_block, distance, spacing, balance, ignore, gap, classes
+        )
+    array = as_labels(np.asarray(labels))
+    steps = as_spacing(spacing, array.ndim)
+    found = Classified.of(array, gap, ignore, classes)
+    table = found.table(balance)
+    if preset == "none":
+        return found.weights(table)
+    weights = np.empty(array.shape, np.float32)
+
+    def take(block: Found) -> None:
+        rows = block.rows
+        weights[rows] = weigh(
+            TwoNearest(block.d1, block.d2),
+            found.occupied(rows),
+            found.weights(table, rows),
+            preset,
+            w0,
+            sigma,
+            inside,
+            None if ignore is None else array[rows] != ignore,
+        )
+
     finest = tuple(step / min(steps) for step in steps)
-    codes = object_codes(array, ignore)
-    d1, d2 = nearest_two_codes(codes, finest, reach, threads)
-    weights = _gaussian(np.add(d1, d2, out=d2), w0, sigma)
-    if preset == "2015":
-        if not inside:
-            weights[occupied] = 0
-        weights += _balanced(occupied, annotated, balance)
-    else:
-        weights += _gaussian(d1, 1 - BACKGROUND_WEIGHT, BALANCE_SIGMA)
-        weights += np.float32(BACKGROUND_WEIGHT)
-        weights[occupied] = 1
-    if annotated is not None:
-        weights *= annotated
+    search(found.codes, finest, reach(preset, sigma), take, threads)
     return weights
-
-
-def _gaussian(
-    distance: NDArray[np.float32], height: float, sigma: float
-) -> NDArray[np.float32]:
-    """Turn distances into ``height exp(-distance^2 / (2 sigma^2))``, in place."""
-    np.square(distance, out=distance)
-    distance *= np.float32(-0.5 / sigma**2)
-    np.exp(distance, out=distance)
-    distance *= np.float32(height)
-    return distance
-
-
-def _annotated(labels: NDArray[Any], ignore: int | None) -> NDArray[np.bool_] | None:
-    """Mark the pixels that count; None where all do."""
-    return None if ignore is None else np.asarray(labels != ignore)
-
-
-def _balanced(
-    inside: NDArray[np.bool_], annotated: NDArray[np.bool_] | None, balance: Balance
-) -> NDArray[np.float32]:
-    per_class = np.ones(2, np.float32)  # background, objects
-    if balance == "image":
-        counted = inside if annotated is None else inside & annotated
-        total = inside.size if annotated is None else np.count_nonzero(annotated)
-        objects = np.count_nonzero(counted)
-        if 0 < objects < total:
-            per_class[:] = total / (2 * (total - objects)), total / (2 * objects)
-    weights = per_class[inside.view(np.uint8)]
-    if annotated is not None:
-        weights *= annotated
-    return weights
-
-
-def _check_settings(preset: str, w0: float, sigma: float, balance: str) -> None:
-    if preset not in ("2015", "2019", "none"):
-        raise ConfigError(
-            f'The weight preset is "{preset}"; choose "2015", "2019" or "none".'
-        )
-    if balance not in ("image", "none"):
-        raise ConfigError(
-            f'The class balance is "{balance}"; choose "image" or "none".'
-        )
-    if not 0 <= w0 < np.inf:
-        raise ConfigError(f"The weight w0 is {w0}; give a number of at least 0.")
-    if not 0 < sigma < np.inf:
-        raise ConfigError(f"The width sigma is {sigma} px; give a number above 0.")

@@ -2,7 +2,7 @@
 
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cache
 from typing import Any
@@ -16,11 +16,51 @@ from napari_unet_studio.core.errors import DeviceError, StudioError
 def available_devices() -> list[str]:
     """Return the devices of this computer, the fastest first."""
     devices = []
-    if torch.cuda.is_available():
+    if torch.cuda.is_available() and built_for(
+        torch.cuda.get_device_capability(), torch.cuda.get_arch_list()
+    ):
         devices.append("cuda")
     if torch.backends.mps.is_available():
         devices.append("mps")
     return [*devices, "cpu"]
+
+
+def built_for(capability: tuple[int, int], architectures: Sequence[str]) -> bool:
+    """Return whether a build of torch has code for an NVIDIA GPU.
+
+    Torch offers any GPU that the driver knows, and fails at the first operation on one
+    that is too old for its code.
+
+    Parameters
+    ----------
+    capability
+        Of the GPU, major and minor.
+    architectures
+        What torch was built for: "sm_86" runs on GPUs of the same major number and at
+        least this minor one, "compute_90" on all later ones. ROCm's have other names
+        and are taken as they are.
+
+    Examples
+    --------
+    >>> built_for((8, 9), ["sm_80", "sm_90"]), built_for((6, 1), ["sm_75", "sm_80"])
+    (True, False)
+    >>> built_for((13, 0), ["sm_120", "compute_120"])
+    True
+    """
+    for name in architectures:
+        kind, _, digits = name.partition("_")
+        number = digits.rstrip("af")  # sm_90a is code for this very GPU
+        if kind not in ("sm", "compute") or not number.isdigit():
+            return True
+        built = int(number[:-1]), int(number[-1])
+        if kind == "compute" and capability >= built:
+            return True
+        exact = digits != number
+        if capability == built or (
+            not exact and capability[0] == built[0] and capability[1] >= built[1]
+        ):
+            return True
+    return not architectures
 
 
 def choose_device(device: str = "auto") -> str:
@@ -38,7 +78,8 @@ def choose_device(device: str = "auto") -> str:
         built = torch.version.cuda or "no CUDA"
         raise DeviceError(
             f"The device {device!r} is not available; here are {', '.join(found)}. The "
-            f"installed torch {torch.__version__} was built with {built}."
+            f"installed torch {torch.__version__} was built with {built}; a GPU older "
+            "than its oldest code does not count."
         )
     return device
 

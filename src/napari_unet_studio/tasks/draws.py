@@ -32,13 +32,14 @@ class Draw(NamedTuple):
     image
         Normalised grey values (C, *S), as the network gets them.
     labels
-        Ids (*S), or None; 0 in the frame that a valid network gives no answer for.
+        Ids (*S); 0 where there are none, and in the border that a valid network gives
+        no answer for.
     weight_map
-        Weights (*S), or None; 0 in that frame.
+        Weights (*S), or None; 0 in that border.
     """
 
     image: NDArray[np.float32]
-    labels: NDArray[np.int64] | None
+    labels: NDArray[np.integer]
     weight_map: NDArray[np.float32] | None
 
 
@@ -120,17 +121,16 @@ def draws(
     list of Draw or None
         None if stopped.
     """
-    item, made = source.items[0], []
+    made = []
     for step in range(count):
         if should_stop():
             return None
         images, target, weights = source(step, "cpu")
         shape = tuple(images.shape[2:])
-        labelled = len(item.foreground) > 0
         made.append(
             Draw(
                 images[0].numpy(),
-                _framed(target[0], shape) if labelled else None,
+                _framed(target[0], shape),
                 None if weights is None else _framed(weights[0], shape),
             )
         )

@@ -10,7 +10,7 @@ from skimage.measure import label as connected_components
 from napari_unet_studio.core.axes import spatial_ndim
 from napari_unet_studio.core.errors import InputError
 from napari_unet_studio.core.metrics import Confusion, ObjectScores, pairs_kept_apart
-from napari_unet_studio.tasks.training_data import is_mask
+from napari_unet_studio.tasks.targets import is_mask
 
 
 @dataclass

@@ -7,19 +7,17 @@ from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray
-from skimage.measure import label as connected_components
 
 from napari_unet_studio.core.axes import Frames, spatial_ndim
-from napari_unet_studio.core.carve import carve_gap
 from napari_unet_studio.core.errors import InputError
 from napari_unet_studio.core.intensity import Normalisation
 from napari_unet_studio.core.networks.spec import NetworkSpec
-from napari_unet_studio.core.weights import WeightConfig, separation_weights
+from napari_unet_studio.core.weights import WeightConfig
 from napari_unet_studio.tasks.items import Item, check_pixels, split
 from napari_unet_studio.tasks.progress import Progress
+from napari_unet_studio.tasks.targets import Target, Targets, is_mask
 
 Role = Literal["train", "validate", "off"]
-Target = Literal["objects", "classes"]
 
 _MAX_CLASSES = 64
 _POSITIONS = 4096
@@ -170,9 +168,14 @@ def prepare(
         the end of each frame along its longest axis, with a gap of the network's reach.
     """
     sets: dict[str, list[list[Item]]] = {"train": [], "validate": []}
+    targets = Targets(target, values, weights)
+    if weights.balance == "global":
+        targets = targets.balanced(
+            [_counts(pair, spec, targets) for pair in pairs if pair.role == "train"]
+        )
     for number, pair in enumerate(pairs, start=1):
         yield Progress(number, len(pairs), f"Preparing {pair.name}")
-        items = _items(pair, spec, normalisation, weights, target, values)
+        items = _items(pair, spec, normalisation, targets)
         sets[pair.role].append(items)
     fit, judge = sets["train"], sets["validate"]
     notes = []
@@ -196,11 +199,6 @@ def prepare(
             "another class, or of the background."
         )
     return Dataset(train, validate, tuple(notes))
-
-
-def is_mask(labels: NDArray[Any]) -> bool:
-    """Return whether labels hold one value besides 0, so that they name no objects."""
-    return bool(np.count_nonzero(np.unique(labels)) == 1)
 
 
 def carved_gap(pairs: Sequence[Pair], weights: WeightConfig, target: Target) -> int:
@@ -227,47 +225,37 @@ def _items(
     pair: Pair,
     spec: NetworkSpec,
     normalisation: Normalisation,
-    weights: WeightConfig,
-    target: Target,
-    values: tuple[int, ...],
+    targets: Targets,
 ) -> list[Item]:
     frames = Frames.of(pair.image, spec.ndim, pair.axes, pair.channel_axis)
     check_pixels(pair.name, frames)
     offset, scale = normalisation.fit(frames.channels_first())
     spacing = None if pair.spacing is None else pair.spacing[-spec.ndim :]
     mask = is_mask(pair.labels)
-    gap = carved_gap([pair], weights, target)
     items = []
     for index, image in frames:
-        labels = pair.labels[index]
-        ids = labels
-        if target == "objects":
-            if mask:  # its connected components stand for the objects
-                ids = connected_components(labels > 0, connectivity=1)
-            truth = (carve_gap(ids, gap) > 0).astype(np.int16)
-            preset = weights.preset
-        else:
-            truth = np.searchsorted(values, labels).astype(np.int16)
-            preset = "none"
+        ids, truth, _ = found = targets.truth(pair.labels[index], mask)
         weight_map = None
-        weighted = preset != "none" or weights.balance != "none"
-        if weighted and pair.role == "train":
-            weight_map = separation_weights(
-                ids if target == "objects" else truth,
-                preset,
-                weights.w0,
-                weights.sigma,
-                spacing=spacing,
-                balance=weights.balance,
-                gap=gap,
-                inside=weights.inside,
-            )
+        if pair.role == "train":
+            weight_map = targets.weight_map(found, spacing)
         name = f"{pair.name} {list(index)}" if index else pair.name
         positions = labelled_positions(truth)
         items.append(
             Item(image, offset, scale, truth, ids, weight_map, positions, name)
         )
     return items
+
+
+def _counts(pair: Pair, spec: NetworkSpec, targets: Targets) -> NDArray[np.int64]:
+    """Count the pixels of each class in a pair that is trained on."""
+    frames = Frames.of(pair.image, spec.ndim, pair.axes, pair.channel_axis)
+    mask = is_mask(pair.labels)
+    counts = [
+        targets.count(targets.truth(pair.labels[index], mask))
+        for index in np.ndindex(*frames.leading)
+    ]
+    total: NDArray[np.int64] = np.sum(counts, axis=0)
+    return total
 
 
 def _checked_spacing(

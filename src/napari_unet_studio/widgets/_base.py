@@ -35,6 +35,7 @@ def layer_choice(
     kind: type[napari.layers.Layer],
     tooltip: str,
     choices: Callable[[Any], Sequence[napari.layers.Layer]] | None = None,
+    optional: bool = False,
 ) -> CategoricalWidget[Any]:
     """Return a combo box of the viewer's layers of a type; see `reset_choices`.
 
@@ -46,14 +47,19 @@ def layer_choice(
         Shown over the combo box.
     choices
         Called with the combo box for the layers to offer; all of the type by default.
+    optional
+        Whether no layer may be chosen, which is then the first choice.
     """
-    options = {} if choices is None else {"choices": choices}
-    combo = create_widget(annotation=kind, options=options)
+    options: dict[str, Any] = {} if choices is None else {"choices": choices}
+    combo: Any = create_widget(
+        annotation=kind, options={**options, "nullable": optional}
+    )
+    combo.null_string = "None"
     combo.native.setToolTip(tooltip)
     combo.native.setMinimumWidth(80)
     combo.native.setPlaceholderText("no layer chosen")
     Calm.down(combo.native)
-    return combo  # type: ignore[return-value]
+    return combo  # type: ignore[no-any-return]
 
 
 def _choose_of_the_user(combo: CategoricalWidget[Any]) -> None:
@@ -187,14 +193,16 @@ class StudioWidget(QWidget):
         title: str,
         on_result: Callable[[Any], None],
         on_progress: Callable[[Any], None] | None = None,
+        listed: bool = True,
     ) -> None:
         """Run a task in a thread; callbacks come in the main thread.
 
         What a result of None, or one after :meth:`cancel`, means is up to `on_result`.
+        For `listed` see :class:`Job`.
         """
         if self.running:
             return
-        job: Job[Any] = Job(task, title, self, listed=True)
+        job: Job[Any] = Job(task, title, self, listed)
         self.job = job
         job.progressed.connect(self.on_progress)
         if on_progress is not None:

@@ -70,6 +70,12 @@ class LiveWidget(StudioWidget):
         """
         return [layer for layer in self.viewer.layers if isinstance(layer, kind)]
 
+    def in_front(self) -> None:
+        """Bring the dock of this widget to the front, if it is behind a tab."""
+        dock = self.parent()
+        if dock is not None and hasattr(dock, "raise_"):
+            dock.raise_()
+
     def as_python(self) -> str:
         """Return code that does the same."""
         raise NotImplementedError

@@ -1,41 +1,28 @@
 """Dock widget "Elastic deformation": see what the augmentation does, or apply it."""
 
-import time
+from functools import partial
 from typing import Any
 
 import napari.viewer
 from napari.layers import Image, Labels, Layer
 
-from napari_unet_studio.core.errors import InputError, StudioError
-from napari_unet_studio.layers import Source, add_tuples, source_of
+from napari_unet_studio.core.deform import Deformed
+from napari_unet_studio.core.errors import StudioError
+from napari_unet_studio.layers import add_tuples
 from napari_unet_studio.widgets._base import layer_choice
-from napari_unet_studio.widgets._controls import (
-    FRAME,
-    SETTLED,
-    Edits,
-    has_depth,
-    soon,
-)
-from napari_unet_studio.widgets._deform_form import DeformForm
-from napari_unet_studio.widgets._deform_layers import (
-    PreviewLayers,
-    Template,
-    as_python,
-    result_tuples,
-)
-from napari_unet_studio.widgets._deform_preview import (
-    Deformation,
-    Pair,
-    compiled,
-    warm_up,
-)
+from napari_unet_studio.widgets._controls import Edits, has_depth, soon
+from napari_unet_studio.widgets._deform.apply import apply, compiled, warm_up
+from napari_unet_studio.widgets._deform.chosen import Chosen, result_tuples
+from napari_unet_studio.widgets._deform.code import as_python
+from napari_unet_studio.widgets._deform.draws import DrawsPanel
+from napari_unet_studio.widgets._deform.form import DeformForm
+from napari_unet_studio.widgets._deform.live import LivePreview
+from napari_unet_studio.widgets._fitting import pixel_shape
 from napari_unet_studio.widgets._live import LiveWidget
-
-SLOW = 0.3  # seconds; a preview that takes longer waits until the sliders rest
 
 
 class DeformWidget(LiveWidget):
-    """Deforms an image, and labels alike, as training augments its images.
+    """Deforms an image, its labels and its weights as training augments them.
 
     Parameters
     ----------
@@ -45,12 +32,11 @@ class DeformWidget(LiveWidget):
 
     def __init__(self, napari_viewer: "napari.viewer.Viewer") -> None:
         super().__init__(napari_viewer, "Apply", compiled, warm_up)
-        self._preview: PreviewLayers | None = None
         self._offer = True  # a slider brings the preview, until it is switched off
-        self._seconds = 0.0  # that the last redraw took
-        self._live_timer = self.clock(FRAME, self._live)
-        self._settle_timer = self.clock(SETTLED, self._settle)
+        self._refused = False  # the chosen layers do not fit together
         self._rebuild_timer = self.clock(0, self._rebuild)
+        self._live: LivePreview | None = None
+        self._panel: DrawsPanel | None = None
         self._build()
         self._on_layers()
 
@@ -66,18 +52,35 @@ class DeformWidget(LiveWidget):
             layer_choice(
                 Labels,
                 "Labels of the image, deformed alike; or none.",
-                lambda _: [None, *self.layers_of(Labels)],
+                lambda _: self.layers_of(Labels),
+                optional=True,
             )
         )
-        self.form = DeformForm(self.image.native, self.labels.native)
+        self.weights = self.add_choice(
+            layer_choice(
+                Image,
+                "Weights of the pixels in training, deformed alike; or none. Layers of "
+                "real numbers, such as the Separation weights widget makes, and of the "
+                "shape of the image.",
+                lambda _: self._weights_of(self.image.value),
+                optional=True,
+            )
+        )
+        choices = (self.image, self.labels, self.weights)
+        self.form = DeformForm(*(choice.native for choice in choices))
         self.frames, self.preview = self.form.frames, self.form.preview
         self.begin(
             self.form,
             Edits(self._on_painted, self._on_replaced),
             "Copy code that does the same to the clipboard.",
         )
-        self.image.changed.connect(self._on_layers)
-        self.labels.changed.connect(self._on_layers)
+        self.live = self._live = LivePreview(self, self.form)
+        self.draws = self._panel = DrawsPanel(self, self._chosen, self.form.value)
+        self.body.addWidget(self.draws)
+        self.live.summarised.connect(self.info.setText)
+        self.draws.changed.connect(self.reset_choices)
+        for choice in choices:
+            choice.changed.connect(self._on_layers)
         self.frames.currentIndexChanged.connect(self._on_layers)
         self.preview.toggled.connect(self._on_preview)
         self.form.changed.connect(self._on_setting)
@@ -86,15 +89,15 @@ class DeformWidget(LiveWidget):
         """Stop what runs, remove the preview and let go of the layers."""
         super().on_closed()
         self._switch_off()
-        self._rebuild()
+        self.live.remove()
+        self.draws.switch_off()
 
     def as_python(self) -> str:
         """Return code that deforms the chosen layers."""
         try:
             deformation = None
             if self.image.value is not None:
-                _, sources = self._chosen()
-                deformation = Deformation(*sources, self._ndim(sources[0]))
+                deformation = self._chosen().deformation
         except StudioError as error:
             self.complain(error)
             return ""
@@ -103,67 +106,61 @@ class DeformWidget(LiveWidget):
     # -- apply ------------------------------------------------------------------------
 
     def run(self) -> None:
-        """Deform the whole layer, and the labels, into new layers."""
+        """Deform the whole layer, its labels and its weights, into new layers."""
         if self.running:
             return
         try:
-            layers, sources = self._chosen()
-            image, labels = sources
-            deformation = Deformation(image, labels, self._ndim(image))
+            chosen = self._chosen()
         except StudioError as error:
             self.complain(error)
             return
-        config = self.form.value()
+        config, deformation = self.form.value(), chosen.deformation
+        name = chosen.templates[0].source.name
         deformation.set(config)
-        present = [source for source in sources if source is not None]
-        templates = [Template(*pair) for pair in zip(layers, present, strict=True)]
 
-        def show(result: Pair | None) -> None:
+        def show(result: Deformed | None) -> None:
             if result is None:
                 self.say("Stopped, nothing was added.")
                 return
             self._switch_off()
-            self._rebuild()
-            add_tuples(
-                self.viewer, result_tuples(templates, result, config, deformation.ndim)
-            )
+            self._rebuild_preview()
+            made = result_tuples(chosen.templates, result, config, deformation.ndim)
+            add_tuples(self.viewer, made)
             several = len(deformation.frames) > 1
             alike = ", all slices and time points alike" if several else ""
-            self.say(f"Added “{templates[0].source.name} deformed”{alike}.")
+            self.say(f"Added “{name} deformed”{alike}.")
 
-        self.launch(deformation.task, f"Deforming {image.name}", show)
+        self.launch(partial(apply, deformation), f"Deforming {name}", show)
 
-    def _chosen(self) -> tuple[list[Any], tuple[Source, Source | None]]:
-        """Return the chosen layers, and both as arrays."""
-        image, labels = self.image.value, self.labels.value
-        if image is None:
-            raise InputError("No image is chosen; open an image, or choose one.")
-        if labels is None:
-            return [image], (source_of(image), None)
-        return [image, labels], (source_of(image), source_of(labels))
-
-    def _ndim(self, source: Source) -> int:
-        return self.frames.currentData() if "Z" in source.axes else 2
+    def _chosen(self) -> Chosen:
+        """Read the chosen layers."""
+        layers = (self.image.value, self.labels.value, self.weights.value)
+        return Chosen(*layers, self.frames.currentData())
 
     def set_running(self, running: bool) -> None:
         """Keep the layers while a job runs."""
         super().set_running(running)
-        for chooser in (self.image.native, self.labels.native, self.frames):
-            chooser.setEnabled(not running)
+        for choice in (self.image, self.labels, self.weights):
+            choice.native.setEnabled(not running)
+        self.frames.setEnabled(not running)
 
     # -- preview ----------------------------------------------------------------------
 
     def _on_preview(self, on: bool) -> None:
         self._offer = on
-        self._rebuild()
+        if self._rebuild_timer.isActive():
+            self._rebuild()
+        else:
+            self._rebuild_preview()
 
     def _rebuild(self) -> None:
-        """Replace the preview by one of the layers as they are chosen now."""
+        """Replace preview and draws by those of the layers as they are chosen now."""
         self._rebuild_timer.stop()
-        old, self._preview = self._preview, None
-        if old is not None:
-            old.remove()
-        self.info.setText("")
+        self._rebuild_preview()
+        self.draws.rebuild()
+
+    def _rebuild_preview(self) -> None:
+        self.live.remove()
         if self.image.value is None:
             self._switch_off()
         if not self.preview.isChecked():
@@ -172,18 +169,15 @@ class DeformWidget(LiveWidget):
             self.say("Preparing the preview…")
             return
         try:
-            layers, (image, labels) = self._chosen()
-            sources = [image] if labels is None else [image, labels]
-            preview = PreviewLayers(self.viewer, layers, sources, self._ndim(image))
-            self._preview = preview
-            preview.add(self.form.value())
+            self.live.show(self._chosen())
         except StudioError as error:
-            self._switch_off()
+            # Said once, not at each step of a slider: until other layers are chosen.
+            self._switch_off(offer=False)
+            self._refused = True
             self.complain(error)
             return
         self.reset_choices()
         self.say("")
-        self._live(draft=False)
 
     def _switch_off(self, offer: bool = True) -> None:
         """Untick the preview without removing it yet."""
@@ -193,78 +187,79 @@ class DeformWidget(LiveWidget):
         self._offer = offer
 
     def _on_setting(self, *_: object) -> None:
-        if not self.preview.isChecked():
-            if self._offer and self.image.value is not None:
-                self.preview.setChecked(True)
-            return
-        self.on_moved()
+        self.draws.follow()
+        if self.preview.isChecked():
+            self._follow(self.live.follow_settings)
+        elif self._offer and self.image.value is not None:
+            self.preview.setChecked(True)
 
     def on_moved(self, event: Any = None) -> None:
-        """Redraw the preview, or make the one that was waited for."""
-        if self._preview is None or self._seconds < SLOW:
-            soon(self._live_timer)
-        if self._preview is not None:
-            self._settle_timer.start()
+        """Redraw, or make the preview that was waited for."""
+        self.draws.follow()
+        self._follow(self.live.follow_view)
 
-    def _live(self, draft: bool = True) -> None:
-        """Redraw what is in view."""
-        preview = self._preview
-        if preview is None:
-            if self.preview.isChecked() and compiled():
-                self._rebuild()
-            return
-        if not preview.alive:
-            return
-        start = time.perf_counter()
-        config = self.form.value()
-        preview.redraw(
-            config,
-            {
-                "grid": self.form.bent.isChecked(),
-                "arrows": self.form.arrows.isChecked(),
-            },
-            draft,
-        )
-        self.info.setText(preview.summary())
-        self._seconds = time.perf_counter() - start if draft else 0.0
-
-    def _settle(self) -> None:
-        """Redraw exactly, and thumbnails too."""
-        if self._preview is not None and self._preview.alive:
-            self._live(draft=False)
-            self._preview.finish()
+    def _follow(self, redraw: Any) -> None:
+        if self.live.layers is None and self.preview.isChecked() and compiled():
+            soon(self._rebuild_timer)
+        redraw()
 
     # -- layers -----------------------------------------------------------------------
 
     def _on_layers(self, *_: object) -> None:
-        image, labels = self.image.value, self.labels.value
-        self._edits.of([layer for layer in (image, labels) if layer is not None])
-        self.form.rows.setRowVisible(self.frames, has_depth(image))
+        if self._refused:
+            self._refused, self._offer = False, True
+        layers = [c.value for c in (self.image, self.labels, self.weights)]
+        self._edits.of([layer for layer in layers if layer is not None])
+        depth = has_depth(layers[0])
+        self.form.rows.setRowVisible(self.frames, depth)
+        # Volumes are sampled linearly, always.
+        volume = depth and self.frames.currentData() == 3
+        self.form.interpolation.setEnabled(not volume)
+        self.reset_choices()
         soon(self._rebuild_timer)
 
     def _on_replaced(self, *_: object) -> None:
         soon(self._rebuild_timer)
 
     def _on_painted(self, *_: object) -> None:
-        if self._preview is not None:
-            self._preview.forget()
-            self.on_moved()
+        self.live.forget()
+        self.draws.forget()
 
     def on_removed(self, event: Any) -> None:
-        """Notice that the user removed a part of the preview."""
-        preview = self._preview
-        if preview is None or not preview.owns(event.value):
+        """Notice that the user removed a part of the preview or of the draws."""
+        preview, layer = self.live.layers, event.value
+        if self.draws.on_removed(layer):
+            soon(self._rebuild_timer)
+        if preview is None or not preview.owns(layer):
             return
-        if event.value in preview.shown:
+        if layer in preview.shown:
             # Later, because napari may be busy removing several layers.
             self._switch_off(offer=False)
             soon(self._rebuild_timer)
         else:
             for box, name in ((self.form.bent, "grid"), (self.form.arrows, "arrows")):
-                if event.value == preview.lines.get(name):
+                if layer == preview.lines.get(name):
                     box.setChecked(False)
 
     def layers_of(self, kind: type[Layer]) -> list[Any]:
-        """Return the layers to choose from: all of a kind but those of the preview."""
-        preview, layers = self._preview, super().layers_of(kind)
-        return [layer for layer in layers if not (preview and preview.owns(layer))]
+        """Return the layers to choose from: all of a kind but those made for a look."""
+        return [layer for layer in super().layers_of(kind) if not self._owns(layer)]
+
+    def _owns(self, layer: Layer) -> bool:
+        preview = None if self._live is None else self._live.layers
+        return bool(preview and preview.owns(layer)) or bool(
+            self._panel and self._panel.owns(layer)
+        )
+
+    def _weights_of(self, image: Any) -> list[Any]:
+        """Return the layers that can be the weights of an image."""
+        if image is None:
+            return []
+        return [
+            layer
+            for layer in self.layers_of(Image)
+            if layer is not image
+            and not layer.rgb
+            and layer.dtype.kind == "f"
+            and pixel_shape(layer) == pixel_shape(image)
+        ]

@@ -1,14 +1,20 @@
-"""The settings of a weight map: preset, height, width, balance and gap."""
+"""The settings of a weight map: what an object is, preset, balance and gap."""
 
-from typing import cast
+from typing import Any, cast
 
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QCheckBox, QComboBox, QLabel, QWidget
 
 from napari_unet_studio.core.config import help_texts
-from napari_unet_studio.core.weights import PRESETS, Preset, WeightConfig
-from napari_unet_studio.widgets._controls import NumberSlider
+from napari_unet_studio.core.weights import PRESETS, Balance, Preset, WeightConfig
+from napari_unet_studio.widgets._controls import NumberSlider, has_depth
 from napari_unet_studio.widgets._form import Calm, aligned_form
+from napari_unet_studio.widgets._weights.id_box import IdBox
+from napari_unet_studio.widgets._weights.objects import (
+    Reading,
+    class_columns,
+    classes_of,
+)
 
 _TITLES = {
     "2015": "U-Net 2015",
@@ -22,6 +28,13 @@ _FORMULAS = {
     "<i>w</i><sub>0</sub> exp(−(<i>d</i><sub>1</sub> + <i>d</i><sub>2</sub>)² / 2σ²)"
     ", and 1 inside objects",
     "none": "<i>w</i> = <i>w</i><sub>c</sub>",
+}
+
+
+_BALANCES = {
+    "none": "none, every pixel alike",
+    "image": "per image or frame",
+    "global": "all frames together",
 }
 
 
@@ -51,6 +64,15 @@ class WeightForm(QWidget):
         self.pieces.setToolTip(
             "For masks with one value. Training does the same with such a mask."
         )
+        self.ignore = IdBox(
+            "Id of the pixels that nobody annotated, such as 255 or -1: they weigh 0, "
+            "are no object and balance nothing. Clear the field for none."
+        )
+        self.classes = QComboBox()
+        self.classes.setToolTip(
+            "Column of the layer's features with the class of each object. The class "
+            "balance is then per class; the gaps between any two objects count alike."
+        )
         self.with_target = QCheckBox("Show the carved target")
         self.with_target.setToolTip(
             "A Labels layer with the gap carved between touching objects: what a "
@@ -78,34 +100,41 @@ class WeightForm(QWidget):
         self.inside = QCheckBox("Stress object pixels too")
         self.inside.setChecked(start.inside)
         self.inside.setToolTip(texts["inside"])
-        self.balance = QCheckBox("Balance objects and background")
-        self.balance.setChecked(start.balance == "image")
+        self.balance = QComboBox()
+        for key, title in _BALANCES.items():
+            self.balance.addItem(title, key)
+        self.balance.setCurrentIndex(self.balance.findData(start.balance))
         self.balance.setToolTip(texts["balance"])
         self.gap = NumberSlider(start.gap, (0, 10), 20, 1, "px", texts["gap"])
         rows = aligned_form()
         rows.addRow("Labels", labels)
         rows.addRow("Stack", self.frames)
         rows.addRow(self.pieces)
+        rows.addRow("Ignore id", self.ignore)
+        rows.addRow("Classes from", self.classes)
         rows.addRow("Preset", self.preset)
         rows.addRow(self.formula)
         rows.addRow("Height w₀", self.w0)
         rows.addRow("Width σ", self.sigma)
         rows.addRow("Gap", self.gap)
+        rows.addRow("Balance", self.balance)
         rows.addRow(self.inside)
-        rows.addRow(self.balance)
         rows.addRow(self.with_target)
         for number, name in ((self.w0, "w0"), (self.sigma, "sigma"), (self.gap, "gap")):
             rows.labelForField(number).setToolTip(texts[name])
             number.changed.connect(self.changed)
         self.rows = rows
         self.setLayout(rows)
-        for chooser in (self.frames, self.preset):
+        rows.labelForField(self.balance).setToolTip(texts["balance"])
+        for chooser in (self.frames, self.preset, self.balance, self.classes):
             Calm.down(chooser)
+        Calm.down(self.ignore)
         self.inside.toggled.connect(self.changed)
-        self.balance.toggled.connect(self.changed)
+        self.balance.currentIndexChanged.connect(self.changed)
         self.preset.currentIndexChanged.connect(self._on_preset)
         # The same preset again brings its numbers back.
         self.preset.activated.connect(self._on_preset)
+        self.pieces.toggled.connect(self.classes.setDisabled)  # they have other ids
         self._on_preset()
 
     def value(self) -> WeightConfig:
@@ -114,9 +143,32 @@ class WeightForm(QWidget):
             preset=cast("Preset", self.preset.currentData()),
             w0=self.w0.value(),
             sigma=self.sigma.value(),
-            balance="image" if self.balance.isChecked() else "none",
+            balance=cast("Balance", self.balance.currentData()),
             gap=int(self.gap.value()),
             inside=self.inside.isChecked(),
+        )
+
+    def offer(self, layer: Any) -> None:
+        """Offer what suits a layer: its axes and its features."""
+        chosen, columns = self.classes.currentData(), class_columns(layer)
+        self.classes.blockSignals(True)
+        self.classes.clear()
+        self.classes.addItem("none, all objects alike", None)
+        for name in columns:
+            self.classes.addItem(name, name)
+        self.classes.setCurrentIndex(max(0, self.classes.findData(chosen)))
+        self.classes.blockSignals(False)
+        self.rows.setRowVisible(self.classes, bool(columns))
+        self.rows.setRowVisible(self.frames, has_depth(layer))
+
+    def reading(self, layer: Any) -> Reading:
+        """Return what counts as an object of a layer."""
+        column = self.classes.currentData() if self.classes.isEnabled() else None
+        return Reading(
+            self.frames.currentData(),
+            self.pieces.isChecked(),
+            self.ignore.id,
+            None if column is None else classes_of(layer, column),
         )
 
     def choose(self, preset: Preset) -> None:

@@ -14,6 +14,7 @@ from qtpy.QtWidgets import (
 from napari_unet_studio.core.config import help_texts
 from napari_unet_studio.core.deform import DeformConfig
 from napari_unet_studio.widgets._controls import NumberSlider
+from napari_unet_studio.widgets._deform.compare import CompareButton
 from napari_unet_studio.widgets._form import Calm, aligned_form
 
 DRAWS = 100_000  # numbers that "New draw" chooses from
@@ -24,13 +25,13 @@ class DeformForm(QWidget):
 
     Parameters
     ----------
-    image, labels
+    image, labels, weights
         Choosers of the layers, for the first rows.
     """
 
     changed = Signal()
 
-    def __init__(self, image: QWidget, labels: QWidget) -> None:
+    def __init__(self, image: QWidget, labels: QWidget, weights: QWidget) -> None:
         super().__init__()
         texts = help_texts(DeformConfig)
         start = DeformConfig()
@@ -43,17 +44,20 @@ class DeformForm(QWidget):
         )
         self.grid = NumberSlider(start.grid, (2, 15), 100, 1, "", texts["grid"])
         self.sigma = NumberSlider(start.sigma, (0, 60), 1000, 0.5, "px", texts["sigma"])
+        self.interpolation = QComboBox()
+        self.interpolation.addItem("Cubic", "cubic")
+        self.interpolation.addItem("Linear", "linear")
+        self.interpolation.setToolTip(
+            f"{texts['interpolation']} Labels take the nearest pixel, weights are "
+            "sampled linearly."
+        )
         self.seed = QSpinBox()
         self.seed.setRange(0, 2**31 - 1)
         self.seed.setToolTip(texts["seed"])
         self.draw = QPushButton("New draw")
         self.draw.setToolTip("Another random deformation of the same strength.")
-        draw = QWidget()
-        row = QHBoxLayout(draw)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(6)
-        row.addWidget(self.seed, 1)
-        row.addWidget(self.draw, 1)
+        draw = beside(self.seed, self.draw)
+        self.compare = CompareButton()
         self.preview = QCheckBox("Preview of what is in view")
         self.preview.setToolTip(
             "Layers that follow the settings and the dimension sliders; Apply makes "
@@ -63,21 +67,27 @@ class DeformForm(QWidget):
         self.bent.setToolTip(
             "Lines that were straight and evenly spaced before the deformation."
         )
-        self.arrows = QCheckBox("Arrows to where pixels are taken from")
-        self.arrows.setToolTip("Displacement u: result(x) = image(x + u(x)).")
+        self.arrows = QCheckBox("Arrows")
+        self.arrows.setToolTip(
+            "To where pixels are taken from: the displacement u in "
+            "result(x) = image(x + u(x))."
+        )
         rows = aligned_form()
         rows.addRow("Image", image)
         rows.addRow("Labels", labels)
+        rows.addRow("Weights", weights)
         rows.addRow("Stack", self.frames)
         rows.addRow("Grid points", self.grid)
         rows.addRow("Strength σ", self.sigma)
+        rows.addRow("Sampling", self.interpolation)
         rows.addRow("Draw", draw)
-        for box in (self.preview, self.bent, self.arrows):
-            rows.addRow(box)
+        rows.addRow(beside(self.preview, self.compare))
+        rows.addRow(beside(self.bent, self.arrows))
         self.rows = rows
         self.setLayout(rows)
-        for chooser in (self.frames, self.seed):
+        for chooser in (self.frames, self.interpolation, self.seed):
             Calm.down(chooser)
+        self.interpolation.currentIndexChanged.connect(self.changed)
         for number in (self.grid, self.sigma):
             number.changed.connect(self.changed)
         self.seed.valueChanged.connect(self.changed)
@@ -88,8 +98,22 @@ class DeformForm(QWidget):
     def value(self) -> DeformConfig:
         """Return the settings."""
         return DeformConfig(
-            int(self.grid.value()), self.sigma.value(), self.seed.value()
+            int(self.grid.value()),
+            self.sigma.value(),
+            self.seed.value(),
+            self.interpolation.currentData(),
         )
 
     def _on_draw(self) -> None:
         self.seed.setValue(int(np.random.default_rng().integers(DRAWS)))
+
+
+def beside(*parts: QWidget) -> QWidget:
+    """Return a row of widgets of equal width."""
+    made = QWidget()
+    row = QHBoxLayout(made)
+    row.setContentsMargins(0, 0, 0, 0)
+    row.setSpacing(6)
+    for part in parts:
+        row.addWidget(part, 1)
+    return made

@@ -1,0 +1,212 @@
+"""The page of the documentation on speed, written from stored measurements."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from napari_unet_studio.benchmark import tables
+from napari_unet_studio.benchmark.race import MOST_REPEATS
+from napari_unet_studio.benchmark.targets import (
+    Document,
+    Target,
+    elastic_targets,
+    weight_targets,
+)
+from napari_unet_studio.io.markdown import markdown_table, wrapped
+
+PAGE = Path("benchmarks.md")
+FOLDER = Path("benchmarks")  # of the measurements, one file for each section
+
+_INTRODUCTION = """\
+# Benchmarks
+
+How long this package takes, beside what else does the same work. All methods of a table
+ran in turns, in one process, on the same images. Absolute times are those of one
+machine, so look at the ratios. Every number of this page comes from the commands named;
+they run on your machine too, with the libraries that are there.
+"""
+_WEIGHTS = """\
+The weight map of the U-Net paper, eq. 2, with class balance, of labels with touching
+objects (w0 = 10, sigma = 5 px, float32). A cell holds milliseconds and, in brackets,
+how many times as long as this package on one thread that is. B/pixel is the memory that
+a call adds at its peak, the result included, and the difference the largest one from
+this package's map; both are the largest of the row. The OpenCV mask of 5 x 5 pixels is
+an approximation. One transform of one object is no weight map; it is there for scale.
+"""
+_ELASTIC = """\
+An image (float32) and its labels (nearest pixel) are deformed by a field from 3 x 3
+points (in 3D, 3 x 3 x 3) with a standard deviation of 10 px; computing the field is
+part of the work. Images are sampled cubically in a plane and linearly in a volume,
+unless the name says otherwise. Where a method takes the field of this package, the
+difference of the images (from 0 to 1) and the share of other labels are given for the
+inner half of each side; splines and Keys' cubic are different curves, so that a
+difference of about 0.01 is no mistake. "tensors" is the executor that training uses, on
+the device. MONAI and albumentations draw fields of their own kind.
+"""
+
+
+@dataclass(frozen=True)
+class Section:
+    """What the page tells about one benchmark.
+
+    Parameters
+    ----------
+    name
+        Of the stored measurement.
+    title
+        Of the section.
+    text
+        What was measured, and what the numbers mean.
+    body
+        Makes the tables from a measurement.
+    targets
+        Makes what was to be reached.
+    """
+
+    name: str
+    title: str
+    text: str
+    body: Callable[[Document], Iterator[str]]
+    targets: Callable[[Document], Iterator[Target]]
+
+
+def write_page(folder: Path, name: str, document: Document) -> list[Path]:
+    """Store a measurement, write the page anew from all that are stored.
+
+    Parameters
+    ----------
+    folder
+        The folder of the documentation.
+    name
+        Of the section that was measured.
+    document
+        Its measurement.
+    """
+    stored = folder / FOLDER / f"{name}.json"
+    stored.parent.mkdir(parents=True, exist_ok=True)
+    texts = {stored: json.dumps(document, indent=1) + "\n"}
+    texts[folder / PAGE] = page({**read_measurements(folder), name: document})
+    for path, text in texts.items():
+        path.write_text(text, encoding="utf-8", newline="\n")
+    return list(texts)
+
+
+def read_measurements(folder: Path) -> dict[str, Document]:
+    """Return the measurements that are stored for the page in a folder."""
+    found = {}
+    for section in SECTIONS:
+        path = folder / FOLDER / f"{section.name}.json"
+        if path.exists():
+            found[section.name] = json.loads(path.read_text(encoding="utf-8"))
+    return found
+
+
+def page(documents: Mapping[str, Document]) -> str:
+    """Return the page; a section without a measurement is left out."""
+    parts = [_INTRODUCTION]
+    for section in SECTIONS:
+        if section.name in documents:
+            parts.extend(_section(section, documents[section.name]))
+    return "\n".join(parts).rstrip("\n") + "\n"
+
+
+def _section(section: Section, document: Document) -> Iterator[str]:
+    yield f"## {section.title}\n"
+    yield section.text
+    yield f"```console\n{document['command']}\n```\n"
+    yield from section.body(document)
+    targets = [tables.target(aim) for aim in section.targets(document)]
+    if targets:
+        yield "The targets; a ratio is how many times as long the peer takes:\n"
+        head = ("against", "wanted", "measured", "")
+        yield from markdown_table(head, "lrrl", targets)
+    yield wrapped(_machine(document["machine"])) + "\n"
+
+
+def _weight_tables(document: Document) -> Iterator[str]:
+    shapes = dict.fromkeys(tuple(case["shape"]) for case in document["cases"])
+    for shape in shapes:
+        cases = [case for case in document["cases"] if tuple(case["shape"]) == shape]
+        counts = [f"{case['objects']:,} objects" for case in cases]
+        size = " x ".join(map(str, shape))
+        yield from markdown_table(
+            (size, "threads", *counts, "B/pixel", "difference"),
+            "lr" + "r" * len(cases) + "rr",
+            (
+                (
+                    tables.method_name(first),
+                    first["threads"],
+                    *(_cell(case["rows"][i], case["rows"]) for case in cases),
+                    _largest(cases, i, "bytes_per_pixel"),
+                    _largest(cases, i, "difference"),
+                )
+                for i, first in enumerate(cases[0]["rows"])
+            ),
+        )
+    yield wrapped(_method(document)) + "\n"
+
+
+def _cell(row: Mapping[str, Any], rows: list[Mapping[str, Any]]) -> str:
+    if "ms" not in row:
+        return str(row["note"])
+    return f"{tables.milliseconds(row)} ({tables.times(row, rows)})"
+
+
+def _largest(cases: list[Mapping[str, Any]], row: int, key: str) -> str:
+    found = [case["rows"][row].get(key) for case in cases]
+    known = [value for value in found if value is not None]
+    return tables.short(max(known)) if known else "–"
+
+
+def _elastic_tables(document: Document) -> Iterator[str]:
+    for case in document["cases"]:
+        rows = tables.lines(case)
+        told = [name for name in tables.COLUMNS if any(row[name] for row in rows)]
+        size = " x ".join(map(str, case["shape"]))
+        head = [size if name == "method" else name for name in told]
+        align = "".join("l" if name in ("method", "note") else "r" for name in told)
+        yield from markdown_table(
+            head, align, ([r[name] for name in told] for r in rows)
+        )
+    yield wrapped(_method(document)) + "\n"
+
+
+def _method(document: Document) -> str:
+    """Tell how a race was run."""
+    facts, cold = document["machine"], document["cold"]
+    bound = "" if facts["pinned"] else "not "
+    blas = "" if facts["blas_limited"] else " BLAS libraries chose their own threads."
+    size = " x ".join(map(str, cold["shape"]))
+    stored = FOLDER / f"{document['benchmark']}.json"
+    return (
+        "Times are medians after calls to warm up, each method for up to "
+        f"{document['seconds']:g} s or {MOST_REPEATS} calls an image; their spread is "
+        f"in `{stored.as_posix()}`. The number of threads is what a method may use. "
+        f"Methods with one thread were {bound}bound to one core.{blas} Numbers with a "
+        "tilde were not measured but extrapolated from the case before, because the "
+        "method would have taken too long or too much memory. In a fresh process, with "
+        "the kernels of an earlier one on disk, the import took "
+        f"{cold['import_ms']:.0f} ms, the first call ({size}) "
+        f"{cold['first_ms']:.0f} ms and the second {cold['second_ms']:.1f} ms."
+    )
+
+
+def _machine(facts: Mapping[str, Any]) -> str:
+    versions = ", ".join(f"{k} {v}" for k, v in facts["versions"].items())
+    cores = f"{facts['cores']} core{'s' * (facts['cores'] > 1)}"
+    gpu = f" and an {facts['gpu']}" if "gpu" in facts else ""
+    return (
+        f"Measured on {facts['date']} with {cores} of a CPU ({facts['processor']})"
+        f"{gpu}, {facts['system']}, Python {facts['python']}, {versions}."
+    )
+
+
+SECTIONS = (
+    Section("weights", "Separation weights", _WEIGHTS, _weight_tables, weight_targets),
+    Section(
+        "elastic", "Elastic deformation", _ELASTIC, _elastic_tables, elastic_targets
+    ),
+)
+"""The order of the page; a further benchmark is one row here."""

@@ -1,0 +1,271 @@
+"""Measures methods in turns on the same images: time, memory, difference."""
+
+import statistics
+import time
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import Any, Generic, TypeVar
+
+from napari_unet_studio.benchmark.machine import installed, using_threads
+from napari_unet_studio.benchmark.memory import (
+    available_memory,
+    peak_gpu_memory,
+    peak_memory,
+)
+
+Sample = TypeVar("Sample")
+Call = Callable[[], Any]
+
+OWN = "unet-studio"
+SIDE = 24  # pixels of the tiny image on which all is compiled
+MOST_REPEATS = 25
+PAUSE = 0.003  # seconds in which idle threads of other libraries fall asleep
+LONGEST = 12  # budgets that a single call may take
+PERMITTED_MEMORY = 0.25  # of what is available
+# What a library that changed its interface, or is broken, raises.
+FAILURES = (
+    AttributeError,
+    ImportError,
+    MemoryError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
+
+
+@dataclass(frozen=True)
+class Case:
+    """An image to measure on: its shape and its number of objects."""
+
+    shape: tuple[int, ...]
+    objects: int
+
+    @property
+    def pixels(self) -> int:
+        """Number of pixels."""
+        return prod(self.shape)
+
+    def __str__(self) -> str:
+        size = " x ".join(map(str, self.shape))
+        return f"{size}, {self.objects:,} objects"
+
+
+def per_pixel(case: Case) -> float:
+    """Say that a method takes as long as the image is large, twice as long in 3D."""
+    return case.pixels * (len(case.shape) - 1)
+
+
+def nothing(case: Case) -> float:
+    """Say that a method needs no memory worth a thought."""
+    return 0
+
+
+@dataclass(frozen=True)
+class Method(Generic[Sample]):
+    """One way to do the work.
+
+    Parameters
+    ----------
+    name
+        What tables call it.
+    prepare
+        Takes the sample and returns the function to measure: conversions and objects
+        that a user keeps are made before.
+    threads
+        Threads it may use.
+    library
+        What has to be importable, for a peer; None for this package and what it needs.
+    exact
+        Whether its result has to equal that of this package.
+    cost
+        What the time grows with; an estimate follows it where measuring takes too long.
+    memory
+        Bytes it will take, where that may be too many.
+    axes
+        Numbers of axes it can work on.
+    device
+        "cpu" or "cuda".
+    images
+        Images a call works on; time and memory are told for one.
+    """
+
+    name: str
+    prepare: Callable[[Sample], Call]
+    threads: int = 1
+    library: str | None = None
+    exact: bool = False
+    cost: Callable[[Case], float] = per_pixel
+    memory: Callable[[Case], float] = nothing
+    axes: tuple[int, ...] = (2, 3)
+    device: str = "cpu"
+    images: int = 1
+
+
+class Entry:
+    """A method on its way through one case."""
+
+    def __init__(self, method: Method[Any], call: Call) -> None:
+        self.method = method
+        self.call = call
+        self.seconds: list[float] = []
+        self.peak: int | None = None
+
+    def spent(self, budget: float) -> bool:
+        """Return whether the budget is used up, or nothing more is to be learnt."""
+        return len(self.seconds) >= MOST_REPEATS or sum(self.seconds) >= budget
+
+    def time(self) -> None:
+        """Call once more."""
+        time.sleep(PAUSE)
+        with using_threads(self.method.threads):
+            self.seconds.append(self._timed()[1])
+
+    def _timed(self) -> tuple[Any, float]:
+        begin = time.perf_counter()
+        result = self.call()
+        return result, time.perf_counter() - begin
+
+    def warm_up(self, budget: float) -> Any:
+        """Call to warm up, note the peak of memory, and return the result.
+
+        A call that alone takes more than the budget is its own measurement.
+        """
+        meter = peak_gpu_memory if self.method.device == "cuda" else peak_memory
+        with using_threads(self.method.threads):
+            (result, seconds), self.peak = meter(self._timed)
+        if seconds > budget:
+            self.seconds.append(seconds)
+        return result
+
+    def row(self, pixels: int) -> dict[str, Any]:
+        """Return the numbers of one image."""
+        images = self.method.images
+        peak = self.peak
+        return {
+            "ms": _milliseconds(statistics.median(self.seconds), images),
+            "lowest_ms": _milliseconds(min(self.seconds), images),
+            "highest_ms": _milliseconds(max(self.seconds), images),
+            "repeats": len(self.seconds),
+            "bytes_per_pixel": None
+            if peak is None
+            else round(peak / images / pixels, 1),
+        }
+
+
+def race(
+    cases: Sequence[Case],
+    methods: Sequence[Method[Sample]],
+    make: Callable[[Case], Sample],
+    compare: Callable[[Any, Any], dict[str, float]],
+    budget: float,
+) -> Generator[str, None, list[dict[str, Any]]]:
+    """Measure all methods on all cases; yields what is done, returns the rows per case.
+
+    Parameters
+    ----------
+    cases
+        From small to large; estimates follow from the case before.
+    methods
+        The first is this package's, with which the others are compared.
+    make
+        Draws the sample of a case.
+    compare
+        Tells how far a result is from that of the first method; empty where the two
+        cannot be compared.
+    budget
+        Seconds for each method and case.
+
+    Notes
+    -----
+    A call on a tiny image compiles, another one warms up and tells the memory, then the
+    methods take turns until each has spent its budget: whatever else the machine does
+    meets them alike. A method whose single call would take more than twelve budgets is
+    not run; its time is estimated from the last case that was measured and marked as an
+    estimate.
+    """
+    measured: dict[Method[Sample], tuple[Case, float]] = {}
+    there = {m: m.library is None or installed(m.library) for m in methods}
+    tiny = {
+        ndim: make(Case((SIDE,) * ndim, 5)) for ndim in {len(c.shape) for c in cases}
+    }
+    found = []
+    for case in cases:
+        sample = make(case)
+        rows: dict[Method[Sample], dict[str, Any]] = {}
+        entries: list[Entry] = []
+        reference = None
+        for method in methods:
+            if len(case.shape) not in method.axes:
+                continue
+            yield f"{case}: {method.name}, {_threads(method.threads)}"
+            row = {"method": method.name, "threads": method.threads}
+            row |= {"device": method.device, "exact": method.exact}
+            rows[method] = row
+            if method is not methods[0]:
+                reason = _obstacle(method, case, there[method], measured, budget)
+                if reason:
+                    row |= reason
+                    continue
+            try:
+                method.prepare(tiny[len(case.shape)])()
+                entry = Entry(method, method.prepare(sample))
+                result = entry.warm_up(budget)
+            except FAILURES as error:
+                if method.library is None:
+                    raise
+                row["note"] = f"failed: {type(error).__name__}"
+                continue
+            reference = result if reference is None else reference
+            row |= compare(result, reference) if entries else {}
+            del result
+            entries.append(entry)
+        yield f"{case}: in turns"
+        waiting = entries
+        while waiting := [entry for entry in waiting if not entry.spent(budget)]:
+            for entry in waiting:
+                entry.time()
+        for entry in entries:
+            rows[entry.method] |= entry.row(case.pixels)
+            seconds = statistics.median(entry.seconds)
+            measured[entry.method] = (case, seconds)
+        found.append(
+            {
+                "shape": list(case.shape),
+                "objects": case.objects,
+                "rows": list(rows.values()),
+            }
+        )
+    return found
+
+
+def _obstacle(
+    method: Method[Any],
+    case: Case,
+    there: bool,
+    measured: dict[Any, tuple[Case, float]],
+    budget: float,
+) -> dict[str, Any]:
+    """Return why a method is not run, and its estimated time; empty if it can be."""
+    if not there:
+        return {"note": "not installed"}
+    estimate = {}
+    if method in measured:
+        known, seconds = measured[method]
+        seconds *= method.cost(case) / method.cost(known)
+        estimate = {"ms": _milliseconds(seconds, method.images), "estimated": True}
+        if seconds > LONGEST * budget:
+            return {**estimate, "note": "estimated"}
+    free = available_memory()
+    needed = method.memory(case)
+    if free is not None and needed > PERMITTED_MEMORY * free:
+        return {**estimate, "note": f"would take {needed / 2**30:.0f} GiB"}
+    return {}
+
+
+def _threads(number: int) -> str:
+    return f"{number} thread{'s' * (number > 1)}"
+
+
+def _milliseconds(seconds: float, images: int) -> float:
+    return float(f"{1000 * seconds / images:.4g}")

@@ -1,0 +1,137 @@
+"""``unet-studio benchmark``: this package beside what else is installed."""
+
+from collections.abc import Generator
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from napari_unet_studio.cli import console
+from napari_unet_studio.cli.files import check_writable, refuse_existing
+
+benchmark = typer.Typer(
+    no_args_is_help=True,
+    help="Measure this package beside what else is installed for the same work.",
+)
+
+Seconds = Annotated[
+    float | None,
+    typer.Option(min=0.001, help="Budget for each method and image; default: 2."),
+]
+Quick = Annotated[
+    bool, typer.Option("--quick", help="Take tiny images, to see that all works.")
+]
+Page = Annotated[
+    Path | None,
+    typer.Option(help="Also write the numbers and their page into this folder."),
+]
+Overwrite = Annotated[bool, typer.Option(help="Replace results that exist already.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+
+BUDGET, QUICK_BUDGET = 2.0, 0.02
+
+
+@benchmark.command()
+def weights(
+    seconds: Seconds = None,
+    quick: Quick = False,
+    page: Page = None,
+    overwrite: Overwrite = False,
+    json: AsJson = False,
+) -> None:
+    """Measure the separation weight map against distance transforms of objects."""
+    from napari_unet_studio.benchmark.weights import benchmark_weights
+
+    _prepare(page, overwrite)
+    budget = _budget(seconds, quick)
+    _finish("weights", benchmark_weights(budget, quick), budget, "", page, json)
+
+
+@benchmark.command()
+def elastic(
+    device: Annotated[
+        Literal["auto", "cpu", "cuda"],
+        typer.Option(help="Where tensors are deformed too, besides the processor."),
+    ] = "auto",
+    seconds: Seconds = None,
+    quick: Quick = False,
+    page: Page = None,
+    overwrite: Overwrite = False,
+    json: AsJson = False,
+) -> None:
+    """Measure elastic deformation of an image with its labels against its peers."""
+    from napari_unet_studio.benchmark.elastic import benchmark_elastic
+    from napari_unet_studio.tasks.device import choose_device
+
+    _prepare(page, overwrite)
+    budget = _budget(seconds, quick)
+    found = choose_device(device)
+    found = "cuda" if found == "cuda" else "cpu"  # peers know no other
+    running = benchmark_elastic(budget, quick, found)
+    _finish("elastic", running, budget, f" --device {found}", page, json)
+
+
+def _budget(seconds: float | None, quick: bool) -> float:
+    return seconds or (QUICK_BUDGET if quick else BUDGET)
+
+
+def _prepare(page: Path | None, overwrite: bool) -> None:
+    """See that the page can be written, before minutes of work."""
+    if page is None:
+        return
+    from napari_unet_studio.benchmark.page import FOLDER, PAGE
+
+    refuse_existing(page / PAGE, overwrite, option="--page")
+    check_writable(page / PAGE, "--page")
+    check_writable(page / FOLDER / PAGE, "--page")
+
+
+def _finish(
+    name: str,
+    running: Generator[str, None, dict[str, Any]],
+    seconds: float,
+    options: str,
+    folder: Path | None,
+    as_json: bool,
+) -> None:
+    """Measure, naming each step on stderr, and show and keep the document."""
+    while True:
+        try:
+            console.err.print(f"measuring {next(running)}")
+        except StopIteration as done:
+            document: dict[str, Any] = done.value
+            break
+    quick = " --quick" * document["quick"]
+    command = f"unet-studio benchmark {name}{options} --seconds {seconds:g}{quick}"
+    document = {"benchmark": name, "command": command, **document}
+    if folder is not None:
+        from napari_unet_studio.benchmark.page import write_page
+
+        for path in write_page(folder, name, document):
+            console.err.print(f"wrote {path}")
+    if as_json:
+        console.show(document, as_json)
+    else:
+        _show(name, document)
+
+
+def _show(name: str, document: dict[str, Any]) -> None:
+    """Print a table for each case, and what was to be reached."""
+    from napari_unet_studio.benchmark import tables
+    from napari_unet_studio.benchmark.page import SECTIONS
+
+    for case in document["cases"]:
+        console.out.print(tables.title(case))
+        console.show_table(tables.lines(case), tables.COLUMNS, False)
+        console.out.print()
+    section = next(section for section in SECTIONS if section.name == name)
+    columns = ("against", "wanted", "measured", "result")
+    aims = [
+        dict(zip(columns, tables.target(aim), strict=True))
+        for aim in section.targets(document)
+    ]
+    if aims:
+        console.show_table(aims, columns, False)
+    cold = {k: v for k, v in document["cold"].items() if k != "shape"}
+    first = ", ".join(f"{k.replace('_ms', '')} {v:.1f} ms" for k, v in cold.items())
+    console.out.print(f"in a fresh process: {first}")

@@ -1,0 +1,47 @@
+"""Python that deforms layers as the widget does."""
+
+from napari_unet_studio.core.deform import DeformConfig
+from napari_unet_studio.widgets._deform.preview import Deformation
+
+
+def as_python(deformation: Deformation | None, config: DeformConfig) -> str:
+    """Return code that deforms the layers anew."""
+    lines = ["import numpy as np", "import napari_unet_studio as us", ""]
+    settings = f"grid={config.grid}, sigma={config.sigma:g}, seed={config.seed}"
+    if config.interpolation != DeformConfig().interpolation:
+        settings += f", interpolation={config.interpolation!r}"
+    if deformation is None:
+        lines += [
+            'image = viewer.layers["image"].data',
+            f"deformed = us.elastic_deform(image, {settings})",
+        ]
+        return "\n".join(lines) + "\n"
+    lines.append(f"settings = dict({settings}, spacing={deformation.spacing})")
+    channel = deformation.image.channel_axis
+    calls = {
+        "labels": "us.elastic_deform(frame, frame, **settings)[1]",
+        "weights": "us.elastic_deform(frame, weight_map=frame, **settings)[1]",
+    }
+    for source, name in (
+        (deformation.image, "image"),
+        (deformation.labels, "labels"),
+        (deformation.weights, "weights"),
+    ):
+        if source is None:
+            continue
+        ndim, axis = source.data.ndim, channel if name == "image" else None
+        spatial = [a for a in range(ndim) if a != axis][-deformation.ndim :]
+        lead = spatial[0] if axis is None or axis > spatial[0] else ndim - len(spatial)
+        within = (
+            f", channel_axis={axis - lead}" if axis is not None and axis >= lead else ""
+        )
+        call = calls.get(name, f"us.elastic_deform(frame, **settings{within})")
+        lines += [
+            "",
+            f"{name} = {source.expression}",
+            f"deformed_{name} = np.empty({name}.shape, {name}.dtype)",
+            f"for index in np.ndindex({name}.shape[:{lead}]):",
+            f"    frame = np.asarray({name}[index])",
+            f"    deformed_{name}[index] = {call}",
+        ]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,170 @@
+"""The command that measures this package beside others, and the page it writes."""
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from napari_unet_studio.benchmark import page as pages
+from napari_unet_studio.benchmark import tables
+from napari_unet_studio.benchmark.elastic import LIBRARIES as ELASTIC_LIBRARIES
+from napari_unet_studio.benchmark.machine import installed
+from napari_unet_studio.benchmark.race import OWN
+from napari_unet_studio.benchmark.targets import (
+    Target,
+    elastic_targets,
+    ratio,
+    weight_targets,
+)
+from napari_unet_studio.benchmark.weights import LIBRARIES as WEIGHT_LIBRARIES
+from napari_unet_studio.cli.app import app
+from napari_unet_studio.core.errors import InputError
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+
+
+def _call(*arguments):
+    return CliRunner(env={"COLUMNS": "200"}).invoke(app, ["benchmark", *arguments])
+
+
+@pytest.fixture(scope="module")
+def docs(tmp_path_factory, small_heap):
+    """A folder with the page of quick runs, and what they printed."""
+    folder = tmp_path_factory.mktemp("docs")
+    printed = {}
+    for name, options in (("weights", ()), ("elastic", ("--device=cpu", "--json"))):
+        result = _call(name, "--quick", f"--page={folder}", "--overwrite", *options)
+        assert result.exit_code == 0, result.output
+        assert "measuring" in result.stderr
+        printed[name] = result.stdout
+    return folder, printed
+
+
+@pytest.mark.parametrize(
+    ("name", "libraries"),
+    [("weights", WEIGHT_LIBRARIES), ("elastic", ELASTIC_LIBRARIES)],
+)
+def test_a_quick_run_tells_every_method(docs, name, libraries) -> None:
+    document = pages.read_measurements(docs[0])[name]
+    text = pages.page({name: document})
+    assert document["quick"]
+    assert document["cold"]["first_ms"] > 0
+    for case in document["cases"]:
+        for row in case["rows"]:
+            assert row["method"] in text
+            assert ("ms" in row) != (row.get("note") == "not installed")
+            if row["exact"] and "difference" in row:
+                assert row["difference"] <= 1e-5
+        assert case["rows"][0]["method"] == OWN
+        assert ratio(case["rows"][0], case["rows"]) == 1
+    missing = [library for library in libraries if not installed(library)]
+    assert ("not installed |" in text) == bool(missing)
+    assert "numpy" in document["machine"]["versions"]
+
+
+def test_the_tables_on_the_screen(docs) -> None:
+    folder, printed = docs
+    for case in pages.read_measurements(folder)["weights"]["cases"]:
+        assert tables.title(case) in printed["weights"]
+        for line in tables.lines(case):
+            words = " ".join(line.values()).split()
+            lines = [" ".join(s.split()) for s in printed["weights"].splitlines()]
+            assert " ".join(words) in lines
+    assert "in a fresh process" in printed["weights"]
+
+
+def test_the_page_tells_what_is_stored(docs) -> None:
+    folder, _ = docs
+    text = (folder / pages.PAGE).read_text(encoding="utf-8")
+    documents = pages.read_measurements(folder)
+    assert text == pages.page(documents)
+    for section in pages.SECTIONS:
+        document = documents[section.name]
+        assert f"## {section.title}" in text
+        assert document["command"] in text
+        assert document["machine"]["date"] in text
+        for case in document["cases"]:
+            assert tables.milliseconds(case["rows"][0]) in text
+    assert all(len(line) <= 88 or line.startswith("|") for line in text.splitlines())
+
+
+def test_a_run_leaves_the_other_measurement(docs, tmp_path) -> None:
+    folder, _ = docs
+    documents = pages.read_measurements(folder)
+    pages.write_page(tmp_path, "elastic", documents["elastic"])
+    assert pages.read_measurements(tmp_path) == {"elastic": documents["elastic"]}
+    pages.write_page(tmp_path, "weights", documents["weights"])
+    assert pages.read_measurements(tmp_path) == documents
+    written = (tmp_path / pages.PAGE).read_text(encoding="utf-8")
+    assert written == (folder / pages.PAGE).read_text(encoding="utf-8")
+
+
+def test_the_document_as_json(docs) -> None:
+    folder, printed = docs
+    stored = pages.read_measurements(folder)["elastic"]
+    assert json.loads(printed["elastic"]) == stored
+
+
+def test_a_page_is_not_replaced_unasked(docs) -> None:
+    folder, _ = docs
+    result = _call("weights", "--quick", f"--page={folder}")
+    assert isinstance(result.exception, InputError)
+    assert "--overwrite" in str(result.exception)
+
+
+def test_a_page_of_one_measurement(docs) -> None:
+    documents = pages.read_measurements(docs[0])
+    text = pages.page({"elastic": documents["elastic"]})
+    assert "Elastic deformation" in text
+    assert "Separation weights" not in text
+
+
+def _document(rows, shape=(1024, 1024), objects=300):
+    rows = [{"threads": 1, "device": "cpu", "exact": False, **row} for row in rows]
+    case = {"shape": list(shape), "objects": objects, "rows": rows}
+    return {"quick": False, "cases": [case]}
+
+
+def test_targets_are_judged_by_the_numbers() -> None:
+    own = {"method": OWN, "ms": 20.0, "exact": True, "bytes_per_pixel": 12.0}
+    slow = {"method": "scipy EDT per object, running minimum", "ms": 8000.0}
+    single = {"method": "one scipy EDT of one label, for scale", "ms": 18.0}
+    found = list(weight_targets(_document([own, {**slow, "exact": True}, single])))
+    assert [(aim.wanted, aim.reached, aim.met) for aim in found] == [
+        (300, 400, True),
+        (1, 0.9, False),
+        (16, 12, True),
+    ]
+    estimated = _document([own, {**slow, "estimated": True}], objects=3000)
+    aim = next(weight_targets(estimated))
+    assert tables.target(aim)[1:] == (
+        "at least 5,000x",
+        "~400x",
+        "missed, estimated",
+    )
+    remap = {"method": "OpenCV remap", "ms": 30.0}
+    (aim,) = elastic_targets(_document([own, remap]))
+    assert (aim.wanted, aim.reached) == (1.2, 1.5)
+    assert list(elastic_targets(_document([remap]))) == []  # nothing to compare with
+
+
+def test_numbers_are_short_and_estimates_marked() -> None:
+    assert [tables.short(v) for v in (0.01234, 1.5, 12.34, 1234.5, 118_234)] == [
+        "0.0123",
+        "1.5",
+        "12.3",
+        "1,230",
+        "118,000",
+    ]
+    row = {"ms": 118_234.0, "estimated": True}
+    assert tables.milliseconds(row) == "~118,000"
+    assert Target("memory", 16, 17, at_most=True).met is False
+
+
+def test_the_page_of_the_documentation_agrees_with_its_numbers() -> None:
+    written = (DOCS / pages.PAGE).read_text(encoding="utf-8")
+    stored = pages.read_measurements(DOCS)
+    assert set(stored) == {section.name for section in pages.SECTIONS}
+    again = "run: unet-studio benchmark weights --page docs --overwrite"
+    assert written == pages.page(stored), again
