@@ -606,6 +606,13 @@ def test_weights_of_a_film_are_those_of_its_frames(call, tmp_path) -> None:
         np.testing.assert_array_equal(weights, expected)
 
 
+def test_weights_of_ignored_pixels_alone_are_refused(call, tmp_path) -> None:
+    labels = np.full((20, 20), 255, np.uint8)
+    labels[5:9] = 0
+    write_tiff(tmp_path / "a.tif", labels, "YX")
+    refused(call("weights", "a.tif", "--ignore=255"), "every pixel is 0 or ignored")
+
+
 def test_weights_of_colours_are_refused(call, tmp_path) -> None:
     Image.fromarray(np.zeros((20, 20, 3), np.uint8)).save(tmp_path / "rgb.png")
     refused(call("weights", "rgb.png"), "rgb.png has channels; labels are one number")

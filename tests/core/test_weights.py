@@ -111,6 +111,20 @@ def test_an_axis_too_coarse_to_step_along_does_no_harm():
         np.testing.assert_allclose([d[plane] for d in apart], expected, 1e-6)
 
 
+@pytest.mark.parametrize(
+    ("shape", "spacing"), [((60, 70), (1e6, 1.0)), ((60, 70), (1e9, 1.0))]
+)
+def test_distances_beyond_64_bits_are_refused(shape, spacing):
+    labels = np.zeros(shape, np.int32)
+    labels[0, 0], labels[-1, -1] = 1, (1 << 20) - 1
+    with pytest.raises(ConfigError, match="smaller cutoff"):
+        nearest_two(labels, spacing, math.inf)
+    labels[-1, -1] = 2
+    found = nearest_two(labels, spacing, 80.0)
+    assert found.d2[0, 0] == math.inf
+    assert found.d1[0, -1] == 69
+
+
 def test_any_cutoff_is_allowed():
     labels = np.array([[1, 0, 0, 2]])
     np.testing.assert_array_equal(

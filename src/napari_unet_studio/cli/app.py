@@ -198,7 +198,10 @@ def evaluate(
 def weights(
     labels: Annotated[Path, typer.Argument(help="Label image.")],
     out: Out = Path("weights.tif"),
-    preset: Annotated[Literal["2015", "2019"], typer.Option(help="Formula.")] = "2015",
+    preset: Annotated[
+        Literal["2015", "2019", "none"],
+        typer.Option(help="Formula; none: class balance alone."),
+    ] = "2015",
     w0: Annotated[
         float | None, typer.Option(help="Height; default: the paper's.")
     ] = None,

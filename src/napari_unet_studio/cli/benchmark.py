@@ -8,6 +8,7 @@ import typer
 
 from napari_unet_studio.cli import console
 from napari_unet_studio.cli.files import check_writable, refuse_existing
+from napari_unet_studio.core.errors import InputError
 
 benchmark = typer.Typer(
     no_args_is_help=True,
@@ -44,7 +45,8 @@ def weights(
 
     _prepare(page, overwrite)
     budget = _budget(seconds, quick)
-    _finish("weights", benchmark_weights(budget, quick), budget, "", page, json)
+    options = f" --seconds {budget:g}" + " --quick" * quick
+    _finish("weights", benchmark_weights(budget, quick), options, page, json)
 
 
 @benchmark.command()
@@ -68,7 +70,26 @@ def elastic(
     found = choose_device(device)
     found = "cuda" if found == "cuda" else "cpu"  # peers know no other
     running = benchmark_elastic(budget, quick, found)
-    _finish("elastic", running, budget, f" --device {found}", page, json)
+    options = f" --device {found} --seconds {budget:g}" + " --quick" * quick
+    _finish("elastic", running, options, page, json)
+
+
+@benchmark.command()
+def window(
+    moves: Annotated[int, typer.Option(min=2, help="Steps of each slider.")] = 40,
+    page: Page = None,
+    overwrite: Overwrite = False,
+    json: AsJson = False,
+) -> None:
+    """Measure in a napari window how soon the live widgets redraw."""
+    from napari_unet_studio.benchmark.window import benchmark_window
+    from napari_unet_studio.cli.demo import why_no_window
+
+    reason = why_no_window()
+    if reason is not None:
+        raise InputError(f"No window can be measured: {reason}.")
+    _prepare(page, overwrite)
+    _finish("window", benchmark_window(moves), f" --moves {moves}", page, json)
 
 
 def _budget(seconds: float | None, quick: bool) -> float:
@@ -89,7 +110,6 @@ def _prepare(page: Path | None, overwrite: bool) -> None:
 def _finish(
     name: str,
     running: Generator[str, None, dict[str, Any]],
-    seconds: float,
     options: str,
     folder: Path | None,
     as_json: bool,
@@ -101,8 +121,7 @@ def _finish(
         except StopIteration as done:
             document: dict[str, Any] = done.value
             break
-    quick = " --quick" * document["quick"]
-    command = f"unet-studio benchmark {name}{options} --seconds {seconds:g}{quick}"
+    command = f"unet-studio benchmark {name}{options}"
     document = {"benchmark": name, "command": command, **document}
     if folder is not None:
         from napari_unet_studio.benchmark.page import write_page
@@ -118,9 +137,13 @@ def _finish(
 def _show(name: str, document: dict[str, Any]) -> None:
     """Print a table for each case, and what was to be reached."""
     from napari_unet_studio.benchmark import tables
+    from napari_unet_studio.benchmark import window as windows
     from napari_unet_studio.benchmark.page import SECTIONS
 
-    for case in document["cases"]:
+    if name == "window":
+        console.show_table(windows.window_lines(document), windows.COLUMNS, False)
+        console.out.print()
+    for case in document.get("cases", ()):
         console.out.print(tables.title(case))
         console.show_table(tables.lines(case), tables.COLUMNS, False)
         console.out.print()
@@ -132,6 +155,8 @@ def _show(name: str, document: dict[str, Any]) -> None:
     ]
     if aims:
         console.show_table(aims, columns, False)
+    if "cold" not in document:
+        return
     cold = {k: v for k, v in document["cold"].items() if k != "shape"}
     first = ", ".join(f"{k.replace('_ms', '')} {v:.1f} ms" for k, v in cold.items())
     console.out.print(f"in a fresh process: {first}")

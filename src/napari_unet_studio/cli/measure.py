@@ -62,10 +62,10 @@ def measured_shape(spec: NetworkSpec) -> Shape:
 def time_pass(network: "Network", shape: Shape) -> dict[str, Any]:
     """Return the median times of a float32 pass whose output covers `shape`.
 
-    The layout in memory is that of prediction.
-    Seconds of the clock are what a user waits. Seconds of the processor, summed over
-    its threads, do not count what other programs take meanwhile, so they compare
-    networks even on a machine that is not idle.
+    The layout in memory is that of prediction. Seconds of the clock are what a user
+    waits. Seconds of the processor, summed over its threads, do not count what other
+    programs take meanwhile, so they compare networks even on a machine that is not
+    idle.
     """
     import torch
 

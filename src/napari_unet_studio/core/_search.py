@@ -15,6 +15,7 @@ from napari_unet_studio.core._two_nearest import (
     scan,
     to_distance,
 )
+from napari_unet_studio.core.errors import ConfigError
 
 LARGE = 1 << 22  # pixels from which several threads pay
 BLOCK = 1 << 18  # pixels per block, where the window along the first axis is short
@@ -43,8 +44,8 @@ def plan_search(
 
     Where the squared spacings are whole multiples of the smallest one, the integers are
     exact and mostly fit 32 bits with the code. Otherwise they are fixed-point numbers
-    that fill 60 bits with the code, finer than the float32 result. A whole number of
-    units per squared pixel keeps the finest axis exact.
+    that fill 60 bits with the code, mostly finer than the float32 result. A whole
+    number of units per squared pixel keeps the finest axis exact.
 
     Parameters
     ----------
@@ -56,6 +57,11 @@ def plan_search(
         Largest distance that counts, in the unit of `spacing`; may be infinite.
     codes
         Largest object code.
+
+    Raises
+    ------
+    ConfigError
+        If the integers would not fit 63 bits with the code.
     """
     finest = min(spacing)
     units = [(s / finest) ** 2 for s in spacing]
@@ -67,14 +73,19 @@ def plan_search(
     if any(abs(u - round(u)) > 1e-9 * u for u in units):
         scale = max(1.0, 2.0 ** (60 - shift) // max(1.0, reach))
     limit = int(reach * scale * (1 + 1e-9))
-    narrow = (2 * limit + 2).bit_length() + shift <= 31
+    bits = (2 * limit + 2).bit_length() + shift
+    if bits > 63:
+        raise ConfigError(
+            f"Distances up to {cutoff:g} in an array of shape {shape} with the spacing "
+            f"{spacing} are too many to tell apart; give a smaller cutoff."
+        )
     return Plan(
         # A step beyond the limit is never taken; its square may exceed 64 bits.
         units=tuple(min(round(u * scale), limit + 1) for u in units),
         limit=limit,
         area=finest**2 / scale,
         shift=shift,
-        dtype=np.int32 if narrow else np.int64,
+        dtype=np.int32 if bits <= 31 else np.int64,
     )
 
 

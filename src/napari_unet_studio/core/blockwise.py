@@ -83,7 +83,8 @@ def weigh_blocks(
     steps = as_spacing(spacing, array.ndim)
     total = num_classes(classes)
     if not all(array.shape):
-        return da.zeros(array.shape, dtype=np.float32, chunks=array.chunks)
+        empty: da.Array = da.zeros(array.shape, dtype=np.float32, chunks=array.chunks)
+        return empty
     carving = gap + 1 if gap else 0
     nothing = np.empty((0,) * array.ndim, np.float32)
     numbers: Any = balance

@@ -153,10 +153,10 @@ def elastic_deform(
     -----
     Images are interpolated as `warp` does, in float32 or, for types that need it,
     float64. Integer images are rounded. They and float16 images are clipped to the
-    range of their type, which cubic interpolation can leave. Labels take the nearest pixel, weight maps are
-    sampled linearly, as in training, and stay within their range. NaN and infinity are
-    refused, for they would spread. Beyond the border the image is mirrored. Strong
-    settings fold the image over itself; see `folding`.
+    range of their type, which cubic interpolation can leave. Labels take the nearest
+    pixel, weight maps are sampled linearly, as in training, and stay within their
+    range. NaN and infinity are refused, for they would spread. Beyond the border the
+    image is mirrored. Strong settings fold the image over itself; see `folding`.
 
     References
     ----------

@@ -1,27 +1,7 @@
-"""What a measurement of the widgets says, and what it depends on."""
+"""What a measurement of the widgets says."""
 
-import os
-import platform
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from importlib.metadata import distributions
-from pathlib import Path
 from typing import Any
-
-from qtpy import API_NAME
-from qtpy.QtGui import QGuiApplication
-
-from napari_unet_studio.core._compiled import core_count
-
-PACKAGES = (
-    "napari-unet-studio",
-    "napari",
-    "vispy",
-    "PyQt6",
-    "PySide6",
-    "numpy",
-    "numba",
-)
 
 
 @dataclass(frozen=True)
@@ -57,30 +37,10 @@ class Row:
     stall_ms: float
 
 
-def machine() -> dict[str, Any]:
-    """Return what the times depend on, but for what else the machine does."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text(encoding="utf-8").splitlines() if info.exists() else []
-    names = [line.partition(":")[2].strip() for line in lines if "model name" in line]
-    installed = {d.metadata["Name"]: d.version for d in distributions()}
-    return {
-        "date": datetime.now(UTC).date().isoformat(),
-        "processor": names[0] if names else platform.processor(),
-        "cores": core_count(),
-        "load": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
-        "system": platform.system(),
-        "python": platform.python_version(),
-        "binding": API_NAME,
-        "platform": QGuiApplication.platformName(),
-        "versions": {name: installed[name] for name in PACKAGES if name in installed},
-    }
-
-
 def table(record: dict[str, Any]) -> str:
     """Return a record as text."""
     lines = [
-        f"{record['machine']['processor']}, load {record['machine']['load']}",
-        f"OpenGL: {record['renderer']}, {record['machine']['platform']}",
+        f"{record['renderer']}, {record['binding']}, {record['platform']}",
         f"{'data':18}{'action':14}{'median':>8}{'worst':>8}{'empty':>8}{'ratio':>7}"
         f"{'stall':>8}  ms",
     ]

@@ -41,6 +41,7 @@ class LiveWidget(StudioWidget):
         self._warm_up = warm_up
         self._warm: Job[None] | None = None
         self._clocks: list[QTimer] = []
+        self._closed = False
         self.info = QLabel("")
         self.info.setWordWrap(True)
 
@@ -97,8 +98,14 @@ class LiveWidget(StudioWidget):
             self._warm.finished.connect(self.on_moved)
             self._warm.start()
 
+    def reset_choices(self, event: object = None) -> None:
+        """Refresh the layer combo boxes; napari asks for it after closing too."""
+        if not self._closed:
+            super().reset_choices(event)
+
     def on_closed(self) -> None:
         """Stop what runs and let go of the layers."""
+        self._closed = True
         super().on_closed()
         for clock in self._clocks:
             clock.stop()

@@ -16,10 +16,12 @@ from typing import Any
 import napari
 import numpy as np
 from numpy.typing import NDArray
+from qtpy import API_NAME
+from qtpy.QtGui import QGuiApplication
 from scipy.ndimage import distance_transform_edt, gaussian_filter
 
 from napari_unet_studio.widgets._canvas_draws import Window
-from napari_unet_studio.widgets._canvas_record import Row, machine, table
+from napari_unet_studio.widgets._canvas_record import Row, table
 from napari_unet_studio.widgets.deform import DeformWidget
 from napari_unet_studio.widgets.weights import WeightsWidget
 
@@ -202,8 +204,9 @@ def measure(
     for size in sizes:
         bench.deform(size)
     return {
-        "machine": machine(),
         "renderer": bench.renderer,
+        "binding": API_NAME,
+        "platform": QGuiApplication.platformName(),
         "moves": moves,
         "rows": [asdict(row) for row in bench.rows],
     }

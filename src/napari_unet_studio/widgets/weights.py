@@ -11,7 +11,7 @@ from napari_unet_studio.widgets._base import layer_choice
 from napari_unet_studio.widgets._controls import FRAME, SETTLED, Edits
 from napari_unet_studio.widgets._weights.code import as_python
 from napari_unet_studio.widgets._weights.form import WeightForm
-from napari_unet_studio.widgets._weights.maps import over_all
+from napari_unet_studio.widgets._weights.maps import maps_of, over_all
 from napari_unet_studio.widgets._weights.work import WeightWork
 
 AUTOMATIC = 1 << 23  # pixels that are computed anew after each stroke of the brush
@@ -76,7 +76,8 @@ class WeightsWidget(WeightWork):
         """Return code that computes the weight map of the chosen layer."""
         layer = self.labels.value
         try:
-            maps = None if layer is None else self._maps_of(layer, self._overlay())
+            # Not the maps on display: the layer may have another name by now.
+            maps = None if layer is None else maps_of(layer, self.form.reading(layer))
         except StudioError as error:
             self.complain(error)
             return ""
@@ -103,19 +104,19 @@ class WeightsWidget(WeightWork):
             return
         try:
             index, region = overlay.in_view()
-            if overlay.written.get(index) != (config, overlay.maps.numbers(config)):
+            if self._stopped == config:
+                self._settle_timer.stop()
+            elif overlay.written.get(index) != (config, overlay.maps.numbers(config)):
                 if self._light(overlay.maps) and overlay.maps.ready(config):
                     with_target = self.with_target.isChecked()
                     overlay.show(overlay.maps.now(config, index, with_target), config)
-                elif self._stopped != config:
+                else:
                     overlay.preview(index, region, config)
                 self._settle_timer.start()
-            if self._stopped == config:
-                self._settle_timer.stop()
             elif not overlay.complete(config, self.with_target.isChecked()):
                 self._settle_timer.start()
-        except StudioError as error:
-            self.complain(error)
+        except StudioError:
+            self._settle_timer.start()  # said once the sliders rest, not at each step
         self._show_state()
 
     # -- choices ----------------------------------------------------------------------

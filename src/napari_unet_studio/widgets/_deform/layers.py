@@ -67,7 +67,8 @@ class PreviewLayers:
         """
         self.deformation.set(config)
         for layer in self._present(self.shown):
-            layer.metadata[METADATA_KEY]["deform"] = config.to_dict()
+            facts = layer.metadata.setdefault(METADATA_KEY, {})
+            facts["deform"] = config.to_dict()
             layer.refresh(thumbnail=False, highlight=False, extent=False)
 
     def draw_lines(self, wanted: dict[str, bool]) -> bool:

@@ -1,7 +1,7 @@
 """What the weight of the pixel under the cursor is made of."""
 
 from dataclasses import replace
-from math import ceil, inf
+from math import ceil, inf, prod
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,6 +11,8 @@ from napari_unet_studio.core.weights import WeightConfig, reach
 from napari_unet_studio.widgets._weights.frame import Frame, Numbers
 
 Pixel = tuple[int, ...]
+
+NEARBY = 1 << 21  # pixels around the cursor that are searched while the window waits
 
 
 class Near(NamedTuple):
@@ -32,7 +34,8 @@ class PixelTerms(NamedTuple):
     border
         Its second term.
     near
-        The nearest objects within reach, at most two.
+        The nearest objects within reach, at most two; None if they are too far away to
+        be searched for.
     ignored
         Whether the pixel has no annotation.
     """
@@ -40,7 +43,7 @@ class PixelTerms(NamedTuple):
     weight: float
     balance: float
     border: float
-    near: tuple[Near, ...]
+    near: tuple[Near, ...] | None
     ignored: bool
 
 
@@ -62,11 +65,11 @@ def terms_at(
     """
     region = tuple(slice(p, p + 1) for p in pixel)
     ignored = frame.ignore is not None and bool(frame.ids[pixel] == frame.ignore)
-    near: tuple[Near, ...] = ()
+    near: tuple[Near, ...] | None = ()
     if frame.reach:
         known = [float(d[pixel]) for d in frame.nearest]
         found = nearest_at(frame, pixel, max([d for d in known if d < inf] or [0.0]))
-        near = tuple(n for n in found if n.distance <= frame.reach)
+        near = found and tuple(n for n in found if n.distance <= frame.reach)
     weight = float(frame.weights(config, numbers, region).item())
     if ignored:
         return PixelTerms(0.0, 0.0, 0.0, near, True)
@@ -75,22 +78,23 @@ def terms_at(
     return PixelTerms(weight, balance, weight - balance, near, False)
 
 
-def nearest_at(frame: Frame, pixel: Pixel, distance: float) -> list[Near]:
+def nearest_at(frame: Frame, pixel: Pixel, distance: float) -> list[Near] | None:
     """Find the two nearest objects of one pixel, at most as far as a distance.
 
     Of objects at the same distance the one with the smaller id comes first, as in
-    `nearest_objects`, whose search would take in all pixels.
+    `nearest_objects`, whose search would take in all pixels. None if even these pixels
+    are too many.
     """
-    part, squares = [], np.zeros((1,) * len(pixel))
+    part, lines = [], []
     for axis, (place, step) in enumerate(zip(pixel, frame.spacing, strict=True)):
         radius = ceil(distance / step + 1e-6)
         low = max(0, place - radius)
         high = min(frame.ids.shape[axis], place + radius + 1)
         part.append(slice(low, high))
-        along = np.square(step * (np.arange(low, high) - place))
-        squares = squares + along.reshape(
-            [-1 if a == axis else 1 for a in range(len(pixel))]
-        )
+        lines.append(np.square(step * (np.arange(low, high) - place)))
+    if prod(map(len, lines)) > NEARBY:
+        return None
+    squares = sum(np.ix_(*lines))
     ids: NDArray[Any] = frame.ids[tuple(part)]
     objects = ids != 0
     if frame.ignore is not None:
@@ -121,6 +125,8 @@ def sentence(terms: PixelTerms, config: WeightConfig, pieces: bool) -> str:
     if config.preset != "none":
         text += f" = {terms.balance:.2f} + {terms.border:.2f}"
     what = "piece" if pieces else "object"
+    if terms.near is None:
+        return text
     near = []
     for number, (distance, i) in enumerate(terms.near):
         inside = number == 0 and distance == 0

@@ -16,15 +16,16 @@ from napari_unet_studio.core.distances import (
     nearest_two_codes,
 )
 from napari_unet_studio.core.errors import InputError
+from napari_unet_studio.core.metrics import touching_pairs
 from napari_unet_studio.core.weights import WeightConfig, reach, weigh
 from napari_unet_studio.widgets._weights.objects import Reading
-from napari_unet_studio.widgets._weights.pairs import touching_pairs_of
 
 Region = tuple[int | slice, ...]
 Numbers = tuple[float, ...]
 
 FIRST_REACH = 30.0  # of the first search, in pixels of the finest axis
 SLAB = 1 << 23  # pixels between two questions whether to stop
+STEP = 1 << 20  # pixels whose touching pairs are counted in one go
 BLOCK = 1 << 16  # pixels whose intermediate numbers stay in a processor's cache
 
 
@@ -136,11 +137,14 @@ class Frame:
     def count_pairs(self) -> Iterator[None]:
         """Count the pairs of objects that touch, step by step."""
         if self.pairs is None:
-            pairs = 0
-            for found in touching_pairs_of(self._found.codes):
-                pairs = found
+            codes, keys = self._found.codes, np.empty(0, np.int64)
+            rows = max(1, STEP // max(1, codes[:1].size))
+            for start in range(0, len(codes), rows):
+                # With the first row of the next step.
+                low, high = touching_pairs(codes[start : start + rows + 1]).T
+                keys = np.union1d(keys, low.astype(np.int64) << 32 | high)
                 yield
-            self.pairs = pairs
+            self.pairs = len(keys)
 
     def counts(self, gap: int) -> NDArray[np.int64]:
         """Return the pixels of each class, as `class_counts` finds them."""

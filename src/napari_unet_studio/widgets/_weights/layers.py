@@ -3,8 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from numpy.typing import NDArray
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
 
+from napari_unet_studio.core.errors import InputError
 from napari_unet_studio.layers import (
     LayerTuple,
     Source,
@@ -12,6 +14,26 @@ from napari_unet_studio.layers import (
     image_tuple,
     labels_tuple,
 )
+
+
+def zeros(source: Source, dtype: DTypeLike) -> NDArray[Any]:
+    """Return an array of the shape of a layer.
+
+    Raises
+    ------
+    InputError
+        If there is no room for it.
+    """
+    shape = tuple(source.data.shape)
+    try:
+        return np.zeros(shape, dtype)
+    except MemoryError:
+        size = np.prod(shape, dtype=float) * np.dtype(dtype).itemsize / 1e9
+        raise InputError(
+            f"A layer on all of {source.name!r} would take {size:,.0f} GB, more memory "
+            "than there is. Crop the layer; of lazy labels, the code of Copy as Python "
+            "computes any size in blocks."
+        ) from None
 
 
 def add_weights(

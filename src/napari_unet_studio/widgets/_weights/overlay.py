@@ -14,7 +14,7 @@ from napari_unet_studio.widgets._controls import (
     position_in,
 )
 from napari_unet_studio.widgets._weights.frame import Region
-from napari_unet_studio.widgets._weights.layers import add_target, add_weights
+from napari_unet_studio.widgets._weights.layers import add_target, add_weights, zeros
 from napari_unet_studio.widgets._weights.maps import WeightMaps
 from napari_unet_studio.widgets._weights.record import FrameDone, Index, Shown
 
@@ -46,6 +46,7 @@ class Overlay:
         self.written: dict[Index, Shown] = {}
         self._gaps: dict[Index, int] = {}  # of the carved frames
         self._top = 1.0
+        self._range: tuple[Any, tuple[float, float]] | None = None
 
     @property
     def alive(self) -> bool:
@@ -67,6 +68,7 @@ class Overlay:
         if maps is self.maps:
             return
         self.maps = maps
+        self._range = None
         self.written.clear()
         self._gaps.clear()
         for layer in (self.layer, self.target):
@@ -99,7 +101,9 @@ class Overlay:
         new = self.layer.data is weights  # of a single first frame
         if not new:
             self.layer.data[(*index, *region)] = weights
-        self.layer.metadata[METADATA_KEY].update(self._facts(config))
+        facts = self.layer.metadata.setdefault(METADATA_KEY, {})
+        facts.update(self._facts(config))
+        self._range = None
         frame = self.maps.kept(index)
         if frame is not None and frame.gap == config.gap:
             highest = np.ceil(frame.highest(config, self.maps.numbers(config)))
@@ -113,7 +117,7 @@ class Overlay:
         if self.target is None or self.target not in self.viewer.layers:
             self.target = add_target(
                 self.viewer,
-                np.zeros(self.maps.shape, target.dtype),
+                zeros(self.maps.source, target.dtype),
                 self.maps.source,
                 {"connected_pieces": self.maps.reading.pieces},
             )
@@ -199,6 +203,7 @@ class Overlay:
             self.written.pop(index, None)
             if not np.isnan(self.layer.data[index].flat[0]):
                 self.layer.data[index] = np.nan
+        self._range = None
         self.layer.refresh()
         if not rest:
             return "Stopped; the weights are complete."
@@ -244,6 +249,19 @@ class Overlay:
         )
         return place[:lead], region
 
+    def range_in_view(self) -> tuple[float, float]:
+        """Return the smallest and the largest weight in view; NaN if it is empty.
+
+        Measured once until something is written: a slider does not wait for it.
+        """
+        index, region = self.in_view()
+        key = (index, region)
+        if self._range is None or self._range[0] != key:
+            part = self.layer.data[(*index, *region)]
+            low, high = (float(f(part)) if part.size else np.nan for f in (np.min, np.max))
+            self._range = (key, (low, high))
+        return self._range[1]
+
     # -- layers -----------------------------------------------------------------------
 
     def fit_contrast(self, config: WeightConfig) -> None:
@@ -270,7 +288,7 @@ class Overlay:
         self._top = float(np.ceil(highest))
         data = record.weights  # of a single frame, as it is: copies of volumes stall
         if self.maps.count > 1 or data.shape != self.maps.shape:
-            data = np.zeros(self.maps.shape, np.float32)
+            data = zeros(self.maps.source, np.float32)
         return add_weights(
             self.viewer, data, self.maps.source, self._facts(config), self._top
         )

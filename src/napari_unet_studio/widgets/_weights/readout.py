@@ -34,6 +34,7 @@ class Readout:
         self._viewer = viewer
         self._line = line
         self._mine: Any = None  # the status that was written last
+        self._writing = False
         self._clock = timer(owner, FRAME, self.refresh)
         viewer.cursor.events.position.connect(self._on_moved)
         viewer.events.status.connect(self._on_status, position="last")
@@ -56,7 +57,8 @@ class Readout:
     def _on_status(self, event: Any = None) -> None:
         """Put the line behind what napari says, once."""
         status = self._viewer.status
-        if not self._viewer.mouse_over_canvas or status == self._mine:
+        # Another dock may put its own line behind this one; that is not news.
+        if self._writing or not self._viewer.mouse_over_canvas or status == self._mine:
             return
         line = self._line()
         if not line:
@@ -66,7 +68,11 @@ class Readout:
         else:
             text = f"{status['coordinates']}; {line}"
             self._mine = {**status, "coordinates": text}
-        self._viewer.status = self._mine
+        self._writing = True
+        try:
+            self._viewer.status = self._mine
+        finally:
+            self._writing = False
 
 
 def pixel_line(overlay: Overlay, config: WeightConfig) -> str:

@@ -10,11 +10,12 @@ from napari_unet_studio.widgets._weights.overlay import Overlay
 def summary(overlay: Overlay, config: WeightConfig) -> str:
     """Return what there is to know about the frame in view."""
     maps = overlay.maps
-    index, region = overlay.in_view()
+    index = overlay.in_view()[0]
     lines = []
     if index:
         number = int(np.ravel_multi_index(index, maps.leading)) + 1
         kind = "Slice" if maps.source.axes[0] == "Z" else "Frame"
+        kind = kind if len(index) == 1 else "Plane"  # of all slices of all time points
         lines.append(f"{kind} {number} of {maps.count}")
     frame = maps.kept(index)
     if frame is not None:
@@ -26,8 +27,7 @@ def summary(overlay: Overlay, config: WeightConfig) -> str:
     if index not in overlay.written and frame is None:
         lines.append("These weights are not computed.")
         return "\n".join(lines)
-    part = overlay.layer.data[(*index, *region)]
-    low, high = (float(f(part)) if part.size else np.nan for f in (np.min, np.max))
+    low, high = overlay.range_in_view()
     if np.isnan(low):
         lines.append("These weights were not computed. Press Refresh.")
     else:
@@ -72,7 +72,7 @@ def _objects(frame: Frame) -> list[str]:
 def _balance(overlay: Overlay, frame: Frame, config: WeightConfig) -> str:
     maps = overlay.maps
     if not maps.ready(config) or frame.gap != config.gap:
-        return "Class weights: being counted"
+        return "Class weights: not counted yet"
     classes = maps.reading.classes
     names = ["objects"] if classes is None else [str(name) for name in classes.names]
     numbers = frame.table(config, maps.numbers(config))

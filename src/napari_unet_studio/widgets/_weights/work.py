@@ -121,7 +121,12 @@ class WeightWork(LiveWidget):
         if overlay.labels not in self.viewer.layers or overlay.gone:
             self.cancel()
         elif config == self.form.value() and overlay.maps is maps and not self._again:
-            overlay.show(progress, config)
+            try:
+                overlay.show(progress, config)
+            except StudioError as error:
+                self.cancel()
+                self.complain(error)
+                return
             if overlay not in self._overlays:
                 self._overlays.append(overlay)
                 for look in ("contrast_limits", "colormap"):
@@ -137,7 +142,7 @@ class WeightWork(LiveWidget):
             self.say("The labels layer was removed, so its weights are not shown.")
         elif overlay.gone:
             self.say("The weight map was removed. Show weights brings it back.")
-        elif complete:
+        elif complete and overlay.alive:
             overlay.finish()
             self.say(advice(overlay))
         elif overlay.alive:
@@ -172,9 +177,14 @@ class WeightWork(LiveWidget):
             chooser.setEnabled(not running)
 
     def _on_finished(self) -> None:
+        stopped = self.job is not None and self.job.stopping
         super()._on_finished()
         work, self._work = self._work, None
-        if self._again and work is not None and not work.overlay.gone:
+        if work is None or work.overlay.gone:
+            return
+        # Nothing was shown of a first map whose settings have changed meanwhile.
+        unseen = work.overlay.layer is None and work.config != self.form.value()
+        if self._again or (unseen and not stopped):
             self._compute(work.overlay)
 
     def _complete(self) -> None:
