@@ -781,6 +781,21 @@ def test_an_image_with_another_array_gets_another_preview(widget, viewer, qtbot,
     assert len(viewer.layers) == 2
 
 
+def test_an_image_that_is_moved_takes_its_preview_along(widget, viewer, qtbot, cells):
+    layer = viewer.add_image(cells[0], name="cells")
+    widget.preview.setChecked(True)
+    settled(widget, qtbot)
+    layer.scale = (0.9, 0.3)
+    layer.rotate = 20
+    layer.translate = (3, -7)
+    settled(widget, qtbot)
+    made = viewer.layers["cells deformed (preview)"]
+    assert_same_place(made, layer)
+    wanted = expected(widget, cells[0], spacing=(0.9, 0.3))
+    np.testing.assert_array_equal(made._slice.image.raw, wanted)
+    assert len(viewer.layers) == 2
+
+
 def test_closing_the_dock_stops_the_work_and_takes_the_preview(
     widget, viewer, qtbot, series
 ):
@@ -793,6 +808,9 @@ def test_closing_the_dock_stops_the_work_and_takes_the_preview(
     assert job.stopping
     assert names(viewer) == ["movie"]
     viewer.dims.set_current_step(0, 3)
+    widget.form.sigma.set_value(3)  # from the console, where it may be kept
+    settled(widget, qtbot)
+    assert names(viewer) == ["movie"]
 
 
 # -- what cannot be done ---------------------------------------------------------------

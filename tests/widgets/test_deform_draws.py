@@ -291,6 +291,11 @@ def test_the_view_shows_the_strip_and_goes_back(widget, viewer, qtbot, cells):
     viewer.scene.camera.zoom = 3.5  # the user's own wish
     widget.draws.shown.setChecked(False)
     assert viewer.scene.camera.zoom == 3.5
+    widget.draws.shown.setChecked(True)
+    settled(widget, qtbot)
+    assert viewer.scene.camera.zoom != 3.5
+    viewer.window.remove_dock_widget(widget)
+    assert viewer.scene.camera.zoom == 3.5
 
 
 @pytest.mark.parametrize("busy", [True, False])

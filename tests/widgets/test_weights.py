@@ -9,7 +9,8 @@ import zarr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from napari.components import ViewerModel
-from qtpy.QtCore import Qt
+from napari.utils.notifications import notification_manager
+from qtpy.QtCore import Qt, QThreadPool
 from qtpy.QtGui import QShowEvent, QValidator
 from qtpy.QtWidgets import QApplication
 from skimage.measure import label
@@ -234,6 +235,16 @@ def test_the_copied_code_computes_the_same_map(
         np.testing.assert_array_equal(scope["weights"], overlay_of(viewer, name).data)
 
 
+def test_the_copied_code_finds_a_renamed_layer(widget, viewer, qtbot, cells):
+    layer = viewer.add_labels(cells, name="cells")
+    press(widget, qtbot)
+    layer.name = "nuclei"
+    widget.copy.click()
+    scope = {"viewer": viewer}
+    exec(QApplication.clipboard().text(), scope)
+    np.testing.assert_array_equal(scope["weights"], overlay_of(viewer).data)
+
+
 def test_the_copied_code_takes_the_finest_resolution(widget, viewer, qtbot, cells):
     viewer.add_labels([cells, cells[::2, ::2]], name="cells", multiscale=True)
     press(widget, qtbot)
@@ -258,16 +269,15 @@ def test_a_large_frame_is_searched_part_by_part(spacing, monkeypatch):
     )
 
 
-@pytest.mark.parametrize("rows", [40, 1 << 20])
+@pytest.mark.parametrize("pixels", [40, 1 << 20])
 @pytest.mark.parametrize("shape", [(40, 50), (1, 7), (9, 30, 20)])
-def test_touching_pairs_are_counted_step_by_step(shape, rows, monkeypatch):
-    monkeypatch.setattr(_weights.pairs, "ROWS", rows)
-    codes = np.random.default_rng(0).integers(0, 30, shape).astype(np.int32)
-    counts = list(_weights.pairs.touching_pairs_of(codes))
-    assert counts[-1] == len(touching_pairs(codes))
-    assert (len(counts) > 1) == (rows == 40 and len(codes) > 1)
-    nothing = np.zeros(shape, np.int32)
-    assert list(_weights.pairs.touching_pairs_of(nothing))[-1] == 0
+def test_touching_pairs_are_counted_step_by_step(shape, pixels, monkeypatch):
+    monkeypatch.setattr(_weights.frame, "STEP", pixels)
+    labels = np.random.default_rng(0).integers(0, 30, shape)
+    frame = _weights.frame.Frame(labels, Reading(ignore=7), (1.0,) * len(shape))
+    steps = len(list(frame.count_pairs()))
+    assert frame.pairs == len(touching_pairs(np.where(labels == 7, 0, labels)))
+    assert (steps > 1) == (pixels == 40 and len(labels) > 1)
 
 
 @settings(max_examples=60, deadline=None)
@@ -465,6 +475,26 @@ def test_objects_of_several_classes_are_balanced_by_class(widget, viewer, qtbot,
     np.testing.assert_array_equal(overlay_of(viewer).data, expected(widget, cells))
 
 
+def test_what_is_wrong_is_not_said_at_each_step_of_a_slider(
+    widget, viewer, qtbot, cells
+):
+    table = kinds_of(cells)
+    table.loc[3, "kind"] = None
+    viewer.add_labels(cells, name="cells", features=table)
+    press(widget, qtbot)
+    widget.form.classes.setCurrentIndex(1)
+    settled(widget, qtbot)
+    said = len(notification_manager.records)
+    for w0 in range(1, 9):
+        widget.form.w0.set_value(w0)
+        widget._live()
+    settled(widget, qtbot)
+    assert len(notification_manager.records) == said + 1
+    widget.on_moved()
+    settled(widget, qtbot)
+    assert len(notification_manager.records) == said + 1
+
+
 def test_objects_without_a_class_are_named(widget, viewer, qtbot, cells):
     table = kinds_of(cells)
     table.loc[3:4, "kind"] = [None, ""]
@@ -527,9 +557,7 @@ def test_lazy_labels_are_read_in_a_thread_frame_by_frame(
     QApplication.processEvents()
     read.clear()
     press(widget, qtbot)
-    assert (
-        "Only frames" in widget.status.text() or "only frames" in widget.status.text()
-    )
+    assert "only frames that come into view" in widget.status.text()
     assert not any(on_main for where, on_main in read)
     assert {where for where, _ in read} <= {2}
     made = overlay_of(viewer, "movie")
@@ -551,6 +579,18 @@ def test_a_frame_that_fills_the_memory_is_refused(
     press(widget, qtbot)
     assert "A slice of 'huge' has" in widget.status.text()
     assert len(viewer.layers) == 1
+
+
+def test_a_map_that_no_memory_can_hold_is_refused(widget, viewer, qtbot, cells):
+    shape = (1 << 16, 1 << 15, *cells.shape)
+    data = da.ones(shape, dtype=np.int32, chunks=shape)  # a single pixel in memory
+    viewer.add_labels(data, name="movie", axis_labels=("t", "z", "y", "x"))
+    widget.frames.setCurrentIndex(widget.frames.findData(2))
+    press(widget, qtbot)
+    settled(widget, qtbot)
+    assert "'movie' would take 377,957 GB" in widget.status.text()
+    assert len(viewer.layers) == 1
+    assert widget.info.text() == ""
 
 
 # -- under the cursor ------------------------------------------------------------------
@@ -628,6 +668,49 @@ def test_ignored_and_far_pixels_and_those_beside_the_labels(
     assert "weight" not in str(viewer.status)
 
 
+def test_objects_too_far_away_to_search_for_are_left_out(
+    widget, viewer, qtbot, cells, monkeypatch
+):
+    layer = viewer.add_labels(cells, name="cells")
+    press(widget, qtbot)
+    pixel = tuple(int(p) for p in np.argwhere(overlay_of(viewer).data > 5)[0])
+    point_at(viewer, layer, pixel)
+    assert "px to object" in viewer.status["coordinates"]
+    monkeypatch.setattr(_weights.cursor, "NEARBY", 1)
+    widget.readout.refresh()
+    text = widget.readout.label.text()
+    assert f"weight {overlay_of(viewer).data[pixel]:.2f} = 1.00 + " in text
+    assert "object" not in text
+
+
+def test_two_docks_write_one_line_each(widget, viewer, qtbot, cells):
+    other = WeightsWidget(viewer)
+    viewer.window.add_dock_widget(other)
+    layer = viewer.add_labels(cells, name="cells")
+    other.form.choose("2019")
+    for dock in (widget, other):
+        press(dock, qtbot)
+    viewer.layers.selection.active = layer
+    for pixel in ((7, 9), (60, 60), (61, 60)):
+        point_at(viewer, layer, pixel)
+        text = viewer.status["coordinates"]
+        for name in ("cells weights", "cells weights [1]"):
+            wanted = f"weight {viewer.layers[name].data[pixel]:.2f} = "
+            assert text.count(wanted) >= 1
+        assert text.count("weight") == 2
+
+
+def test_a_closed_dock_follows_no_layer_any_more(widget, viewer, qtbot, cells):
+    viewer.add_labels(cells, name="cells")
+    viewer.window.remove_dock_widget(widget)
+    rest = viewer.add_labels(cells, name="rest")
+    viewer.layers.remove("cells")
+    fresh = viewer.add_labels(cells, name="fresh")
+    for name in ("data", "features", "labels_update", "scale"):
+        counts = [len(getattr(x.events, name).callbacks) for x in (rest, fresh)]
+        assert counts[0] == counts[1]
+
+
 def test_a_closed_dock_leaves_the_status_alone(widget, viewer, qtbot, cells):
     layer = viewer.add_labels(cells, name="cells", features=kinds_of(cells))
     press(widget, qtbot)
@@ -660,6 +743,8 @@ def test_moving_a_slider_changes_the_overlay_in_place(widget, viewer, qtbot, cel
             np.testing.assert_array_equal(
                 array, expected(widget, cells, spacing=(0.5, 0.5))
             )
+            text = f"in view: {array.min():.2f} to {array.max():.2f}"
+            assert text in widget.info.text()
     choose_balance(widget, "image")
     settled(widget, qtbot)
     np.testing.assert_array_equal(array, expected(widget, cells))
@@ -760,9 +845,10 @@ def test_labels_of_another_shape_get_a_new_overlay(widget, viewer, qtbot, cells)
 def test_a_moved_labels_layer_takes_its_overlay_along(widget, viewer, qtbot, cells):
     layer = viewer.add_labels(cells, name="cells")
     press(widget, qtbot)
+    overlay_of(viewer).metadata = {}  # of the user, who may do so
     layer.scale = (0.2, 0.6)
     layer.translate = (4, 5)
-    press(widget, qtbot)
+    settled(widget, qtbot)
     made = overlay_of(viewer)
     np.testing.assert_allclose(made.scale, layer.scale)
     np.testing.assert_allclose(made.translate, layer.translate)
@@ -770,6 +856,15 @@ def test_a_moved_labels_layer_takes_its_overlay_along(widget, viewer, qtbot, cel
         made.data, expected(widget, cells, spacing=(0.2, 0.6))
     )
     assert len(viewer.layers) == 2
+
+
+def test_planes_of_a_series_of_stacks_are_counted(widget, viewer, qtbot, series):
+    data = series[:, None].repeat(3, axis=1)
+    viewer.add_labels(data, name="movie", axis_labels=("t", "z", "y", "x"))
+    widget.frames.setCurrentIndex(widget.frames.findData(2))
+    viewer.dims.set_current_step((0, 1), (1, 2))
+    press(widget, qtbot)
+    assert "Plane 6 of 12" in widget.info.text()
 
 
 def test_the_dimension_sliders_show_what_is_there(widget, viewer, qtbot, series):
@@ -836,6 +931,18 @@ def test_a_slider_that_moves_during_the_work_has_the_last_word(widget, viewer, q
     settled(widget, qtbot)
     wanted = expected(widget, labels[0])
     assert all((frame == wanted).all() for frame in overlay_of(viewer, "movie").data)
+
+
+def test_a_slider_that_moves_during_the_first_work_is_obeyed(
+    widget, viewer, qtbot, cells, monkeypatch
+):
+    monkeypatch.setattr(_weights.work, "LIGHT", 0)
+    widget._settle_timer.setInterval(60_000)
+    viewer.add_labels(cells, name="cells")
+    widget.run_button.click()
+    widget.form.w0.set_value(33)
+    qtbot.waitUntil(lambda: len(viewer.layers) == 2, timeout=30_000)
+    np.testing.assert_array_equal(overlay_of(viewer).data, expected(widget, cells))
 
 
 def test_a_labels_layer_removed_during_the_work_ends_it(widget, viewer, qtbot):
@@ -1037,6 +1144,21 @@ def test_closing_the_dock_during_the_work_stops_it(widget, viewer, qtbot):
     viewer.window.remove_dock_widget(widget)
     assert job.stopping
     viewer.dims.set_current_step(0, 3)
+    qtbot.waitUntil(lambda: not widget.running, timeout=30_000)
+    assert len(viewer.layers) == 1
+
+
+def test_a_first_map_that_is_ready_at_closing_is_not_shown(
+    widget, viewer, qtbot, cells, monkeypatch
+):
+    monkeypatch.setattr(_weights.work, "LIGHT", 0)
+    viewer.add_labels(cells, name="cells")
+    widget.run_button.click()
+    # All is computed by then, and its signals wait in the queue.
+    assert QThreadPool.globalInstance().waitForDone(10_000)
+    viewer.window.remove_dock_widget(widget)
+    qtbot.waitUntil(lambda: not widget.running, timeout=30_000)
+    assert len(viewer.layers) == 1
 
 
 def test_the_widget_opens_from_the_menu(viewer, qtbot, cells):

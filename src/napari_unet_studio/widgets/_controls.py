@@ -24,6 +24,7 @@ from napari_unet_studio.widgets._form import Calm
 FRAME = 33  # milliseconds between two redraws while a slider moves
 SETTLED = 300  # milliseconds without a change after which the rest is computed
 DRAFT = 1 << 20  # pixels that are drawn while a slider moves
+_PLACE = ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labels")
 
 
 class NumberSlider(QWidget):
@@ -132,13 +133,19 @@ class Edits:
         Called when pixels of labels were painted.
     on_replaced
         Called when a layer got another array.
+    on_placed
+        Called when a layer got another pixel size, place or names of its axes.
     """
 
     def __init__(
-        self, on_painted: Callable[..., None], on_replaced: Callable[..., None]
+        self,
+        on_painted: Callable[..., None],
+        on_replaced: Callable[..., None],
+        on_placed: Callable[..., None],
     ) -> None:
         self._painted = on_painted
         self._replaced = on_replaced
+        self._placed = on_placed
         self._known: list[Any] = []
 
     def of(self, layers: Sequence[Any]) -> None:
@@ -154,6 +161,7 @@ class Edits:
     def _pairs(self, layer: Any) -> list[tuple[Any, Callable[..., None]]]:
         events = layer.events
         pairs = [(events.data, self._replaced)]
+        pairs += [(getattr(events, name), self._placed) for name in _PLACE]
         if hasattr(events, "labels_update"):
             pairs.append((events.labels_update, self._painted))
         return pairs

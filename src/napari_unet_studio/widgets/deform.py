@@ -10,7 +10,7 @@ from napari_unet_studio.core.deform import Deformed
 from napari_unet_studio.core.errors import StudioError
 from napari_unet_studio.layers import add_tuples
 from napari_unet_studio.widgets._base import layer_choice
-from napari_unet_studio.widgets._controls import Edits, has_depth, soon
+from napari_unet_studio.widgets._controls import SETTLED, Edits, has_depth, soon
 from napari_unet_studio.widgets._deform.apply import apply, compiled, warm_up
 from napari_unet_studio.widgets._deform.chosen import Chosen, result_tuples
 from napari_unet_studio.widgets._deform.code import as_python
@@ -35,6 +35,7 @@ class DeformWidget(LiveWidget):
         self._offer = True  # a slider brings the preview, until it is switched off
         self._refused = False  # the chosen layers do not fit together
         self._rebuild_timer = self.clock(0, self._rebuild)
+        self._placed_timer = self.clock(SETTLED, self._on_layers)
         self._live: LivePreview | None = None
         self._panel: DrawsPanel | None = None
         self._build()
@@ -71,7 +72,7 @@ class DeformWidget(LiveWidget):
         self.frames, self.preview = self.form.frames, self.form.preview
         self.begin(
             self.form,
-            Edits(self._on_painted, self._on_replaced),
+            Edits(self._on_painted, self._on_replaced, self._on_placed),
             "Copy code that does the same to the clipboard.",
         )
         self.live = self._live = LivePreview(self, self.form)
@@ -88,7 +89,7 @@ class DeformWidget(LiveWidget):
     def on_closed(self) -> None:
         """Stop what runs, remove the preview and let go of the layers."""
         super().on_closed()
-        self._switch_off()
+        self._switch_off(offer=False)
         self.live.remove()
         self.draws.switch_off()
 
@@ -119,7 +120,7 @@ class DeformWidget(LiveWidget):
         deformation.set(config)
 
         def show(result: Deformed | None) -> None:
-            if result is None:
+            if result is None or self._closed:
                 self.say("Stopped, nothing was added.")
                 return
             self._switch_off()
@@ -220,6 +221,9 @@ class DeformWidget(LiveWidget):
 
     def _on_replaced(self, *_: object) -> None:
         soon(self._rebuild_timer)
+
+    def _on_placed(self, *_: object) -> None:
+        self._placed_timer.start()  # a layer that is dragged moves many times
 
     def _on_painted(self, *_: object) -> None:
         self.live.forget()

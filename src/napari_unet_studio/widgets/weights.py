@@ -51,7 +51,7 @@ class WeightsWidget(WeightWork):
         self.with_target = self.form.with_target
         self.begin(
             self.form,
-            Edits(self._on_edited, self._on_edited),
+            Edits(self._on_edited, self._on_edited, self._on_placed),
             "Copy code that computes this weight map to the clipboard.",
         )
         self.body.addWidget(self.scale)
@@ -162,6 +162,10 @@ class WeightsWidget(WeightWork):
         if self.running or self._overlay() is not None:
             self._edited = True
             self._edit_timer.start()
+
+    def _on_placed(self, *_: object) -> None:
+        self.form.offer(self.labels.value)
+        self._on_edited()
 
     def _on_settled_edit(self) -> None:
         overlay, config = self._overlay(), self.form.value()

@@ -154,9 +154,11 @@ class DrawsPanel(QWidget):
         return gone
 
     def switch_off(self, why: str = "") -> None:
-        """Remove the strip and untick it."""
+        """Remove the strip and untick it, and show again what was shown before."""
         self._drop()
         self._untick()
+        if self._camera is not None:
+            self._camera.back()
         self.note.setText(why)
 
     def _untick(self) -> None:

@@ -1,6 +1,7 @@
 """What the weight of the pixel under the cursor is made of."""
 
 from dataclasses import replace
+from functools import reduce
 from math import ceil, inf, prod
 from typing import Any, NamedTuple
 
@@ -69,7 +70,11 @@ def terms_at(
     if frame.reach:
         known = [float(d[pixel]) for d in frame.nearest]
         found = nearest_at(frame, pixel, max([d for d in known if d < inf] or [0.0]))
-        near = found and tuple(n for n in found if n.distance <= frame.reach)
+        near = (
+            None
+            if found is None
+            else tuple(n for n in found if n.distance <= frame.reach)
+        )
     weight = float(frame.weights(config, numbers, region).item())
     if ignored:
         return PixelTerms(0.0, 0.0, 0.0, near, True)
@@ -94,7 +99,7 @@ def nearest_at(frame: Frame, pixel: Pixel, distance: float) -> list[Near] | None
         lines.append(np.square(step * (np.arange(low, high) - place)))
     if prod(map(len, lines)) > NEARBY:
         return None
-    squares = sum(np.ix_(*lines))
+    squares = reduce(np.add, np.ix_(*lines))
     ids: NDArray[Any] = frame.ids[tuple(part)]
     objects = ids != 0
     if frame.ignore is not None:

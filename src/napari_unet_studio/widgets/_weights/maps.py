@@ -3,6 +3,7 @@
 from collections import OrderedDict
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
 from math import prod
 from typing import Any
 
@@ -229,7 +230,7 @@ class WeightMaps:
         """Whether any frame has an object; the first ones tell in most cases."""
         first = set(order)
         rest = (i for i in np.ndindex(*self.leading) if i not in first)
-        for index in (*order, *rest):
+        for index in chain(order, rest):
             if should_stop():
                 return True
             raw = np.asarray(self.source.data[index])

@@ -258,7 +258,9 @@ class Overlay:
         key = (index, region)
         if self._range is None or self._range[0] != key:
             part = self.layer.data[(*index, *region)]
-            low, high = (float(f(part)) if part.size else np.nan for f in (np.min, np.max))
+            low, high = (
+                float(f(part)) if part.size else np.nan for f in (np.min, np.max)
+            )
             self._range = (key, (low, high))
         return self._range[1]
 

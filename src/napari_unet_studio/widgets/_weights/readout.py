@@ -33,8 +33,6 @@ class Readout:
         self.label.setWordWrap(True)
         self._viewer = viewer
         self._line = line
-        self._mine: Any = None  # the status that was written last
-        self._writing = False
         self._clock = timer(owner, FRAME, self.refresh)
         viewer.cursor.events.position.connect(self._on_moved)
         viewer.events.status.connect(self._on_status, position="last")
@@ -56,23 +54,16 @@ class Readout:
 
     def _on_status(self, event: Any = None) -> None:
         """Put the line behind what napari says, once."""
-        status = self._viewer.status
-        # Another dock may put its own line behind this one; that is not news.
-        if self._writing or not self._viewer.mouse_over_canvas or status == self._mine:
+        viewer = self._viewer
+        line = self._line() if viewer.mouse_over_canvas else ""
+        status = viewer.status
+        text = status if isinstance(status, str) else status["coordinates"]
+        # It may be there already, also with the line of another dock behind it.
+        if not line or line in text:
             return
-        line = self._line()
-        if not line:
-            return
-        if isinstance(status, str):
-            self._mine = f"{status}; {line}"
-        else:
-            text = f"{status['coordinates']}; {line}"
-            self._mine = {**status, "coordinates": text}
-        self._writing = True
-        try:
-            self._viewer.status = self._mine
-        finally:
-            self._writing = False
+        text = f"{text}; {line}"
+        new = text if isinstance(status, str) else {**status, "coordinates": text}
+        viewer.status = new
 
 
 def pixel_line(overlay: Overlay, config: WeightConfig) -> str:

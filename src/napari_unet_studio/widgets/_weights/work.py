@@ -120,6 +120,8 @@ class WeightWork(LiveWidget):
         overlay, config, maps = self._work
         if overlay.labels not in self.viewer.layers or overlay.gone:
             self.cancel()
+        elif self._closed and overlay.layer is None:
+            return  # nobody waits for a first map any more
         elif config == self.form.value() and overlay.maps is maps and not self._again:
             try:
                 overlay.show(progress, config)
