@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -786,3 +787,12 @@ def test_ctrl_c_keeps_a_model_and_the_training_can_be_resumed(call, files) -> No
     assert code == 0
     assert json.loads(out)["updates"] == step + 1
     assert not (files / "model.ckpt").exists()
+
+
+@pytest.mark.parametrize("command", ["weights", "deform"])
+def test_a_missing_input_is_told_before_an_existing_output(call, command) -> None:
+    for name in ("weights.tif", "deformed.tif"):
+        write_tiff(Path(name), np.zeros((8, 8), np.uint8), "YX")
+    code, _, err = call(command, "nothing.tif")
+    assert code == 2
+    assert "nothing.tif does not exist" in err

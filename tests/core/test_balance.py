@@ -119,7 +119,9 @@ def test_objects_without_a_class_are_refused(classes, message):
         class_weights([[0, 1, 2]], classes=classes)
 
 
-@pytest.mark.parametrize("balance", [(1,), (1, -1), (1, math.nan), "batch", 3])
+@pytest.mark.parametrize(
+    "balance", [(1,), (1, 2, 3), (1, -1), (1, math.nan), "batch", 3]
+)
 def test_a_balance_that_is_none_is_refused(balance):
     with pytest.raises(ConfigError, match="class balance"):
         class_weights([[0, 1]], balance)

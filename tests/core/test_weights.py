@@ -463,6 +463,7 @@ def test_a_spacing_that_does_not_fit_is_refused(spacing):
         {"sigma": math.nan},
         {"balance": "batch"},
         {"gap": -1},
+        {"gap": 1.5},
     ],
 )
 def test_settings_out_of_range_are_refused(change):
@@ -470,6 +471,11 @@ def test_settings_out_of_range_are_refused(change):
         replace(WeightConfig(), **change)
     with pytest.raises(ConfigError):
         separation_weights(np.zeros((3, 3), int), **change)
+
+
+def test_an_ignored_id_that_is_no_number_is_refused():
+    with pytest.raises(InputError, match="ignored id is 'none'"):
+        separation_weights([[0, 1]], ignore="none")
 
 
 def test_a_cutoff_of_zero_is_refused():

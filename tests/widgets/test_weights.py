@@ -833,6 +833,38 @@ def test_painting_brings_the_weights_up_to_date(widget, viewer, qtbot, cells):
     np.testing.assert_array_equal(overlay_of(viewer).data, expected(widget, cells))
 
 
+def test_undo_in_a_window_is_followed(make_napari_viewer, qtbot, cells):
+    viewer = make_napari_viewer(show=True)
+    layer = viewer.add_labels(cells.copy(), name="cells")
+    widget = WeightsWidget(viewer)
+    viewer.window.add_dock_widget(widget)
+    press(widget, qtbot)
+    layer.brush_size = 15
+    layer.paint((60, 60), 500)
+    settled(widget, qtbot)
+    painted = layer.data.copy()
+    for step, labels in ((layer.undo, cells), (layer.redo, painted)):
+        step()
+        settled(widget, qtbot)
+        found = viewer.layers["cells weights"].data
+        np.testing.assert_array_equal(found, expected(widget, labels))
+
+
+def test_a_target_is_taken_up_again_and_its_box_follows(widget, viewer, qtbot, cells):
+    viewer.add_labels(cells, name="cells")
+    widget.with_target.setChecked(True)
+    press(widget, qtbot)
+    viewer.layers.remove("cells weights")
+    press(widget, qtbot)
+    names = {layer.name for layer in viewer.layers}
+    assert names == {"cells", "cells weights", "cells target"}
+    viewer.layers.remove("cells target")
+    assert not widget.with_target.isChecked()
+    widget.form.w0.set_value(20)
+    settled(widget, qtbot)
+    assert "cells target" not in viewer.layers
+
+
 def test_labels_of_another_shape_get_a_new_overlay(widget, viewer, qtbot, cells):
     layer = viewer.add_labels(cells, name="cells")
     press(widget, qtbot)

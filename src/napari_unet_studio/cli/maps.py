@@ -153,6 +153,9 @@ def _read_along(path: Path, name: str, shape: tuple[int, ...]) -> NDArray[Any]:
 
 def _check_place(out: Path, overwrite: bool, *inputs: Path | None) -> None:
     """See before the work that a TIFF can be written there, and replaces no input."""
+    for path in inputs:
+        if path is not None and not path.exists():
+            raise InputError(f"{path} does not exist; check the path.")
     if out.suffix.lower() not in (".tif", ".tiff"):
         raise InputError(
             f"{out} does not end in .tif, but the result is a TIFF; choose such a name "

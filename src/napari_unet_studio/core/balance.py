@@ -171,7 +171,7 @@ class Classified(NamedTuple):
             if balance != "none":
                 weights = balanced(self.counts())
             return np.asarray(weights, np.float32)
-        if len(balance) < self.num_classes:
+        if len(balance) != self.num_classes:
             raise ConfigError(
                 f"The class balance has {len(balance)} numbers, but there are "
                 f"{self.num_classes} classes; give one number per class, the background"

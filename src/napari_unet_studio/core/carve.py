@@ -70,8 +70,8 @@ def contacts(codes: NDArray[np.int32], gap: int) -> NDArray[np.bool_] | None:
     gap
         Pixels of background where two objects touch.
     """
-    if gap < 0:
-        raise ConfigError(f"The gap is {gap} px; give 0 or more.")
+    if gap < 0 or gap != int(gap):
+        raise ConfigError(f"The gap is {gap} px; give a whole number, 0 or more.")
     if not gap:
         return None
     volume = codes.reshape((1,) * (3 - codes.ndim) + codes.shape)

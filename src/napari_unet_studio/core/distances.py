@@ -4,6 +4,7 @@ They are what the border weights of the U-Net paper are made of.
 """
 
 from collections.abc import Sequence
+from operator import index
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -103,6 +104,12 @@ def check_labels(dtype: np.dtype[Any], shape: tuple[int, ...]) -> None:
 
 def check_sign(labels: Labels, ignore: int | None) -> None:
     """Raise an InputError for a negative id other than the ignored one."""
+    try:
+        ignore = None if ignore is None else index(ignore)
+    except TypeError as error:
+        raise InputError(
+            f"The ignored id is {ignore!r}; give a whole number or None."
+        ) from error
     if labels.dtype.kind != "i" or labels.min(initial=0) >= 0:
         return
     lowest = labels.min(initial=0, where=labels != (0 if ignore is None else ignore))

@@ -130,7 +130,7 @@ class Edits:
     Parameters
     ----------
     on_painted
-        Called when pixels of labels were painted.
+        Called when pixels of labels were painted, or painting was undone or redone.
     on_replaced
         Called when a layer got another array.
     on_placed
@@ -147,6 +147,7 @@ class Edits:
         self._replaced = on_replaced
         self._placed = on_placed
         self._known: list[Any] = []
+        self._strokes: dict[int, tuple[int, ...]] = {}
 
     def of(self, layers: Sequence[Any]) -> None:
         """Follow these layers from now on."""
@@ -154,6 +155,7 @@ class Edits:
             for event, callback in self._pairs(layer):
                 event.disconnect(callback)
         self._known = list(layers)
+        self._strokes = {id(layer): _history(layer) for layer in layers}
         for layer in layers:
             for event, callback in self._pairs(layer):
                 event.connect(callback)
@@ -164,7 +166,22 @@ class Edits:
         pairs += [(getattr(events, name), self._placed) for name in _PLACE]
         if hasattr(events, "labels_update"):
             pairs.append((events.labels_update, self._painted))
+            pairs.append((events.set_data, self._on_redrawn))
         return pairs
+
+    def _on_redrawn(self, event: Any) -> None:
+        """Notice undo and redo: they tell of a redraw only, but the history moves."""
+        layer = event.source
+        strokes = _history(layer)
+        if self._strokes.get(id(layer)) != strokes:
+            self._strokes[id(layer)] = strokes
+            self._painted(event)
+
+
+def _history(layer: Any) -> tuple[int, ...]:
+    """Return how many strokes of the brush can be undone and redone."""
+    names = ("_undo_history", "_redo_history")
+    return tuple(len(getattr(layer, name, ())) for name in names)
 
 
 def copy_button(text: Callable[[], str], tooltip: str) -> QPushButton:

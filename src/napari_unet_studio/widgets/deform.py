@@ -126,10 +126,10 @@ class DeformWidget(LiveWidget):
             self._switch_off()
             self._rebuild_preview()
             made = result_tuples(chosen.templates, result, config, deformation.ndim)
-            add_tuples(self.viewer, made)
+            added, *_ = add_tuples(self.viewer, made)
             several = len(deformation.frames) > 1
             alike = ", all slices and time points alike" if several else ""
-            self.say(f"Added “{name} deformed”{alike}.")
+            self.say(f"Added “{added.name}”{alike}.")
 
         self.launch(partial(apply, deformation), f"Deforming {name}", show)
 

@@ -150,7 +150,10 @@ class PreviewLayers:
             self._measured = (self.deformation.config, text)
         text = self._measured[1]
         if self.refused:
-            text += "\nThis view is too large for a preview; look at single XY slices."
+            text += "\nThis view is too large for a preview"
+            single = len(self.deformation.frames.shape) == 2
+            text += "." if single else "; look at single XY slices."
+            text += " Apply deforms all of it."
         return text
 
     def plane(self) -> Plane:

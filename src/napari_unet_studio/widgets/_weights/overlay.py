@@ -35,14 +35,19 @@ class Overlay:
         The labels layer, which is only read.
     maps
         Its frames.
+    target
+        A layer for the carved target, if there is one already.
     """
 
-    def __init__(self, viewer: Any, labels: Any, maps: WeightMaps) -> None:
+    def __init__(
+        self, viewer: Any, labels: Any, maps: WeightMaps, target: Any = None
+    ) -> None:
         self.viewer = viewer
         self.labels = labels
         self.maps = maps
         self.layer: Any = None
-        self.target: Any = None
+        same = target is not None and tuple(target.data.shape) == maps.shape
+        self.target: Any = target if same else None
         self.written: dict[Index, Shown] = {}
         self._gaps: dict[Index, int] = {}  # of the carved frames
         self._top = 1.0

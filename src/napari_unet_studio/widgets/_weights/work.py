@@ -50,6 +50,7 @@ class WeightWork(LiveWidget):
         super().__init__(viewer, "Show weights", compiled, warm_up)
         self._overlays: list[Overlay] = []
         self._work: Work | None = None
+        self._left: Overlay | None = None  # of which the weights were removed
         self._again = self._edited = False
         self._stopped: WeightConfig | None = None
         self.scale = ColourScale()
@@ -81,7 +82,7 @@ class WeightWork(LiveWidget):
         except StudioError as error:
             self.complain(error)
             return
-        overlay = overlay or Overlay(self.viewer, layer, maps)
+        overlay = overlay or Overlay(self.viewer, layer, maps, self._left_target(layer))
         overlay.take(maps)
         if self._edited:
             maps.forget_counts()
@@ -230,9 +231,20 @@ class WeightWork(LiveWidget):
         at_work = () if work is None else (work.overlay.labels, work.overlay.layer)
         if self.running and event.value in at_work:
             self.cancel()
-        elif any(event.value == overlay.layer for overlay in self._overlays):
-            self.say("The weight map was removed. Show weights brings it back.")
+        for overlay in self._overlays:
+            if event.value == overlay.target:
+                self.form.with_target.setChecked(False)
+            elif event.value == overlay.layer and not self.running:
+                self._left = overlay  # its target may still be there
+                self.say("The weight map was removed. Show weights brings it back.")
         self._show_state()
+
+    def _left_target(self, layer: Any) -> Any:
+        """Return the carved target that a removed weight map left in the viewer."""
+        left, self._left = self._left, None
+        if left is None or left.labels != layer:
+            return None
+        return left.target if left.target in self.viewer.layers else None
 
     def _show_state(self) -> None:
         overlay = self._overlay()
