@@ -98,3 +98,17 @@ def test_widget_docks_in_an_empty_viewer(widget: Any, viewer: "Viewer") -> None:
     dock, inner = viewer.window.add_plugin_dock_widget(NAME, widget.display_name)
     assert isinstance(inner, _target(widget.command))
     assert widget.display_name in dock.name
+
+
+def test_widgets_opened_one_after_the_other_share_tabs(viewer, qtbot) -> None:
+    names = ("Separation weights", "Elastic deformation", "Segment")
+    viewer.window._qt_window.show()
+    docks = []
+    for name in names:
+        dock, _ = viewer.window.add_plugin_dock_widget("napari-unet-studio", name)
+        docks.append(dock)
+        qtbot.wait(50)
+    window = viewer.window._qt_window
+    assert set(window.tabifiedDockWidgets(docks[0])) == set(docks[1:])
+    viewer.window.remove_dock_widget(docks[1])
+    qtbot.wait(50)

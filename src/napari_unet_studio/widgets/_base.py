@@ -7,11 +7,13 @@ import napari.layers
 from magicgui.widgets import create_widget
 from magicgui.widgets.bases import CategoricalWidget
 from napari.utils.notifications import show_error, show_info, show_warning
-from qtpy.QtCore import QEvent, Qt
+from qtpy.QtCore import QEvent, Qt, QTimer
 from qtpy.QtWidgets import (
+    QDockWidget,
     QFrame,
     QHBoxLayout,
     QLabel,
+    QMainWindow,
     QProgressBar,
     QPushButton,
     QScrollArea,
@@ -91,6 +93,9 @@ class StudioWidget(QWidget):
         self.viewer = viewer
         self.job: Job[Any] | None = None
         self._choices: list[CategoricalWidget[Any]] = []
+        self._docking = QTimer(self, singleShot=True, interval=0)
+        self._docking.timeout.connect(self._share_tabs)
+        self._docked = False
 
         content = QWidget()
         self.body = QVBoxLayout(content)
@@ -157,6 +162,28 @@ class StudioWidget(QWidget):
         """Refresh the layer choices: they come from the window, known from now on."""
         super().showEvent(event)
         self.reset_choices()
+        if not self._docked:
+            self._docked = True
+            self._docking.start()
+
+    def _share_tabs(self) -> None:
+        """Become a tab beside another dock of this package, if there is one.
+
+        napari puts docks above each other, where two of these have no room.
+        """
+        dock = self.parent()
+        window = None if dock is None else dock.parent()
+        if not isinstance(dock, QDockWidget) or not isinstance(window, QMainWindow):
+            return
+        if dock.isFloating() or window.tabifiedDockWidgets(dock):
+            return
+        for other in window.findChildren(QDockWidget):
+            beside = window.dockWidgetArea(other) == window.dockWidgetArea(dock)
+            of_ours = other is not dock and isinstance(other.widget(), StudioWidget)
+            if of_ours and beside and other.isVisible() and not other.isFloating():
+                window.tabifyDockWidget(other, dock)
+                dock.raise_()
+                return
 
     def event(self, event: Any) -> bool:
         """Notice when napari closes the dock: it lets go of the widget for good."""
