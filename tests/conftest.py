@@ -124,8 +124,14 @@ def small_heap() -> None:
 
 
 @pytest.fixture
+def no_old_garbage(small_heap: None) -> None:
+    """Do the same with what the viewers before left, which napari has collected."""
+    gc.freeze()
+
+
+@pytest.fixture
 def make_napari_viewer(
-    gl_limits: None, small_heap: None, make_napari_viewer: "Callable[..., Viewer]"
+    gl_limits: None, no_old_garbage: None, make_napari_viewer: "Callable[..., Viewer]"
 ) -> "Callable[..., Viewer]":
     """Make napari viewers, as napari's own fixture does, also without OpenGL."""
     return make_napari_viewer
