@@ -112,13 +112,14 @@ def gl_limits() -> None:
         patch.undo()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def small_heap() -> None:
     """Keep what earlier tests and imports left out of the garbage collector's sight.
 
     napari's fixture collects garbage around each viewer, which takes longer the more
     objects there are: half of the time of a test late in the run.
     """
+    gc.unfreeze()
     gc.collect()
     gc.freeze()
 
