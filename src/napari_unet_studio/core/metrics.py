@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from napari_unet_studio.core.distances import numbered
 from napari_unet_studio.core.errors import InputError
 
 IntArray = NDArray[np.integer]
@@ -223,12 +223,7 @@ def touching_pairs(labels: ArrayLike, within: int = 1) -> NDArray[np.intp]:
     array = np.asarray(labels)
     if within < 1:
         raise InputError(f"The distance within is {within}; it must be 1 or more.")
-    ids: NDArray[Any] | None = None
-    codes = array
-    if int(array.max(initial=0)) >= 1 << 31:  # two of them would not fit one number
-        ids, codes = np.unique(np.where(array > 0, array, 0), return_inverse=True)
-        codes = codes.reshape(array.shape) + int(ids[0] != 0)
-        ids = ids if ids[0] == 0 else np.concatenate((np.zeros(1, ids.dtype), ids))
+    codes, ids = numbered(np.maximum(array, 0))
     found = [np.empty(0, np.int64)]
     for offset in np.ndindex(*(2 * within + 1,) * array.ndim):
         shift = tuple(o - within for o in offset)
@@ -247,7 +242,7 @@ def touching_pairs(labels: ArrayLike, within: int = 1) -> NDArray[np.intp]:
         found.append(np.unique(low << 32 | high))
     keys = np.unique(np.concatenate(found))
     pairs = np.stack((keys >> 32, keys & 0xFFFFFFFF), axis=1).astype(np.intp)
-    return pairs if ids is None else ids[pairs].astype(np.intp)
+    return ids[pairs].astype(np.intp)
 
 
 def pairs_kept_apart(

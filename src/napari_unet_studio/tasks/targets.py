@@ -59,17 +59,20 @@ class Targets:
     balance: tuple[float, ...] | None = None
 
     def truth(self, labels: NDArray[Any], mask: bool) -> Truth:
-        """Return the truth of a frame; of a `mask`, each connected piece is an object.
-
-        The pieces of a mask get no gap: background already parts them.
-        """
+        """Return the truth of a frame; each connected piece of a mask is an object."""
         if self.target == "classes":
             return Truth(labels, np.searchsorted(self.values, labels).astype("i2"), 0)
-        if mask:
-            ids = connected_components(labels > 0, connectivity=1)
-            return Truth(ids, (labels > 0).astype(np.int16), 0)
-        gap = self.weights.gap
-        return Truth(labels, (carve_gap(labels, gap) > 0).astype(np.int16), gap)
+        ids = connected_components(labels > 0, connectivity=1) if mask else labels
+        gap = self.gap(mask)
+        return Truth(ids, (carve_gap(ids, gap) > 0).astype(np.int16), gap)
+
+    def gap(self, mask: bool) -> int:
+        """Return the gap that the target gets between touching objects.
+
+        Classes have none, nor have masks: background already parts the pieces of a
+        mask.
+        """
+        return 0 if mask or self.target == "classes" else self.weights.gap
 
     def count(self, truth: Truth) -> NDArray[np.int64]:
         """Count the pixels of each class in a frame."""

@@ -202,13 +202,9 @@ def prepare(
 
 
 def carved_gap(pairs: Sequence[Pair], weights: WeightConfig, target: Target) -> int:
-    """Return the gap that the target of the pairs gets between touching objects.
-
-    Classes have none, nor have masks: background already parts the pieces of a mask.
-    """
-    if target == "classes" or all(is_mask(pair.labels) for pair in pairs):
-        return 0
-    return weights.gap
+    """Return the gap that the target of the pairs gets between touching objects."""
+    masks = target == "objects" and all(is_mask(pair.labels) for pair in pairs)
+    return Targets(target, (), weights).gap(masks)
 
 
 def digest(pair: Pair) -> dict[str, str]:
