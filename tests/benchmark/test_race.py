@@ -111,6 +111,37 @@ def test_what_takes_too_long_is_estimated_and_marked() -> None:
     assert large["rows"][2]["note"].startswith("would take")
 
 
+def test_a_pair_is_called_several_times_beyond_its_budget() -> None:
+    methods = [
+        _method(OWN, lambda case: time.sleep(0.01), least=3),
+        _method("slow", lambda case: time.sleep(0.01)),
+    ]
+    (found,) = _run(methods, budget=0.005)
+    assert [row["repeats"] for row in found["rows"]] == [3, 1]
+    (found,) = _run(methods, budget=0.0001)  # twelve budgets are the limit
+    assert found["rows"][0]["repeats"] == 1
+
+
+def test_all_are_compared_with_an_exact_result_where_there_is_one() -> None:
+    methods = [_method(OWN, lambda c: 1.5, about=lambda case: {"note": "a note"})]
+    running = race(
+        SMALL,
+        methods,
+        lambda case: case,
+        lambda found, exact: {"difference": abs(found - exact)},
+        0.005,
+        exact=lambda sample: 1.0,
+    )
+    while True:
+        try:
+            next(running)
+        except StopIteration as done:
+            (row,) = done.value[0]["rows"]
+            break
+    assert row["difference"] == 0.5
+    assert row["note"] == "a note"
+
+
 def test_a_batch_is_told_per_image() -> None:
     methods = [
         _method(OWN, lambda case: time.sleep(0.01)),

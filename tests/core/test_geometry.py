@@ -1,3 +1,5 @@
+import itertools
+
 import dask.array as da
 import numpy as np
 import pytest
@@ -6,6 +8,7 @@ import zarr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from napari_unet_studio.core.errors import InputError
 from napari_unet_studio.core.geometry import (
     mirror_indices,
     plan_tiles,
@@ -134,6 +137,112 @@ def test_windows_of_a_padded_network_stay_inside_the_image_where_it_is_large():
         assert all(r.stop <= s for r, s in zip(tile.read, (1024, 2048), strict=True))
 
 
+# --- regions
+
+
+@st.composite
+def regions(draw):
+    spec, shape = draw(cases)
+    ends = [draw(st.lists(st.integers(0, s), min_size=2, max_size=2)) for s in shape]
+    parts = [sorted(e) for e in ends]
+    region = tuple(slice(a, max(a + 1, b)) for a, b in parts)
+    return (
+        spec,
+        shape,
+        tuple(
+            slice(min(p.start, s - 1), min(p.stop, s))
+            for p, s in zip(region, shape, strict=True)
+        ),
+    )
+
+
+@few
+@given(case=regions(), cap=st.integers(1, 20_000))
+def test_the_cores_of_a_region_cover_it_once_with_all_the_context_there_is(case, cap):
+    spec, shape, region = case
+    plan = plan_tiles(shape, spec, cap, region)
+    covered = np.zeros(shape, int)
+    for tile in plan:
+        covered[tile.core] += 1
+        for axis, (core, read, crop) in enumerate(
+            zip(tile.core, tile.read, tile.crop, strict=True)
+        ):
+            step, halo, trim = spec.divisor[axis], spec.halo[axis], spec.trim[axis]
+            assert crop.start == core.start - read.start - trim
+            assert (read.start + trim) % step == 0
+            if not trim:
+                padded = -(-shape[axis] // step) * step
+                assert read.start <= max(0, core.start // step * step - halo)
+                assert read.stop >= min(padded, -(-core.stop // step) * step + halo)
+                assert 0 <= read.start < read.stop <= padded
+    inside = np.zeros(shape, int)
+    inside[region] = 1
+    np.testing.assert_array_equal(covered, inside)
+
+
+@pytest.mark.parametrize(
+    "region", [np.s_[3:3, 0:5], np.s_[0:5, 5:11], np.s_[0:5], np.s_[0:5, 0:5:2]]
+)
+def test_a_region_that_is_empty_or_outside_is_refused(region):
+    region = region if isinstance(region, tuple) else (region,)
+    with pytest.raises(InputError, match="empty or leaves the image"):
+        plan_tiles((10, 10), PLANNED["unet"], 1000, region)
+
+
+# --- blended tiles
+
+BLENDED = {
+    "same": UNetSpec(channels=(2, 2, 2), norm="instance"),
+    "valid": UNetSpec(channels=(2, 2, 2), norm="group", padding="valid"),
+    "volume": UNetSpec(ndim=3, channels=((2,), (2,)), norm="instance"),
+}
+
+
+@few
+@given(
+    spec=st.sampled_from(list(BLENDED.values())),
+    sizes=st.lists(st.integers(1, 70), min_size=3, max_size=3),
+    cap=st.integers(1, 20_000),
+)
+def test_overlapping_tiles_count_as_one_together_at_every_pixel(spec, sizes, cap):
+    shape = tuple(sizes[: spec.ndim])
+    plan = plan_tiles(shape, spec, cap)
+    total = np.zeros((1, *shape), np.float32)
+    for tile in plan:
+        lengths = [part.stop - part.start for part in tile.core]
+        tile.add(total, np.ones((1, *lengths), np.float32), (0,) * spec.ndim)
+    np.testing.assert_allclose(total, 1, atol=1e-5)
+
+
+@few
+@given(
+    spec=st.sampled_from(list(BLENDED.values())),
+    start=st.integers(0, 30),
+    length=st.integers(1, 30),
+)
+def test_blended_tiles_of_a_region_are_those_of_the_image(spec, start, length):
+    shape = (61,) * spec.ndim
+    region = (slice(start, start + length),) * spec.ndim
+    whole = {str(tile.read): tile for tile in plan_tiles(shape, spec, 8000)}
+    for tile in plan_tiles(shape, spec, 8000, region):
+        full = whole[str(tile.read)]
+        for core, crop, some, of, all_of in zip(
+            tile.core, tile.crop, tile.weights, full.core, full.weights, strict=True
+        ):
+            assert of.start <= core.start < core.stop <= of.stop
+            inner = slice(core.start - of.start, core.stop - of.start)
+            np.testing.assert_array_equal(some, all_of[inner])
+            assert crop.stop - crop.start == core.stop - core.start
+
+
+def test_neighbours_of_blended_tiles_share_at_least_a_quarter():
+    plan = plan_tiles((1000, 1200), BLENDED["same"], 256 * 256)
+    for axis in plan.spans:
+        for one, two in itertools.pairwise(axis):
+            shared = one.core.stop - two.core.start
+            assert shared >= 0.2 * (one.core.stop - one.core.start)
+
+
 # --- tiled answer
 
 
@@ -179,6 +288,23 @@ def test_tiles_put_together_equal_the_answer_for_the_whole_image(spec, norm):
     whole = whole_answer(network, image)
     assert whole.std() > 1e-3
     np.testing.assert_allclose(tiled, whole, rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize("spec", PLANNED.values(), ids=PLANNED)
+def test_any_region_has_the_answer_of_the_whole_image(spec):
+    generator = np.random.default_rng(7)
+    shape = (61, 67) if spec.ndim == 2 else (9, 19, 25)
+    torch.manual_seed(3)
+    network = build(spec, num_classes=2).double().eval()
+    image = generator.normal(size=(1, *shape))
+    whole = whole_answer(network, image)
+    for _ in range(4):
+        ends = [np.sort(generator.choice(s + 1, 2, replace=False)) for s in shape]
+        region = tuple(slice(int(a), int(b)) for a, b in ends)
+        cap = int(1.2 * np.prod(smallest_window(shape, spec)))
+        found = tiled_answer(network, image, plan_tiles(shape, spec, cap, region))
+        inside = (slice(None), *region)
+        np.testing.assert_allclose(found[inside], whole[inside], rtol=0, atol=1e-10)
 
 
 # --- mirroring

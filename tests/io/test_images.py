@@ -1,4 +1,5 @@
 import json
+import pickle
 import warnings
 
 import dask.array as da
@@ -6,16 +7,22 @@ import numpy as np
 import pytest
 import tifffile
 import zarr
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
 from napari_unet_studio.core.errors import InputError, StorageError, StudioError
+from napari_unet_studio.io import images, tiff
 from napari_unet_studio.io.images import (
     SUFFIXES,
+    image_levels,
     read_image,
     read_labels,
+    reading,
     write_json,
     write_tiff,
 )
+from napari_unet_studio.io.lazy import grouped
 
 
 def textured(*shape, dtype="uint16"):
@@ -126,6 +133,176 @@ def test_ome_axes_are_kept(tmp_path, shape, axes, named, channel_axis):
         tmp_path / "a.tif", array, ome=True, metadata={"axes": axes}, **options
     )
     check(read_image(tmp_path / "a.tif"), array, named, channel_axis)
+
+
+# --- large files
+
+
+def pyramid(path, array):
+    with tifffile.TiffWriter(path) as file:
+        options = {"tile": (32, 32), "compression": "zlib", "photometric": "minisblack"}
+        file.write(
+            array, subifds=1, resolution=(4, 4), metadata={"axes": "YX"}, **options
+        )
+        file.write(array[::2, ::2], subfiletype=1, **options)
+
+
+def tiff_of(**options):
+    return lambda path, array: tifffile.imwrite(
+        path, array, **{"photometric": "minisblack", **options}
+    )
+
+
+def pages(**options):
+    def write(path, array):
+        for page in array:
+            tifffile.imwrite(path, page, append=True, metadata=None, **options)
+
+    return write
+
+
+STACK, COLOUR = (5, 90, 70), (5, 90, 70, 3)
+LARGE = {
+    "plain": (STACK, tiff_of()),
+    "big endian": (STACK, tiff_of(byteorder=">")),
+    "BigTIFF": (STACK, tiff_of(bigtiff=True)),
+    "strips": (STACK, tiff_of(rowsperstrip=7)),
+    "zlib": (STACK, tiff_of(compression="zlib", rowsperstrip=7)),
+    "zlib, big endian": (STACK, tiff_of(compression="zlib", byteorder=">")),
+    "lzw and predictor": (STACK, tiff_of(compression="lzw", predictor=True)),
+    "tiles": (STACK, tiff_of(tile=(32, 48))),
+    "zstd tiles, BigTIFF": (
+        STACK,
+        tiff_of(tile=(32, 48), compression="zstd", bigtiff=True),
+    ),
+    "pages": (STACK, pages()),
+    "zlib pages": (STACK, pages(compression="zlib")),
+    "ImageJ": (STACK, tiff_of(imagej=True, metadata={"axes": "ZYX"})),
+    "OME": (STACK, tiff_of(ome=True, metadata={"axes": "ZYX"})),
+    "OME, zlib, channels": (
+        (2, 3, 90, 70),
+        tiff_of(ome=True, metadata={"axes": "ZCYX"}, compression="zlib"),
+    ),
+    "written here": (STACK, lambda p, a: write_tiff(p, a, "TYX", (0.5, 0.25))),
+    "colour": (COLOUR, tiff_of(photometric="rgb")),
+    "coloured tiles": (
+        COLOUR,
+        tiff_of(photometric="rgb", tile=(32, 48), compression="zlib"),
+    ),
+    "planes of colour": (
+        (3, 90, 70),
+        tiff_of(photometric="rgb", planarconfig="separate", compression="zlib"),
+    ),
+    "one plane": ((90, 70), tiff_of(compression="zlib")),
+    "pyramid": ((90, 70), pyramid),
+}
+
+
+@pytest.fixture
+def large(monkeypatch):
+    """Files of any length count as large."""
+    whole = tiff.read_tiff
+    monkeypatch.setattr(images, "LAZY_FROM", -1)
+    monkeypatch.setattr(images, "read_tiff", lambda p, n=0: whole(p, n, lazy_from=-1))
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
+@pytest.mark.parametrize("name", LARGE)
+def test_a_large_tiff_is_read_in_parts_as_it_is_read_whole(
+    tmp_path, name, dtype, large
+):
+    shape, writer = LARGE[name]
+    path = tmp_path / "a.tif"
+    writer(path, textured(*shape, dtype=dtype))
+    whole = tiff.read_tiff(path)
+    found = read_image(path)
+    assert isinstance(whole.array, np.ndarray)
+    assert isinstance(found.array, da.Array)
+    assert found.array.shape == shape
+    check(found, whole.array, whole.axes, whole.channel_axis, whole.spacing)
+    assert found.levels == whole.levels
+    key = (..., slice(3, 21), slice(5, 40), slice(None))[: 3 + ("colour" in name)]
+    np.testing.assert_array_equal(found.array[key].compute(), whole.array[key])
+    again = pickle.loads(pickle.dumps(found.array))
+    np.testing.assert_array_equal(np.asarray(again), whole.array)
+    path.unlink()  # no file is open
+
+
+@pytest.mark.parametrize("name", ["plain", "zlib", "zlib pages", "OME", "tiles"])
+def test_a_large_tiff_that_is_truncated_is_refused_at_once(tmp_path, name, large):
+    shape, writer = LARGE[name]
+    path = tmp_path / "a.tif"
+    writer(path, textured(*shape))
+    data = path.read_bytes()
+    for tenth in range(10):
+        path.write_bytes(data[: len(data) * tenth // 10])
+        with pytest.raises(StorageError, match="cannot be read as an image"):
+            read_image(path)
+
+
+@pytest.mark.parametrize("name", ["plain", "zlib", "OME, zlib, channels"])
+def test_a_large_tiff_that_changes_meanwhile_is_one_clear_error(tmp_path, name, large):
+    shape, writer = LARGE[name]
+    path = tmp_path / "a.tif"
+    writer(path, textured(*shape))
+    found = read_image(path)
+    path.write_bytes(path.read_bytes()[:300])
+    with pytest.raises(StorageError, match=r"a\.tif cannot be read as an image"):
+        found.array.compute()
+    path.unlink()
+    with pytest.raises(StorageError, match=r"a\.tif cannot be read as an image"):
+        found.array.compute()
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("dtype", ["uint16", ">f4"])
+def test_a_large_numpy_file_is_read_in_parts(tmp_path, order, dtype, large):
+    array = np.asarray(textured(3, 90, 70, dtype=dtype), order=order)
+    np.save(tmp_path / "a.npy", array)
+    found = read_image(tmp_path / "a.npy")
+    assert isinstance(found.array, da.Array) == (order == "C")
+    np.testing.assert_array_equal(np.asarray(found.array), array)
+    assert found.axes == "ZYX"
+
+
+@pytest.mark.parametrize("compression", [None, "zlib"])
+def test_more_than_64_mb_are_large(tmp_path, compression):
+    array = np.zeros((5, 4000, 2000), np.uint16)
+    array[:, 1234, 567] = range(1, 6)
+    tifffile.imwrite(
+        tmp_path / "a.tif", array, compression=compression, photometric="minisblack"
+    )
+    found = read_image(tmp_path / "a.tif").array
+    assert isinstance(found, da.Array)
+    np.testing.assert_array_equal(found[:, 1234, 567].compute(), range(1, 6))
+    assert found[:, 1000:1300].sum().compute() == 15
+
+
+def test_levels_of_a_tiff_can_be_chosen(tmp_path):
+    array = textured(128, 160)
+    with tifffile.TiffWriter(tmp_path / "a.ome.tif") as file:
+        options = {"tile": (32, 32), "photometric": "minisblack"}
+        sizes = {"PhysicalSizeX": 0.5, "PhysicalSizeY": 0.25}
+        file.write(array, subifds=1, metadata={"axes": "YX", **sizes}, **options)
+        file.write(array[::2, ::2], subfiletype=1, **options)
+    assert image_levels(tmp_path / "a.ome.tif") == ((128, 160), (64, 80))
+    found = read_image(tmp_path / "a.ome.tif", level=1)
+    check(found, array[::2, ::2], "YX", None, (0.5, 1.0))
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(1, 300), st.integers(1, 3000)), min_size=1, max_size=4
+    ),
+    st.integers(1, 8),
+)
+def test_grouped_chunks_are_whole_ones_and_not_too_large(sides, itemsize):
+    base, shape = zip(*sides, strict=True)
+    chunk = grouped(base, shape, itemsize)
+    for b, c, length in zip(base, chunk, shape, strict=True):
+        assert c == length or c % b == 0
+    first = np.prod(np.minimum(base, shape)) * itemsize
+    assert np.prod(chunk) * itemsize <= max(first, 2**24)
 
 
 # --- pixel sizes
@@ -531,6 +708,112 @@ def test_units_that_are_absent_give_no_pixel_size(tmp_path):
     datasets = [{"path": "0", "coordinateTransformations": scaled(0.5, 0.5)}]
     path = ome_zarr(tmp_path / "a.zarr", array, named("YX"), datasets=datasets)
     check(read_image(path), array, "YX")
+
+
+@pytest.mark.parametrize("version", [2, 3])
+def test_a_level_of_an_ome_zarr_image_comes_with_its_pixel_size(tmp_path, version):
+    array = textured(1, 3, 20, 30)
+    path = ome_zarr(
+        tmp_path / "a.zarr",
+        array,
+        named("C") + named("ZYX", "micrometer"),
+        version,
+        datasets=[
+            {"path": "0", "coordinateTransformations": scaled(1, 2, 0.5, 0.25)},
+            {"path": "1", "coordinateTransformations": scaled(1, 2, 1, 0.5)},
+        ],
+    )
+    assert image_levels(path) == ((3, 20, 30), (3, 10, 15))
+    check(read_image(path, 0), array[0], "ZYX", None, (2.0, 0.5, 0.25))
+    found = read_image(path, level=1)
+    check(found, array[0, ..., ::2, ::2], "ZYX", None, (2.0, 1.0, 0.5))
+    assert found.levels == image_levels(path)
+
+
+def levels_of(tmp_path):
+    array = textured(20, 30)
+    np.save(tmp_path / "a.npy", array)
+    tifffile.imwrite(tmp_path / "a.tif", array)
+    Image.fromarray(array).save(tmp_path / "a.png")
+    stored(tmp_path / "a.zarr", array)
+    ome_zarr(tmp_path / "b.zarr", array, named("YX"))
+
+
+@pytest.mark.parametrize("name", ["a.npy", "a.tif", "a.png", "a.zarr", "b.zarr"])
+@pytest.mark.parametrize("level", [-1, 2])
+def test_a_level_that_is_not_there_is_refused_with_those_that_are(
+    tmp_path, name, level
+):
+    levels_of(tmp_path)
+    with pytest.raises(InputError, match=f"no resolution level {level}") as caught:
+        read_image(tmp_path / name, level)
+    assert "0 (20 × 30)" in str(caught.value)
+    assert ("1 (10 × 15)" in str(caught.value)) == (name == "b.zarr")
+
+
+@pytest.mark.parametrize("version", [2, 3])
+def test_labels_inside_an_ome_zarr_image_have_a_path(tmp_path, version):
+    path = ome_zarr(tmp_path / "a.zarr", textured(2, 20, 30), named("CYX"), version)
+    labels = textured(20, 30, dtype="int32")
+    zarr.create_group(path / "labels", zarr_format=version)
+    ome_zarr(path / "labels" / "nuclei", labels, named("YX"), version)
+    assert image_levels(path / "labels" / "nuclei") == ((20, 30), (10, 15))
+    np.testing.assert_array_equal(read_labels(path / "labels" / "nuclei"), labels)
+    np.testing.assert_array_equal(
+        read_labels(path / "labels/nuclei/1"), labels[::2, ::2]
+    )
+    with pytest.raises(StorageError, match="does not exist"):
+        read_image(path / "labels" / "cells")
+    with pytest.raises(InputError, match=r"arrays inside \(nuclei\)"):
+        read_image(path / "labels")
+
+
+def test_an_array_of_zarr_3_may_name_its_axes(tmp_path):
+    array = textured(2, 20, 30)
+    stored(tmp_path / "a.zarr", array, dimension_names=("t", "y", "x"))
+    check(read_image(tmp_path / "a.zarr"), array, "TYX")
+    stored(tmp_path / "b.zarr", array, dimension_names=("band", "lat", "lon"))
+    check(read_image(tmp_path / "b.zarr"), array, "ZYX")
+
+
+@pytest.mark.parametrize("version", [2, 3])
+def test_a_chunk_that_cannot_be_decoded_is_one_clear_error(tmp_path, version):
+    array = textured(64, 64)
+    path = ome_zarr(tmp_path / "a.zarr", array, named("YX"), version)
+    chunk = path / "0" / ("0.0" if version == 2 else "c/0/0")
+    chunk.write_bytes(b"no codec makes anything of this")
+    found = read_image(path)
+    with pytest.raises(StorageError, match=r"a\.zarr cannot be read as an image"):
+        found.array.compute()
+    with pytest.raises(StorageError, match=r"a\.zarr cannot be read as an image"):
+        np.asarray(found.array[3:5, 7])
+    check(read_image(path, 1), array[::2, ::2], "YX")
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"zarr_format": 9}'])
+@pytest.mark.parametrize("where", [".", "0"])
+def test_broken_metadata_of_a_zarr_are_one_clear_error(tmp_path, text, where):
+    path = ome_zarr(tmp_path / "a.zarr", textured(20, 30), named("YX"))
+    (path / where / "zarr.json").write_text(text)
+    with pytest.raises(StorageError, match=r"a\.zarr cannot be read as an image"):
+        read_image(path)
+
+
+def test_small_chunks_make_few_tasks_and_lazy_pixels_travel_by_path(tmp_path):
+    array = textured(5, 600, 500)
+    found = read_image(stored(tmp_path / "a.zarr", array, chunks=(1, 50, 50))).array
+    assert found.npartitions == 1
+    sent = pickle.dumps(found)
+    assert len(sent) < array.nbytes / 20
+    np.testing.assert_array_equal(np.asarray(pickle.loads(sent)), array)
+
+
+def test_errors_of_readers_name_the_file_and_those_of_this_package_stay():
+    sentence = r"^a\.tif cannot be read .*: KeyError"
+    with pytest.raises(StorageError, match=sentence), reading("a.tif"):
+        raise KeyError
+    with pytest.raises(InputError, match="as it was"), reading("a.tif"):
+        raise InputError("as it was")
 
 
 def test_a_zarr_group_without_an_image_is_refused(tmp_path):

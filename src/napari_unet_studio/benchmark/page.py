@@ -1,13 +1,14 @@
 """The page of the documentation on speed, written from stored measurements."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from napari_unet_studio.benchmark import tables
-from napari_unet_studio.benchmark.race import MOST_REPEATS
+from napari_unet_studio.benchmark.inference_targets import inference_targets
+from napari_unet_studio.benchmark.race import LONGEST, MOST_REPEATS
 from napari_unet_studio.benchmark.targets import (
     Document,
     Target,
@@ -49,6 +50,26 @@ difference of the images (from 0 to 1) and the share of other labels are given f
 inner half of each side; splines and Keys' cubic are different curves, so that a
 difference of about 0.01 is no mistake. "tensors" is the executor that training uses, on
 the device. MONAI and albumentations draw fields of their own kind.
+"""
+_INFERENCE = """\
+One network predicts the same image of blobs, which it has learned in a few updates from
+seeded weights: a U-Net with batch norm, one channel and one class, 32 to 512 channels
+wide in a plane and 16 to 256 in a volume. The first row is this package in exact
+float32; "auto" takes bfloat16 where the device is faster with it. MONAI is its sliding
+window with a Gaussian, as its users run it (float32, evaluation and inference mode,
+tiles of 256 pixels, in a volume 128, one at a time unless the name says otherwise);
+"tiles without overlap" are of the same size. ONNX Runtime and OpenVINO are called on
+the tiles that this package plans. "bare forwards" run the prepared network over the
+windows of these tiles and neither read nor write, so that our time divided by theirs is
+what the engine costs. "read" is the area computed per pixel of the image. The
+difference is the largest one of probabilities from the network's answer for the whole
+image in float32, or, where memory does not suffice for that, from the first row. MiB is
+what a first call adds to the memory of the process at its peak.
+"""
+_STREAMED = """\
+From file to file: a zarr image of one byte per pixel, predicted with the bundled model
+for nuclei in a process of its own, probabilities and objects included. MiB is the peak
+of that process beyond what it had after importing torch.
 """
 _WINDOW = """\
 In a real napari window a program moves the sliders of *Separation weights* and of the
@@ -174,15 +195,30 @@ def _largest(cases: list[Mapping[str, Any]], row: int, key: str) -> str:
 
 def _elastic_tables(document: Document) -> Iterator[str]:
     for case in document["cases"]:
-        rows = tables.lines(case)
-        told = [name for name in tables.COLUMNS if any(row[name] for row in rows)]
-        size = " x ".join(map(str, case["shape"]))
-        head = [size if name == "method" else name for name in told]
-        align = "".join("l" if name in ("method", "note") else "r" for name in told)
-        yield from markdown_table(
-            head, align, ([r[name] for name in told] for r in rows)
-        )
+        yield from _rows_of(case, tables.lines(case), tables.COLUMNS)
     yield wrapped(_method(document)) + "\n"
+
+
+def _inference_tables(document: Document) -> Iterator[str]:
+    for case in document["cases"]:
+        yield from _rows_of(case, tables.long_lines(case), tables.LONG_COLUMNS)
+    yield wrapped(_long_method(document)) + "\n"
+    if document["streamed"]:
+        yield _STREAMED
+        rows = [list(line.values()) for line in tables.stream_lines(document)]
+        columns = tables.STREAM_COLUMNS
+        yield from markdown_table(columns, "l" + "r" * (len(columns) - 1), rows)
+
+
+def _rows_of(
+    case: Mapping[str, Any], rows: list[dict[str, str]], columns: Sequence[str]
+) -> Iterator[str]:
+    """Yield the table of a case: the columns that hold something."""
+    told = [name for name in columns if any(row[name] for row in rows)]
+    size = " x ".join(map(str, case["shape"]))
+    head = [size if name == "method" else name for name in told]
+    align = "".join("l" if name in ("method", "note") else "r" for name in told)
+    yield from markdown_table(head, align, ([r[name] for name in told] for r in rows))
 
 
 def _window_tables(document: Document) -> Iterator[str]:
@@ -217,6 +253,29 @@ def _method(document: Document) -> str:
     )
 
 
+def _long_method(document: Document) -> str:
+    """Tell how a race of long calls was run."""
+    stored = FOLDER / f"{document['benchmark']}.json"
+    longest = LONGEST * document["seconds"]
+    checks = ", ".join(
+        f"{check['difference']:.2g} for {' x '.join(map(str, check['shape']))}"
+        for check in document["checks"]
+    )
+    return (
+        "Times are medians; all methods of an image took turns, and a column tells how "
+        f"often each ran: for up to {document['seconds']:g} s or {MOST_REPEATS} calls, "
+        "a longer call once. This package and MONAI, which the first target compares, "
+        f"ran at least three times, or for {longest:g} s. Numbers with a tilde were "
+        "not measured but extrapolated from the image before, by the operations of the "
+        "network, because a call would have taken longer than that. The other methods "
+        "find the C library's memory as in a process of their own. All numbers are in "
+        f"`{stored.as_posix()}`. The number of threads is what a method may use. In "
+        "the same run, on smaller images cut into several tiles, the largest "
+        "difference of the first row's method from the whole image at once was "
+        f"{checks}."
+    )
+
+
 def _machine(facts: Mapping[str, Any]) -> str:
     versions = ", ".join(f"{k} {v}" for k, v in facts["versions"].items())
     cores = f"{facts['cores']} core{'s' * (facts['cores'] > 1)}"
@@ -232,6 +291,7 @@ SECTIONS = (
     Section(
         "elastic", "Elastic deformation", _ELASTIC, _elastic_tables, elastic_targets
     ),
+    Section("inference", "Inference", _INFERENCE, _inference_tables, inference_targets),
     Section("window", "Live redraws", _WINDOW, _window_tables, window_targets),
 )
 """The order of the page; a further benchmark is one row here."""

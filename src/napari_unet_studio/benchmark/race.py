@@ -2,7 +2,7 @@
 
 import statistics
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import Any, Generic, TypeVar
@@ -36,7 +36,7 @@ FAILURES = (
 
 @dataclass(frozen=True)
 class Case:
-    """An image to measure on: its shape and its number of objects."""
+    """An image to measure on: its shape and its number of objects, 0 if none count."""
 
     shape: tuple[int, ...]
     objects: int
@@ -47,8 +47,19 @@ class Case:
         return prod(self.shape)
 
     def __str__(self) -> str:
-        size = " x ".join(map(str, self.shape))
-        return f"{size}, {self.objects:,} objects"
+        return title(self.shape, self.objects)
+
+
+def title(shape: Sequence[int], objects: int) -> str:
+    """Return what an image is, without its objects if nobody counts them.
+
+    Examples
+    --------
+    >>> title((64, 512, 512), 3000), title((2048, 2048), 0)
+    ('64 x 512 x 512, 3,000 objects', '2048 x 2048')
+    """
+    size = " x ".join(map(str, shape))
+    return f"{size}, {objects:,} objects" if objects else size
 
 
 def per_pixel(case: Case) -> float:
@@ -59,6 +70,15 @@ def per_pixel(case: Case) -> float:
 def nothing(case: Case) -> float:
     """Say that a method needs no memory worth a thought."""
     return 0
+
+
+def unknown(sample: Any) -> None:
+    """Say that nobody but the first method knows the exact result."""
+
+
+def nothing_more(sample: Any) -> Mapping[str, Any]:
+    """Say nothing of a method but what is measured."""
+    return {}
 
 
 @dataclass(frozen=True)
@@ -88,6 +108,11 @@ class Method(Generic[Sample]):
         "cpu" or "cuda".
     images
         Images a call works on; time and memory are told for one.
+    least
+        Calls to time even beyond the budget, until twelve budgets are spent. The call
+        to warm up counts only where one call is enough.
+    about
+        What else its row tells of a sample, such as a note, once it was called.
     """
 
     name: str
@@ -100,6 +125,8 @@ class Method(Generic[Sample]):
     axes: tuple[int, ...] = (2, 3)
     device: str = "cpu"
     images: int = 1
+    least: int = 1
+    about: Callable[[Sample], Mapping[str, Any]] = nothing_more
 
 
 class Entry:
@@ -113,7 +140,10 @@ class Entry:
 
     def spent(self, budget: float) -> bool:
         """Return whether the budget is used up, or nothing more is to be learnt."""
-        return len(self.seconds) >= MOST_REPEATS or sum(self.seconds) >= budget
+        calls, total = len(self.seconds), sum(self.seconds)
+        if calls >= MOST_REPEATS or total >= LONGEST * budget:
+            return True
+        return calls >= self.method.least and total >= budget
 
     def time(self) -> None:
         """Call once more."""
@@ -134,7 +164,7 @@ class Entry:
         meter = peak_gpu_memory if self.method.device == "cuda" else peak_memory
         with using_threads(self.method.threads):
             (result, seconds), self.peak = meter(self._timed)
-        if seconds > budget:
+        if seconds > budget and self.method.least == 1:
             self.seconds.append(seconds)
         return result
 
@@ -159,6 +189,7 @@ def race(
     make: Callable[[Case], Sample],
     compare: Callable[[Any, Any], dict[str, float]],
     budget: float,
+    exact: Callable[[Sample], Any] = unknown,
 ) -> Generator[str, None, list[dict[str, Any]]]:
     """Measure all methods on all cases; yields what is done, returns the rows per case.
 
@@ -171,10 +202,13 @@ def race(
     make
         Draws the sample of a case.
     compare
-        Tells how far a result is from that of the first method; empty where the two
-        cannot be compared.
+        Tells how far a result is from the exact one; empty where the two cannot be
+        compared.
     budget
         Seconds for each method and case.
+    exact
+        Finds the exact result of a sample, which no one times. Where it is None, that
+        of the first method takes its place.
 
     Notes
     -----
@@ -194,7 +228,7 @@ def race(
         sample = make(case)
         rows: dict[Method[Sample], dict[str, Any]] = {}
         entries: list[Entry] = []
-        reference = None
+        reference = exact(sample)
         for method in methods:
             if len(case.shape) not in method.axes:
                 continue
@@ -216,8 +250,11 @@ def race(
                     raise
                 row["note"] = f"failed: {type(error).__name__}"
                 continue
-            reference = result if reference is None else reference
-            row |= compare(result, reference) if entries else {}
+            if reference is None and not entries:
+                reference = result
+            else:
+                row |= compare(result, reference)
+            row |= method.about(sample)
             del result
             entries.append(entry)
         yield f"{case}: in turns"

@@ -1,8 +1,10 @@
 """How the numbers of a benchmark are written, on the screen and on the page."""
 
 from collections.abc import Mapping
+from math import prod
 from typing import Any
 
+from napari_unet_studio.benchmark.race import title as name_of
 from napari_unet_studio.benchmark.targets import Row, Target, ratio
 
 TIMES = "x as long as ours"
@@ -17,11 +19,24 @@ COLUMNS = (
     "other labels",
     "note",
 )
+LONG_COLUMNS = (
+    "method",
+    "threads",
+    "s",
+    "from - to",
+    "calls",
+    TIMES,
+    "MiB",
+    "read",
+    "difference",
+    "note",
+)
+STREAM_COLUMNS = ("image", "s", "megapixels/s", "MiB")
 
 
 def title(case: Mapping[str, Any]) -> str:
     """Return what was measured on."""
-    return f"{' x '.join(map(str, case['shape']))}, {case['objects']:,} objects"
+    return name_of(case["shape"], case["objects"])
 
 
 def lines(case: Mapping[str, Any]) -> list[dict[str, str]]:
@@ -47,6 +62,47 @@ def line(row: Row, rows: list[Row]) -> dict[str, str]:
     }
 
 
+def long_lines(case: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Return the rows of a case whose calls take seconds and whole mebibytes."""
+    return [_long_line(row, case) for row in case["rows"]]
+
+
+def _long_line(row: Row, case: Mapping[str, Any]) -> dict[str, str]:
+    told = line(row, case["rows"])
+    ends = [row[key] / 1000 for key in ("lowest_ms", "highest_ms") if key in row]
+    return {
+        "method": told["method"],
+        "threads": told["threads"],
+        "s": _tilde(row) + short(row["ms"] / 1000) if "ms" in row else "",
+        "from - to": " - ".join(map(short, ends)),
+        "calls": str(row.get("repeats", "")),
+        TIMES: told[TIMES],
+        "MiB": _or_dash(mebibytes(row, case)) if ends else "",
+        "read": short(row["read_ratio"]) if "read_ratio" in row else "",
+        "difference": told["difference"],
+        "note": told["note"],
+    }
+
+
+def mebibytes(row: Row, case: Mapping[str, Any]) -> float | None:
+    """Return the memory that a call adds at its peak, if it was measured."""
+    per_pixel = row.get("bytes_per_pixel")
+    return None if per_pixel is None else per_pixel * prod(case["shape"]) / 2**20
+
+
+def stream_lines(document: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Return what was measured from file to file, for people."""
+    return [
+        {
+            "image": f"{row['side']} x {row['side']}",
+            "s": short(row["seconds"]),
+            "megapixels/s": short(row["side"] ** 2 / 1e6 / row["seconds"]),
+            "MiB": _or_dash(row["peak_mib"]),
+        }
+        for row in document["streamed"]
+    ]
+
+
 def method_name(row: Row) -> str:
     """Return the name of a method, and its device if that is no processor."""
     return f"{row['method']}, CUDA" if row["device"] == "cuda" else str(row["method"])
@@ -66,6 +122,9 @@ def times(row: Row, rows: list[Row]) -> str:
 def target(aim: Target) -> tuple[str, str, str, str]:
     """Return what was counted, wanted and reached, and the judgement."""
     bound = "at most" if aim.at_most else "at least"
+    if aim.obstacle:
+        wanted = f"{bound} {short(aim.wanted)}{aim.unit}"
+        return aim.text, wanted, "–", f"not applicable: {aim.obstacle}"
     reached = f"{'~' * aim.estimated}{short(aim.reached)}{aim.unit}"
     verdict = ("met" if aim.met else "missed") + ", estimated" * aim.estimated
     return aim.text, f"{bound} {short(aim.wanted)}{aim.unit}", reached, verdict

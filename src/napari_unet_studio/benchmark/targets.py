@@ -31,6 +31,8 @@ class Target:
         Whether less is better.
     estimated
         Whether the number rests on an estimate.
+    obstacle
+        Why nothing could be reached here; such a target is neither met nor missed.
     """
 
     text: str
@@ -39,10 +41,13 @@ class Target:
     unit: str = "x"
     at_most: bool = False
     estimated: bool = False
+    obstacle: str = ""
 
     @property
     def met(self) -> bool:
         """Whether the measured number is on the right side of the bound."""
+        if self.obstacle:
+            return False
         if self.at_most:
             return self.reached <= self.wanted
         return self.reached >= self.wanted

@@ -6,13 +6,12 @@ from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 from skimage.measure import label as connected_components
-from skimage.morphology import local_maxima, reconstruction
-from skimage.segmentation import expand_labels, relabel_sequential, watershed
+from skimage.segmentation import expand_labels, relabel_sequential
 
 from napari_unet_studio.core.config import Config
 from napari_unet_studio.core.distances import nearest_two
+from napari_unet_studio.core.splitting import split_objects
 
 
 @dataclass(frozen=True)
@@ -73,8 +72,8 @@ def label_objects(
     Returns
     -------
     ndarray of int32, shape (*S)
-        Ids 1..n, without splitting in scan order; 0 is background. Faces connect
-        pixels, so that objects that meet at a corner stay two.
+        Ids 1..n in scan order; 0 is background. Faces connect pixels, so that objects
+        that meet at a corner stay two. Gaps are closed after numbering.
 
     Examples
     --------
@@ -88,7 +87,7 @@ def label_objects(
         mask = mask | _small_holes(mask, config.fill_holes)
     labels = connected_components(mask, connectivity=1)
     if config.split:
-        labels = _split(mask, labels, config.split, spacing)
+        labels = split_objects(labels, config.split, spacing)
     if config.min_size > 1:
         size = np.bincount(labels.ravel())
         small = size < config.min_size
@@ -139,28 +138,3 @@ def _small_holes(mask: NDArray[np.bool_], max_size: int) -> NDArray[np.bool_]:
         if size > 1:  # a stack of one plane has holes too
             small[background.take((0, -1), axis=axis)] = False
     return np.asarray(small[background])
-
-
-def _split(
-    mask: NDArray[np.bool_],
-    labels: NDArray[Any],
-    depth: float,
-    spacing: Sequence[float] | None,
-) -> NDArray[Any]:
-    """Seeded watershed of the distance to the border, one seed per deep maximum."""
-    step = None if spacing is None else np.asarray(spacing) / np.min(spacing)
-    distance = ndimage.distance_transform_edt(mask, sampling=step).astype(np.float32)
-    # Extended maxima: cut off `depth` from every maximum; those whose neck is higher
-    # than that have become one plateau, also where they were equally high.
-    lowered = reconstruction(np.maximum(distance - depth, 0), distance)
-    domes = local_maxima(lowered, connectivity=mask.ndim) & mask
-    seeds = connected_components(domes, connectivity=mask.ndim)
-    # Domes of two objects may meet at a corner: one seed for each object.
-    owner = seeds[domes].astype(np.int64) * (int(labels.max(initial=0)) + 1)
-    seeds[domes] = np.unique(owner + labels[domes], return_inverse=True)[1] + 1
-    # Objects too shallow to hold a dome keep their component as one seed.
-    seeded = np.zeros(int(labels.max(initial=0)) + 1, bool)
-    seeded[labels[seeds > 0]] = True
-    rest = mask & ~seeded[labels]
-    seeds = np.where(rest, labels + int(seeds.max(initial=0)), seeds)
-    return np.asarray(watershed(-distance, seeds, mask=mask))

@@ -80,6 +80,9 @@ class ModelCard:
     versions: Mapping[str, str] = field(default_factory=dict)
     created: str = ""
 
+    def __repr__(self) -> str:
+        return f"<ModelCard {self.name!r}: {self.spec.family}, {self.axes}>"
+
     @property
     def axes(self) -> str:
         """Spatial axes of the network's input, such as "YX"."""

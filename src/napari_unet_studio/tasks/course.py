@@ -36,7 +36,7 @@ from napari_unet_studio.tasks.progress import (
     TrainProgress,
     never,
 )
-from napari_unet_studio.tasks.tiles import TileRunner
+from napari_unet_studio.tasks.setup import judging_runner
 from napari_unet_studio.tasks.train_config import TrainConfig
 from napari_unet_studio.tasks.training_data import Dataset
 from napari_unet_studio.tasks.validate import (
@@ -240,7 +240,7 @@ class Course:
         state, total = self.state, self.config.updates
         judge, preview = Judge(self.card), None
         model = Model(self.network, self.card)
-        with TileRunner(model, self.device, self.config.precision) as runner:
+        with judging_runner(model, self.device, self.config.precision) as runner:
             runner.cap = self._cap or runner.cap
             for item in self.dataset.validate:
                 if should_stop():

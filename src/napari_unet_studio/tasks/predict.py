@@ -1,22 +1,37 @@
-"""Overlap-tile prediction as a task."""
+"""Overlap-tile prediction of images whose answer fits into memory, as a task."""
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
+from math import prod
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_unet_studio.core.axes import Frames, over_frames, spatial_ndim
-from napari_unet_studio.core.errors import InputError
+from napari_unet_studio.core.blocks import Region
+from napari_unet_studio.core.errors import DeviceError, InputError
+from napari_unet_studio.core.geometry import checked_region
 from napari_unet_studio.core.instances import ObjectConfig, label_objects
+from napari_unet_studio.core.networks.spec import Shape
 from napari_unet_studio.io.model import Model, ModelCard
-from napari_unet_studio.tasks.device import choose_device, enough_memory, freed
+from napari_unet_studio.tasks.device import enough_memory, freed
+from napari_unet_studio.tasks.executors import output_channels
+from napari_unet_studio.tasks.frames import FramePredictor, Looks, sampler
+from napari_unet_studio.tasks.memory import available_memory, kept_buffers
 from napari_unet_studio.tasks.predict_config import PredictConfig
-from napari_unet_studio.tasks.progress import Progress, ShouldStop, never
-from napari_unet_studio.tasks.tiles import TileRunner, output_channels
+from napari_unet_studio.tasks.progress import (
+    Clock,
+    PredictProgress,
+    ShouldStop,
+    never,
+)
+from napari_unet_studio.tasks.setup import set_up
 
-__all__ = ["PredictConfig", "Prediction", "interpret", "predict"]
+__all__ = ["PredictConfig", "Prediction", "interpret", "predict", "result_bytes"]
+
+# Of the free memory, what a result may take.
+_OF_FREE = 0.8
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +53,10 @@ class Prediction:
         Names of the image axes, such as "TYX".
     objects
         The settings that made `labels`.
+    config
+        The settings of the network, without any "auto" left.
+    region
+        Which pixels of the image these are, a slice for each of `axes`.
     notes
         Sentences for the user, such as a tile size that was reduced.
     """
@@ -48,6 +67,8 @@ class Prediction:
     card: ModelCard
     axes: str
     objects: ObjectConfig
+    config: PredictConfig
+    region: Region
     notes: tuple[str, ...] = field(default=())
 
 
@@ -60,8 +81,10 @@ def predict(
     axes: str | None = None,
     channel_axis: int | None = None,
     spacing: Sequence[float] | None = None,
+    region: Sequence[slice] | None = None,
+    first: Sequence[slice] | None = None,
     should_stop: ShouldStop = never,
-) -> Generator[Progress, None, Prediction | None]:
+) -> Generator[PredictProgress, None, Prediction | None]:
     """Predict an image tile by tile.
 
     Parameters
@@ -72,19 +95,25 @@ def predict(
     model
         A trained model.
     config
-        Device, precision and tiles; None is the default.
+        Device, precision, tiles and views; None is the default.
     objects
         How probabilities become labels; the default takes the model's threshold.
     axes, channel_axis
         See :meth:`.Frames.of`.
     spacing
-        Pixel size of the spatial axes, for splitting objects in anisotropic stacks.
+        Pixel size of the spatial axes, for splitting objects in anisotropic stacks and
+        for the pixel size of the model, in whose unit it is.
+    region
+        A slice for each image axis but the channels: only these pixels are predicted,
+        by what the network sees around them, so they are those of the whole image.
+    first
+        The same for pixels that are to be known first.
     should_stop
         Asked before each tile.
 
     Yields
     ------
-    Progress
+    PredictProgress
         One record per tile.
 
     Returns
@@ -97,43 +126,106 @@ def predict(
     InputError
         If the image does not suit the model: axes, channels, NaN, empty.
     DeviceError
-        If the device is absent, or its memory too small for even the smallest tile.
+        If the device is absent, or its memory too small for even the smallest tile, or
+        the computer's for the result.
     """
     config = config or PredictConfig()
     card = model.card
     frames = Frames.of(image, card.spec.ndim, axes, channel_axis)
-    _check_channels(frames, card)
-    _check_spacing(spacing, frames.axes)
-    device = choose_device(config.device)
+    check_channels(frames, card)
+    check_spacing(spacing, frames.axes)
     objects = objects or card.objects
-    shape = (output_channels(card), *frames.leading, *frames.shape)
-    gigabytes = 4 * np.prod(shape, dtype=float) / 1e9
-    with enough_memory(
-        f"The probabilities of this image fill {gigabytes:.0f} GB, more than there is "
-        "memory. Predict the image in parts."
-    ):
-        probabilities = np.empty(shape, np.float32)
+    shape = (*frames.leading, *frames.shape)
+    wanted = checked_region(None if region is None else tuple(region), shape)
+    ahead = checked_region(None if first is None else tuple(first), shape)
+    count = len(frames.leading)
+    probabilities = _room(card, [part.stop - part.start for part in wanted])
+    looks = Looks.of(config, card, spacing)
     offset, scale = card.normalisation.fit(frames.channels_first())
-    with freed(device), TileRunner(model, device, config.precision) as runner:
-        if config.tile:
-            runner.cap = config.tile**card.spec.ndim
-        for number, (index, frame) in enumerate(frames):
-            place: tuple[slice | int, ...] = (slice(None), *index)
-            result = probabilities[place]
-            for tile, tiles in runner.fill(result, frame, offset, scale):
-                if should_stop():
-                    return None
-                total = tiles * len(frames) + 1
-                yield Progress(number * tiles + tile, total, "Predicting")
-        notes = [*runner.notes, *_about_constant(runner)]
-    yield Progress(total - 1, total, "Finding objects")
+    sample = sampler(frames, looks, offset, scale)
+    indices = sorted(
+        np.ndindex(*[part.stop - part.start for part in wanted[:count]]),
+        key=lambda index: not _inside(index, wanted[:count], ahead[:count]),
+    )
+    with kept_buffers():
+        seen = looks.shape(tuple(p.stop - p.start for p in wanted[count:]))
+        setup = set_up(model, config, seen, len(indices), sample)
+        with freed(setup.config.device), setup.runner(sample) as runner:
+            filler = FramePredictor(runner, looks, offset, scale)
+            clock = Clock()
+            done = 0
+            for number, index in enumerate(indices):
+                frame = frames.array[
+                    tuple(i + p.start for i, p in zip(index, wanted, strict=False))
+                ]
+                each = filler.tiles(frame, wanted[count:])
+                total = each * len(indices) + 1
+                result = probabilities[(slice(None), *index)]
+                near = ahead[count:] if number == 0 else None
+                for tiles in filler.fill(result, frame, wanted[count:], near):
+                    if should_stop():
+                        return None
+                    done = number * each + tiles
+                    yield PredictProgress(
+                        done,
+                        total,
+                        "Predicting",
+                        clock.left(done, total),
+                        probabilities,
+                    )
+        notes = [*setup.notes, *runner.notes, *about_constant(filler)]
+    yield PredictProgress(total - 1, total, "Finding objects", 0.0, probabilities)
     if should_stop():
         return None
     classes, labels = interpret(probabilities, card, objects, frames.axes, spacing)
-    yield Progress(total, total, "Done")
+    yield PredictProgress(total, total, "Done", 0.0, probabilities)
     return Prediction(
-        probabilities, classes, labels, card, frames.axes, objects, tuple(notes)
+        probabilities,
+        classes,
+        labels,
+        card,
+        frames.axes,
+        objects,
+        setup.config,
+        wanted,
+        tuple(notes),
     )
+
+
+def result_bytes(card: ModelCard, shape: Sequence[int]) -> int:
+    """Return the memory that a result takes while it is made.
+
+    Parameters
+    ----------
+    shape
+        Of the image without channels.
+    """
+    # float32 for each probability; masks and ids while objects are found.
+    return prod(shape) * (4 * output_channels(card) + 16)
+
+
+def _room(card: ModelCard, shape: Sequence[int]) -> NDArray[np.float32]:
+    """Return zeros for the probabilities, if there is memory for all that follows."""
+    needed, free = result_bytes(card, shape), available_memory()
+    remedy = (
+        "Predict a region of it, or let the result go to a file: predict_zarr, or an "
+        "output that ends in .zarr."
+    )
+    if free is not None and needed > _OF_FREE * free:
+        raise DeviceError(
+            f"The result for this image takes {needed / 1e9:.1f} GB of memory, but "
+            f"only {free / 1e9:.1f} GB are free. {remedy}"
+        )
+    with enough_memory(
+        f"The result for this image takes {needed / 1e9:.1f} GB, more than there is "
+        f"memory. {remedy}"
+    ):
+        return np.zeros((output_channels(card), *shape), np.float32)
+
+
+def _inside(index: Shape, wanted: Region, first: Region) -> bool:
+    places = (i + w.start for i, w in zip(index, wanted, strict=True))
+    return all(f.start <= i < f.stop for i, f in zip(places, first, strict=True))
 
 
 def interpret(
@@ -161,7 +253,8 @@ def interpret(
     return mask.astype(np.int32), labels
 
 
-def _check_channels(frames: Frames, card: ModelCard) -> None:
+def check_channels(frames: Frames, card: ModelCard) -> None:
+    """Raise an InputError if image and model have different numbers of channels."""
     expected, found = card.spec.in_channels, frames.channels
     if expected == found:
         return
@@ -176,7 +269,8 @@ def _check_channels(frames: Frames, card: ModelCard) -> None:
     )
 
 
-def _check_spacing(spacing: Sequence[float] | None, axes: str) -> None:
+def check_spacing(spacing: Sequence[float] | None, axes: str) -> None:
+    """Raise an InputError unless each spatial axis has a pixel size above 0."""
     count = spatial_ndim(axes)
     if spacing is None:
         return
@@ -187,9 +281,8 @@ def _check_spacing(spacing: Sequence[float] | None, axes: str) -> None:
         )
 
 
-def _about_constant(runner: TileRunner) -> list[str]:
-    """Return what to say of an image whose pixels are all the same, else nothing."""
-    if runner.pixel is None or not runner.constant:
-        return []
-    value = ", ".join(f"{v:g}" for v in runner.pixel.ravel().tolist())
-    return [f"The image is constant, every pixel is {value}: nothing to segment."]
+def about_constant(filler: FramePredictor) -> Iterator[str]:
+    """Yield what to say of an image whose pixels are all the same."""
+    if filler.pixel is not None and filler.constant:
+        value = ", ".join(f"{v:g}" for v in filler.pixel.ravel().tolist())
+        yield f"The image is constant, every pixel is {value}: nothing to segment."

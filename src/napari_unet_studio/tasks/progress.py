@@ -10,6 +10,9 @@ from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
+
 if TYPE_CHECKING:  # loads torch
     from napari_unet_studio.tasks.validate import Preview
 
@@ -37,6 +40,23 @@ class Progress:
     def routine(self) -> bool:
         """Whether the record says nothing but the count, so that one may be skipped."""
         return True
+
+
+@dataclass(frozen=True, eq=False)
+class PredictProgress(Progress):
+    """One step of a prediction.
+
+    Parameters
+    ----------
+    seconds_left
+        Estimated time to the end, once it can be told.
+    probabilities
+        The array that is being filled, (C, *S) of the region predicted, for a look on
+        the way; 0 where nothing is known yet.
+    """
+
+    seconds_left: float | None = None
+    probabilities: NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True)
@@ -71,6 +91,23 @@ class Clock:
 
     def __init__(self) -> None:
         self._start = time.monotonic()
+        self._first: tuple[float, int] | None = None
+
+    def left(self, done: int, total: int) -> float | None:
+        """Estimate the seconds left from the steps since the first one was done.
+
+        The first step is left out, because it also prepares those that follow. None as
+        long as there is nothing to go by.
+        """
+        if not done:
+            return None
+        if self._first is None:
+            self._first = self.seconds, done
+            return None
+        seconds, steps = self._first
+        if done <= steps:
+            return None
+        return (self.seconds - seconds) / (done - steps) * (total - done)
 
     @property
     def seconds(self) -> float:

@@ -1,102 +1,121 @@
-"""The network on its device, over one frame tile by tile."""
+"""A network over one frame, tile by tile, in as much memory as there is."""
 
-import copy
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from math import prod
 from typing import Any, Self
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
 
+from napari_unet_studio.core.blocks import Region
 from napari_unet_studio.core.errors import DeviceError, InputError
-from napari_unet_studio.core.geometry import (
-    Tile,
-    TilePlan,
-    plan_tiles,
-    read_mirrored,
-)
-from napari_unet_studio.core.intensity import Normalisation, check_finite
-from napari_unet_studio.core.networks.spec import Shape
-from napari_unet_studio.io.model import Model, ModelCard
-from napari_unet_studio.tasks.device import (
-    autocast,
-    empty_cache,
-    enough_memory,
-    forget,
-    is_out_of_memory,
-    memory_format,
-)
+from napari_unet_studio.core.geometry import Tile, TilePlan, plan_tiles
+from napari_unet_studio.core.networks.spec import NetworkSpec, Shape
+from napari_unet_studio.tasks.device import empty_cache, forget, is_out_of_memory
+from napari_unet_studio.tasks.executors import Executor, Pending
+from napari_unet_studio.tasks.reading import Windows
 
-# Side of a tile by device and number of axes: on CPUs larger ones are not faster.
-_TILE = {("cpu", 2): 512, ("cpu", 3): 128, ("gpu", 2): 1536, ("gpu", 3): 192}
+SEAMS = (
+    "The network looks at a whole tile at once, so tiles were blended; neighbouring "
+    "ones differ by up to {most:.2g}, {mean:.1g} on average."
+)
 
 
 class TileRunner:
-    """Runs a copy of a model's network; a context manager that lets go of it.
+    """Covers regions of frames with tiles; a context manager that lets go at the end.
 
     Parameters
     ----------
-    model
-        It may be in use elsewhere, and stays where and as it is.
-    device, precision
-        As in :class:`.PredictConfig`, the device chosen.
+    spec
+        The network.
+    channels
+        Probabilities per pixel, C'.
+    make
+        Makes the executor for a device: the one given, "cpu" where its memory does not
+        suffice for the smallest tile.
+    device
+        Where to compute.
+    cap
+        Largest number of pixels of a tile.
+    batch
+        Tiles at once.
+    margin
+        See :func:`.plan_tiles`.
 
     Attributes
     ----------
-    cap
-        Largest number of pixels of a tile; halved where memory runs out.
-    pixel, constant
-        The first pixel read, (C, 1, ...), and whether all others were equal to it.
+    cap, batch, device
+        What is used now: less where memory ran out.
     notes
         Sentences for the user about what happened.
     """
 
-    def __init__(self, model: Model, device: str, precision: str) -> None:
-        self.card = model.card
-        self.device, self.precision = device, precision
-        self.cap = default_cap(device, model.card.spec.ndim)
-        self.pixel: NDArray[Any] | None = None
-        self.constant = True
+    def __init__(
+        self,
+        spec: NetworkSpec,
+        channels: int,
+        make: Callable[[str], Executor],
+        device: str,
+        cap: int,
+        batch: int = 1,
+        margin: Shape | None = None,
+    ) -> None:
+        self.spec, self.channels, self.margin = spec, channels, margin
+        self.device, self.cap, self.batch = device, cap, batch
         self.notes: list[str] = []
-        self._layout = memory_format(device, model.card.spec.ndim)
-        with enough_memory(
-            f"The memory of {device} does not suffice for the weights of "
-            f"{model.name!r}. Choose the device cpu or a smaller network."
-        ):
-            network = copy.deepcopy(model.network).eval()
-            network.to(device=device, memory_format=self._layout)  # type: ignore[call-overload]
-        self._network: nn.Module | None = network
+        self._make = make
+        self._reduced = False
+        self._executor: Executor | None = make(device)
+        self._seams = _Seams()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._network = None
+        self._release()
+        if self._seams.found:
+            self.notes.append(self._seams.sentence())
+
+    def _release(self) -> None:
+        if self._executor is not None:
+            self._executor.close()
+            self._executor = None
+
+    @property
+    def executor(self) -> Executor:
+        """What computes now."""
+        assert self._executor is not None, "the runner was left"
+        return self._executor
+
+    def plan(self, shape: Shape, region: Region | None = None) -> TilePlan:
+        """Return the tiles that cover a region of a frame."""
+        return plan_tiles(shape, self.spec, self.cap, region, self.margin)
 
     def fill(
         self,
         result: NDArray[np.float32],
-        frame: Any,
-        offset: NDArray[np.floating],
-        scale: NDArray[np.floating],
+        windows: Windows,
+        region: Region | None = None,
+        first: Region | None = None,
     ) -> Iterator[tuple[int, int]]:
-        """Write the probabilities of a frame, tile by tile.
+        """Write the probabilities of a region of a frame, tile by tile.
 
         Parameters
         ----------
         result
-            Array (C', *S) to write to, with :func:`output_channels`.
-        frame
-            Grey values (C, *S); numpy or lazy.
-        offset, scale
-            Normalisation of each channel.
+            Array (C', *region) to write to.
+        windows
+            The frame.
+        region
+            The pixels wanted; all by default.
+        first
+            Pixels whose tiles come first.
 
         Yields
         ------
         tuple of int
-            Tiles done and tiles in all, before each tile. The count begins anew with
-            smaller tiles where memory runs out.
+            Tiles begun and tiles in all, before each batch.
 
         Raises
         ------
@@ -105,92 +124,190 @@ class TileRunner:
         DeviceError
             If the memory is too small for even the smallest tile.
         """
-        shape = result.shape[1:]
-        done = False
-        while not done:
-            plan = plan_tiles(shape, self.card.spec, self.cap)
-            try:
-                for number, tile in enumerate(plan):
-                    yield number, len(plan)
-                    block = read_mirrored(frame, tile.read)
-                    check_finite(block)
-                    self._compare(block)
-                    block = Normalisation.apply(block, offset, scale)
-                    result[:, *tile.core] = self(block, tile)
-                done = True
-                self._tell_of_seams(len(plan))
-            except (RuntimeError, MemoryError) as error:
-                self._shrink(plan, shape, error)
+        plan = self.plan(windows.shape, region)
+        tiles = sorted(plan, key=lambda tile: not _meet(tile.core, first))
+        batches = [tiles[i : i + self.batch] for i in range(0, len(tiles), self.batch)]
+        origin = tuple(part.start for part in plan.region)
+        if plan.blended:
+            result[:] = 0
+        if len(plan) > 1:
+            self._seams.watch(plan)
+        waiting: deque[tuple[Sequence[Tile], NDArray[np.float32], Pending]] = deque()
 
-    def _tell_of_seams(self, tiles: int) -> None:
-        note = (
-            "The network looks at a whole tile at once, so probabilities may differ a "
-            "little between tiles."
-        )
-        if tiles > 1 and not self.card.spec.local and note not in self.notes:
-            self.notes.append(note)
+        def put() -> None:
+            batch, blocks, pending = waiting.popleft()
+            for tile, answer in self._answers(batch, blocks, pending, windows):
+                self._seams.compare(tile, answer)
+                tile.add(result, answer, origin)
 
-    def _compare(self, block: NDArray[Any]) -> None:
-        if self.pixel is None:
-            self.pixel = block[:, *(slice(0, 1),) * (block.ndim - 1)].copy()
-        self.constant = self.constant and bool((block == self.pixel).all())
+        begun = 0
+        for batch, blocks in windows.ahead(batches):
+            yield begun, len(tiles)
+            begun += len(batch)
+            waiting.append((batch, blocks, self._begin(batch, blocks)))
+            while len(waiting) > self.executor.ahead:
+                put()
+        while waiting:
+            put()
 
-    @torch.inference_mode()
-    def __call__(self, block: NDArray[np.float32], tile: Tile) -> NDArray[np.float32]:
-        """Return the probabilities (C', *core) of a normalised block (C, *read)."""
-        assert self._network is not None, "the runner was left"
-        x = torch.from_numpy(np.ascontiguousarray(block))[None].to(self.device)
-        with autocast(self.device, self.precision):
-            logits: Tensor = self._network(x.to(memory_format=self._layout))
-        found = probabilities_of(logits[0][:, *tile.crop].float(), self.card)
-        answer: NDArray[np.float32] = found.cpu().numpy()
-        if not np.isfinite(answer).all():
-            raise InputError(
-                "The network's answer is not a number: grey values reach "
-                f"{np.abs(block).max():g} times the image's usual range. Clip such "
-                "values, for example with numpy.clip."
-            )
-        return answer
+    def _begin(self, batch: Sequence[Tile], blocks: NDArray[np.float32]) -> Pending:
+        """Submit a batch; what goes wrong is raised when its answer is asked for."""
+        if self._reduced and prod(blocks.shape[2:]) > self.cap:
+            return _failing(MemoryError("a tile of this size did not fit before"))
+        try:
+            return self.executor.submit(blocks, [tile.crop for tile in batch])
+        except (RuntimeError, MemoryError) as error:
+            return _failing(error)
 
-    def _shrink(
-        self, plan: TilePlan, shape: Shape, error: RuntimeError | MemoryError
-    ) -> None:
-        """Halve the tiles after running out of memory, or raise."""
-        if not is_out_of_memory(error):
-            raise error
-        forget(error)  # or the tensors of the failed attempt could not be freed
+    def _answers(
+        self,
+        batch: Sequence[Tile],
+        blocks: NDArray[np.float32],
+        pending: Pending,
+        windows: Windows,
+    ) -> Iterator[tuple[Tile, NDArray[np.float32]]]:
+        """Yield the answer (C', *core) of each tile, however little memory there is."""
+        try:
+            answers = pending()
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            forget(error)  # or the tensors of the failed attempt could not be freed
+        else:
+            for tile, block, answer in zip(batch, blocks, answers, strict=True):
+                _check(answer, block)
+                yield tile, answer
+            return
         empty_cache(self.device)
-        self.cap = int(np.prod(plan.window)) // 2
-        window = plan_tiles(shape, self.card.spec, self.cap).window
-        if window == plan.window:
+        if len(batch) > 1:
+            self._step_down_batch(len(batch))
+            size = self.batch  # which may shrink on the way
+            for i in range(0, len(batch), size):
+                part, some = batch[i : i + size], blocks[i : i + size]
+                yield from self._answers(part, some, self._begin(part, some), windows)
+            return
+        (tile,) = batch
+        yield tile, self._in_parts(tile, blocks.shape[2:], windows)
+
+    def _step_down_batch(self, size: int) -> None:
+        if size <= self.batch:
+            self.batch = size // 2
+            self.notes.append(
+                f"Memory ran out: {size} tiles at once became {self.batch}."
+            )
+
+    def _in_parts(
+        self, tile: Tile, window: Shape, windows: Windows
+    ) -> NDArray[np.float32]:
+        """Return the answer of a tile by smaller ones, or by the processor."""
+        self._step_down(tile, window, windows)
+        plan = self.plan(windows.shape, tile.core)
+        sizes = [part.stop - part.start for part in tile.core]
+        result = np.zeros((self.channels, *sizes), np.float32)
+        origin = tuple(part.start for part in tile.core)
+        for part in plan:
+            block = windows.read([part])
+            pending = self._begin([part], block)
+            for small, answer in self._answers([part], block, pending, windows):
+                small.add(result, answer, origin)
+        return result
+
+    def _step_down(self, tile: Tile, window: Shape, windows: Windows) -> None:
+        """Make tiles smaller than `window`, or go to the processor."""
+        if self.cap < prod(window):
+            return  # already, for an earlier tile
+        half = prod(window) // 2
+        smaller = plan_tiles(windows.shape, self.spec, half, tile.core, self.margin)
+        if prod(smaller.window) < prod(window):
+            self.cap, self._reduced = prod(smaller.window), True
+            self.notes.append(
+                f"Memory ran out: tiles reduced from {sides(window)} to "
+                f"{sides(smaller.window)} pixels."
+            )
+            return
+        if self.device == "cpu":
             raise DeviceError(
-                f"The memory of {self.device} does not suffice for a tile of "
-                f"{_sides(window)} pixels, the smallest possible. Choose the device "
-                "cpu or a smaller network."
-            ) from error
+                f"The memory of cpu does not suffice for a tile of {sides(window)} "
+                "pixels, the smallest possible. Choose a smaller network."
+            )
         self.notes.append(
-            f"Memory ran out: tiles reduced from {_sides(plan.window)} to "
-            f"{_sides(window)} pixels."
+            f"Memory ran out: {self.device} cannot hold a tile of {sides(window)} "
+            "pixels, the smallest possible; the rest was computed on cpu."
+        )
+        self._release()
+        empty_cache(self.device)
+        self.device = "cpu"
+        self._executor = self._make("cpu")
+
+
+class _Seams:
+    """How much neighbouring tiles of one frame differ where they overlap."""
+
+    def __init__(self) -> None:
+        self._most = self._sum = 0.0
+        self._count = 0
+        self._blended = False
+        self._last: tuple[Tile, NDArray[np.float32]] | None = None
+
+    @property
+    def found(self) -> bool:
+        return self._count > 0
+
+    def watch(self, plan: TilePlan) -> None:
+        self._blended, self._last = plan.blended, None
+
+    def compare(self, tile: Tile, answer: NDArray[np.float32]) -> None:
+        """Compare a tile with the one before it."""
+        if not self._blended:
+            return
+        before, self._last = self._last, (tile, answer)
+        if before is None or not _meet(tile.core, before[0].core):
+            return
+        shared = tuple(
+            slice(max(a.start, b.start), min(a.stop, b.stop))
+            for a, b in zip(tile.core, before[0].core, strict=True)
+        )
+        here, there = (_part(t, a, shared) for t, a in ((tile, answer), before))
+        apart = np.abs(here - there)
+        self._most = max(self._most, float(apart.max()))
+        self._sum += float(apart.sum(dtype=np.float64))
+        self._count += apart.size
+
+    def sentence(self) -> str:
+        return SEAMS.format(most=self._most, mean=self._sum / self._count)
+
+
+def _part(tile: Tile, answer: NDArray[Any], shared: Region) -> NDArray[Any]:
+    place = tuple(
+        slice(s.start - core.start, s.stop - core.start)
+        for s, core in zip(shared, tile.core, strict=True)
+    )
+    return answer[:, *place]
+
+
+def _meet(one: Region, other: Region | None) -> bool:
+    """Whether two regions share a pixel; with none given, all do."""
+    return other is None or all(
+        a.start < b.stop and b.start < a.stop for a, b in zip(one, other, strict=True)
+    )
+
+
+def _failing(error: BaseException) -> Pending:
+    def fail() -> list[NDArray[np.float32]]:
+        raise error
+
+    return fail
+
+
+def _check(answer: NDArray[np.float32], block: NDArray[np.float32]) -> None:
+    if not np.isfinite(answer).all():
+        raise InputError(
+            "The network's answer is not a number: grey values reach "
+            f"{np.abs(block).max():g} times the image's usual range. Clip such values, "
+            "for example with numpy.clip."
         )
 
 
-def default_cap(device: str, ndim: int) -> int:
-    """Return the pixels of a tile that suit a device."""
-    return int(_TILE["cpu" if device == "cpu" else "gpu", ndim] ** ndim)
-
-
-def output_channels(card: ModelCard) -> int:
-    """Return C', the probabilities per pixel: 1 (foreground), or one per class."""
-    return 1 if card.target == "objects" else card.spec.num_classes
-
-
-def probabilities_of(logits: Tensor, card: ModelCard) -> Tensor:
-    """Return probabilities (C', *S) of the logits (C, *S) of one image."""
-    if card.spec.num_classes == 1:
-        return torch.sigmoid(logits)
-    probabilities = torch.softmax(logits, dim=0)
-    return probabilities[1:2] if card.target == "objects" else probabilities
-
-
-def _sides(window: Shape) -> str:
+def sides(window: Sequence[int]) -> str:
+    """Return the lengths of a window for people."""
     return " x ".join(map(str, window))

@@ -10,7 +10,8 @@ from napari_unet_studio.core.intensity import Normalisation
 from napari_unet_studio.core.metrics import Confusion, ObjectScores
 from napari_unet_studio.io.model import ModelCard
 from napari_unet_studio.tasks.items import Item
-from napari_unet_studio.tasks.tiles import TileRunner, output_channels
+from napari_unet_studio.tasks.reading import Windows
+from napari_unet_studio.tasks.tiles import TileRunner
 
 
 class Preview(NamedTuple):
@@ -33,8 +34,9 @@ class Preview(NamedTuple):
 
 def predict_item(runner: TileRunner, item: Item) -> NDArray[np.float32]:
     """Return the probabilities (C, *S) of one frame."""
-    result = np.empty((output_channels(runner.card), *item.target.shape), np.float32)
-    for _ in runner.fill(result, item.image, item.offset, item.scale):
+    result = np.zeros((runner.channels, *item.target.shape), np.float32)
+    windows = Windows(item.image, item.offset, item.scale)
+    for _ in runner.fill(result, windows):
         pass  # a frame of a training is small: no progress within
     return result
 

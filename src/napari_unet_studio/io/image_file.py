@@ -1,0 +1,84 @@
+"""An image as read, and how its axes get their names."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from napari_unet_studio.core.errors import InputError
+from napari_unet_studio.core.networks.spec import Shape
+from napari_unet_studio.io.pixel_size import spacing_of
+
+
+@dataclass(frozen=True, eq=False)
+class ImageFile:
+    """An image as read.
+
+    Parameters
+    ----------
+    array
+        The pixels; lazy (dask) for zarr and for large TIFF and NumPy files.
+    axes
+        Names of the axes but the channels, a part of "TZYX" in this order.
+    channel_axis
+        Axis of `array` that holds channels, or None.
+    spacing
+        Pixel size of the spatial axes in `unit`, or None if the file states none in a
+        metric unit.
+    unit
+        "um" or "pixel".
+    levels
+        Shapes of the array at each resolution in the file, the finest first.
+    """
+
+    array: Any
+    axes: str
+    channel_axis: int | None
+    spacing: tuple[float, ...] | None = None
+    unit: str = "pixel"
+    levels: tuple[Shape, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.levels:
+            object.__setattr__(self, "levels", (tuple(self.array.shape),))
+
+
+def named(array: Any, axes: str | None, path: Path) -> ImageFile:
+    """Name the axes: S and C hold channels, an unnamed axis before YX is Z."""
+    if axes is None:
+        axes = "TZYX"[-array.ndim :] if 1 < array.ndim < 5 else "?" * array.ndim
+    axes = axes.replace("S", "C").replace("I", "Q")
+    free = [axis for axis in "ZT" if axis not in axes]
+    while "Q" in axes and free:  # the last unnamed one first
+        before, _, after = axes.rpartition("Q")
+        axes = before + free.pop(0) + after
+    names = axes.replace("C", "", 1)
+    if (
+        len(axes) != array.ndim
+        or list(names) != [a for a in "TZYX" if a in names]
+        or not names.endswith("YX")
+    ):
+        raise InputError(
+            f"{path} has axes {axes} of lengths {array.shape}; only time, z, channel, "
+            "y and x are understood. Save it with one of each at most."
+        )
+    channel = axes.index("C") if "C" in axes else None
+    return ImageFile(array, names, channel)
+
+
+def with_spacing(image: ImageFile, sizes: dict[str, float]) -> ImageFile:
+    """Add the pixel sizes in micrometres that are known."""
+    spacing = spacing_of(image.axes, sizes)
+    unit = "pixel" if spacing is None else "um"
+    return replace(image, spacing=spacing, unit=unit)
+
+
+def check_level(level: int, levels: tuple[Shape, ...], path: Path) -> None:
+    """Raise an InputError that names the levels if there is no such one."""
+    if not 0 <= level < len(levels):
+        sizes = ", ".join(
+            f"{number} ({' × '.join(map(str, shape))})"
+            for number, shape in enumerate(levels)
+        )
+        raise InputError(
+            f"{path} has no resolution level {level}; choose one of: {sizes}."
+        )

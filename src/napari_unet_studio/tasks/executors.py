@@ -1,0 +1,231 @@
+"""Networks on their device: batches of windows in, probabilities out.
+
+An executor is given a batch and returns a function that waits for its answer, so that
+the next batch is read while a GPU computes this one.
+"""
+
+import copy
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from napari_unet_studio.core.blocks import Region
+from napari_unet_studio.core.networks.fusion import fuse_norms
+from napari_unet_studio.core.networks.network import Network
+from napari_unet_studio.io.model import Model, ModelCard
+from napari_unet_studio.tasks.device import (
+    autocast,
+    empty_cache,
+    enough_memory,
+    memory_format,
+)
+
+Pending = Callable[[], list[NDArray[np.float32]]]
+DTYPES = {
+    "float32": torch.float32,
+    "bfloat16": torch.bfloat16,
+    "float16": torch.float16,
+}
+
+
+class Executor(Protocol):
+    """Computes probabilities of windows of one shape at a time."""
+
+    @property
+    def ahead(self) -> int:
+        """Batches that may be under way while the next one is prepared."""
+        ...
+
+    def submit(self, blocks: NDArray[np.float32], crops: Sequence[Region]) -> Pending:
+        """Begin with normalised windows (N, C, *window).
+
+        Parameters
+        ----------
+        blocks
+            The windows; they may change once this returns.
+        crops
+            The part of each output that is wanted.
+
+        Returns
+        -------
+        callable
+            Waits, and returns probabilities (C', *crop) for each window.
+        """
+        ...
+
+    def close(self) -> None:
+        """Let go of the network and its memory."""
+        ...
+
+
+def output_channels(card: ModelCard) -> int:
+    """Return C', the probabilities per pixel: 1 (foreground), or one per class."""
+    return 1 if card.target == "objects" else card.spec.num_classes
+
+
+def probabilities_of(logits: Tensor, card: ModelCard) -> Tensor:
+    """Return probabilities (C', *S) of the logits (C, *S) of one image."""
+    if card.spec.num_classes == 1:
+        return torch.sigmoid(logits)
+    probabilities = torch.softmax(logits, dim=0)
+    return probabilities[1:2] if card.target == "objects" else probabilities
+
+
+def prepared(model: Model, device: str, precision: str, fast: bool) -> nn.Module:
+    """Return a copy of a model's network, ready to answer on a device.
+
+    Parameters
+    ----------
+    model
+        It may be in use elsewhere, and stays where and as it is.
+    device, precision
+        Where, and the type of weights and activations.
+    fast
+        Let torch compile it.
+    """
+    with enough_memory(
+        f"The memory of {device} does not suffice for the weights of {model.name!r}. "
+        "Choose the device cpu or a smaller network."
+    ):
+        network: nn.Module = copy.deepcopy(model.network).eval().requires_grad_(False)
+        if isinstance(network, Network):
+            fuse_norms(network)
+        layout = memory_format(device, model.card.spec.ndim)
+        network.to(device=device, dtype=DTYPES[precision], memory_format=layout)  # type: ignore[call-overload]
+        if fast:
+            network.compile(dynamic=False)
+        return network
+
+
+class TorchExecutor:
+    """Computes with torch, each batch when it is submitted.
+
+    Parameters
+    ----------
+    model
+        Whose network answers.
+    device, precision, fast
+        See :func:`prepared`.
+    """
+
+    ahead = 0
+
+    def __init__(
+        self, model: Model, device: str, precision: str, fast: bool = False
+    ) -> None:
+        self.card = model.card
+        self.device, self.precision = device, precision
+        self._layout = memory_format(device, model.card.spec.ndim)
+        self._network: nn.Module | None = prepared(model, device, precision, fast)
+
+    def submit(self, blocks: NDArray[np.float32], crops: Sequence[Region]) -> Pending:
+        """Compute a batch; see :class:`Executor`."""
+        found = self._answers(torch.from_numpy(blocks).to(self.device), crops)
+        answers = [answer.cpu().numpy() for answer in found]
+        return lambda: answers
+
+    def close(self) -> None:
+        """Let go of the network."""
+        self._network = None
+        empty_cache(self.device)
+
+    @torch.inference_mode()
+    def _answers(self, blocks: Tensor, crops: Sequence[Region]) -> list[Tensor]:
+        logits = self._logits(blocks)
+        return [
+            probabilities_of(each[:, *crop].float(), self.card)
+            for each, crop in zip(logits, crops, strict=True)
+        ]
+
+    def _logits(self, blocks: Tensor) -> Tensor:
+        assert self._network is not None, "the executor was closed"
+        x = blocks.to(dtype=DTYPES[self.precision], memory_format=self._layout)
+        with self._exact():
+            logits: Tensor = self._network(x)
+        return logits
+
+    def _exact(self) -> AbstractContextManager[Any]:
+        if self.precision == "float32":
+            return autocast(self.device, "float32")
+        return nullcontext()
+
+
+class CudaExecutor(TorchExecutor):
+    """Computes on an NVIDIA GPU while the next batch is read and the last one written.
+
+    Windows travel through pinned memory in a stream of their own. The kernels of a
+    batch shape that comes again are recorded once and replayed (a CUDA graph), so that
+    small tiles do not wait for Python.
+
+    Parameters
+    ----------
+    model, device, precision, fast
+        As above.
+    """
+
+    ahead = 2
+
+    def __init__(
+        self, model: Model, device: str, precision: str, fast: bool = False
+    ) -> None:
+        super().__init__(model, device, precision, fast)
+        self._stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+        self._graphs: dict[tuple[int, ...], _Recorded | None] = {}
+        self._record = not fast  # compiled networks bring their own
+
+    def submit(self, blocks: NDArray[np.float32], crops: Sequence[Region]) -> Pending:
+        """Begin with a batch; see :class:`Executor`."""
+        given = torch.from_numpy(blocks).pin_memory()
+        with torch.cuda.device(self.device), torch.cuda.stream(self._stream):
+            found = self._answers(given.to(self.device, non_blocking=True), crops)
+            hosts = [torch.empty(f.shape, pin_memory=True) for f in found]
+            for host, answer in zip(hosts, found, strict=True):
+                host.copy_(answer, non_blocking=True)
+            done = torch.cuda.Event()  # type: ignore[no-untyped-call]
+            done.record(self._stream)
+
+        def wait() -> list[NDArray[np.float32]]:
+            done.synchronize()
+            return [host.numpy() for host in hosts]
+
+        return wait
+
+    def close(self) -> None:
+        """Let go of the network, its recordings and their memory."""
+        self._stream.synchronize()
+        self._graphs.clear()
+        super().close()
+
+    def _logits(self, blocks: Tensor) -> Tensor:
+        shape = tuple(blocks.shape)
+        if not self._record:
+            return super()._logits(blocks)
+        if shape not in self._graphs:
+            # The first batch of a shape runs as it is, in case no other follows.
+            self._graphs[shape] = None
+            return super()._logits(blocks)
+        recorded = self._graphs[shape]
+        if recorded is None:
+            recorded = self._graphs[shape] = _Recorded(super()._logits, blocks)
+        return recorded(blocks)
+
+
+class _Recorded:
+    """The kernels of one batch shape, recorded for replay."""
+
+    def __init__(self, compute: Callable[[Tensor], Tensor], blocks: Tensor) -> None:
+        self._given = blocks.clone()
+        self._graph = torch.cuda.CUDAGraph()
+        torch.cuda.current_stream().synchronize()
+        with torch.cuda.graph(self._graph, stream=torch.cuda.current_stream()):
+            self._found = compute(self._given)
+
+    def __call__(self, blocks: Tensor) -> Tensor:
+        self._given.copy_(blocks)
+        self._graph.replay()
+        return self._found

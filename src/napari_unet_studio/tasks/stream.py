@@ -1,0 +1,399 @@
+"""Prediction of images of any size into an OME-Zarr store, as a task."""
+
+import hashlib
+import re
+import zlib
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from napari_unet_studio.core.axes import Frames
+from napari_unet_studio.core.errors import InputError, StudioError
+from napari_unet_studio.core.instances import ObjectConfig
+from napari_unet_studio.core.networks.spec import Shape
+from napari_unet_studio.core.stitching import SCRATCH
+from napari_unet_studio.io.images import read_image
+from napari_unet_studio.io.model import Model, ModelCard
+from napari_unet_studio.io.ome_layout import Version
+from napari_unet_studio.io.ome_zarr import ResultStore
+from napari_unet_studio.tasks.executors import output_channels
+from napari_unet_studio.tasks.frames import Looks, sampler
+from napari_unet_studio.tasks.job import PREDICT, Job, Step, Worker, ledger_of, model_of
+from napari_unet_studio.tasks.memory import kept_buffers
+from napari_unet_studio.tasks.predict import check_channels, check_spacing
+from napari_unet_studio.tasks.predict_config import PredictConfig
+from napari_unet_studio.tasks.progress import (
+    Clock,
+    PredictProgress,
+    ShouldStop,
+    never,
+)
+from napari_unet_studio.tasks.setup import Setup, set_up
+
+Mapper = Callable[[Worker, str, Sequence[int], ShouldStop], Iterator[Step]]
+"""Does the calls of a stage, here or elsewhere; stops early when asked to."""
+
+# Pixels of a block, about: of float32, with its scratch space, some dozen megabytes.
+_BLOCK = 2**22
+# A call of the network counts as much as so many others in the progress.
+_WEIGHT = 8
+
+
+@dataclass(frozen=True, eq=False)
+class StoredPrediction:
+    """What a network says about an image, in an OME-Zarr store.
+
+    Parameters
+    ----------
+    path
+        The store. Its image holds probabilities, float16 (C, *image axes), and it has
+        the labels as an OME-Zarr label image.
+    name
+        Of the labels.
+    card, axes, objects, config
+        As in :class:`.Prediction`. The labels follow from the probabilities as stored.
+    count
+        Number of objects, summed over time points; 0 for classes.
+    notes
+        Sentences for the user.
+    """
+
+    path: Path
+    name: str
+    card: ModelCard
+    axes: str
+    objects: ObjectConfig
+    config: PredictConfig
+    count: int
+    notes: tuple[str, ...]
+
+
+def serial(
+    worker: Worker, stage: str, numbers: Sequence[int], should_stop: ShouldStop
+) -> Iterator[Step]:
+    """Do the calls of a stage here, one after the other."""
+    for number in numbers:
+        yield from worker.call(stage, number, should_stop)
+        if should_stop():
+            return
+
+
+def predict_zarr(
+    image: Any,
+    out: str | Path,
+    model: Model,
+    config: PredictConfig | None = None,
+    *,
+    objects: ObjectConfig | None = None,
+    axes: str | None = None,
+    channel_axis: int | None = None,
+    spacing: Sequence[float] | None = None,
+    unit: str = "pixel",
+    level: int = 0,
+    version: Version = "0.5",
+    overwrite: bool = False,
+    mapper: Mapper = serial,
+    should_stop: ShouldStop = never,
+) -> Generator[PredictProgress, None, StoredPrediction | None]:
+    """Predict an image of any size into a store, in memory that does not depend on it.
+
+    Parameters
+    ----------
+    image
+        A file or OME-Zarr folder, read by path; or an array, numpy, dask or zarr.
+    out
+        Path of the result, ending in ".zarr". What is not finished lies beside it with
+        the further suffix ".part". The same call goes on from there.
+    model, config, objects
+        As in :func:`.predict`.
+    axes, channel_axis, spacing, unit
+        Of an array; of a file, instead of what it says itself.
+    level
+        Resolution level of an OME-Zarr image.
+    version
+        Of OME-Zarr.
+    overwrite
+        Start anew, and replace what there is once the result is finished.
+    mapper
+        Does the calls: :func:`serial`, or one of :mod:`napari_unet_studio.distributed`.
+    should_stop
+        Asked before each tile. What is done is kept.
+
+    Yields
+    ------
+    PredictProgress
+        One record per tile or call.
+
+    Returns
+    -------
+    StoredPrediction or None
+        None if stopped.
+
+    Raises
+    ------
+    StudioError
+        If image, model, settings, device or place cannot be used, with the remedy. What
+        is done is kept here too.
+    """
+    out, config = Path(out), config or PredictConfig()
+    objects = objects or model.card.objects
+    source: tuple[Path, int] | None = None
+    if isinstance(image, str | Path):
+        source = Path(image).absolute(), level
+        check_separate(source[0], out)
+        read = read_image(*source)
+        image = read.array
+        if axes is None or len(axes) == len(read.axes):
+            channel_axis = read.channel_axis if channel_axis is None else channel_axis
+        axes = axes or read.axes
+        if spacing is None and read.spacing is not None:
+            spacing, unit = read.spacing, read.unit
+    frames = Frames.of(image, model.card.spec.ndim, axes, channel_axis)
+    check_channels(frames, model.card)
+    if spacing is not None:
+        spacing = tuple(spacing)[-len(frames.axes.replace("T", "")) :]
+    check_spacing(spacing, frames.axes)
+    asked = {
+        "image": str(source[0]) if source else "an array",
+        "level": level,
+        "shape": list(frames.array.shape),
+        "type": str(frames.array.dtype),
+        "pixels": _fingerprint(frames),
+        "axes": frames.axes,
+        "spacing": None if spacing is None else list(spacing),
+        "model": _digest(model),
+        "network": config.to_dict(),
+        "objects": objects.to_dict(),
+        "version": version,
+    }
+    resumed = False
+    if ResultStore.unfinished(out):
+        resumed = not overwrite and ledger_of(out).begin(asked)
+        if not resumed:  # unwanted, or killed before it had begun
+            ResultStore.discard(out)
+    notes: tuple[str, ...] = ()
+    if resumed:
+        job = Job.load(out, None if source else frames.array)
+        notes = ("An unfinished result was there: its blocks were kept.",)
+    else:
+        job, notes = _begun(
+            frames, out, model, config, objects, source, spacing, channel_axis
+        )
+        _create(job, frames, model, unit, version, overwrite)
+        ledger_of(out).begin(asked)
+    with Worker(job, model) as worker:
+        try:
+            stages = [*job.stages(model.card), *_levels(worker)]
+            finished = yield from _run(worker, stages, mapper, should_stop)
+        except StudioError:
+            if not job.ledger.done(PREDICT):
+                ResultStore.discard(out)  # nothing is lost, and nothing in the way
+            raise
+        if not finished:
+            return None
+        count, unsplit = _counted(worker)
+        name = worker.store.layout.name
+        provenance = {
+            "model": model.card.name,
+            "network": model.card.spec.to_dict(),
+            "created": model.card.created,
+            "objects": objects.to_dict(),
+            "prediction": job.config.to_dict(),
+            "image": asked["image"],
+            "level": level,
+            "axes": frames.axes,
+            "count": count,
+        }
+        worker.store.publish(provenance)
+    notes = (*notes, *worker.notes)
+    if unsplit:
+        notes = (*notes, f"{unsplit} objects were too large to be split.")
+    return StoredPrediction(
+        out, name, model.card, frames.axes, objects, job.config, count, notes
+    )
+
+
+def _run(
+    worker: Worker, stages: Sequence[str], mapper: Mapper, should_stop: ShouldStop
+) -> Generator[PredictProgress, None, bool]:
+    """Do all stages; returns whether nothing stopped it."""
+    weights = {stage: _WEIGHT if stage == PREDICT else 1 for stage in stages}
+    calls = {stage: worker.calls(stage) for stage in stages}
+    total = sum(weights[stage] * calls[stage] for stage in stages)
+    before, clock = 0.0, Clock()
+    for stage in stages:
+        done = worker.job.ledger.done(stage)
+        numbers = [n for n in range(calls[stage]) if n not in done]
+        shares: dict[int, float] = {}
+        complete = calls[stage] - len(numbers)
+        for step in mapper(worker, stage, numbers, should_stop):
+            shares[step.number] = step.share
+            if step.share == 1:
+                complete += 1
+                del shares[step.number]
+            now = before + weights[stage] * (complete + sum(shares.values()))
+            yield PredictProgress(
+                int(now), total, _said(stage), clock.left(int(now), total)
+            )
+        if should_stop() or complete < calls[stage]:
+            return False
+        before += weights[stage] * calls[stage]
+        if not (stage in (PREDICT, "classes") or stage.startswith("level-")):
+            worker.merge(stage)
+    yield PredictProgress(total, total, "Done", 0.0)
+    return True
+
+
+def _said(stage: str) -> str:
+    if stage == PREDICT:
+        return "Predicting"
+    return "Writing overviews" if stage.startswith("level-") else "Finding objects"
+
+
+def _levels(worker: Worker) -> list[str]:
+    count = len(worker.store.layout.levels)
+    return [f"level-{number}" for number in range(1, count)]
+
+
+def _begun(
+    frames: Frames,
+    out: Path,
+    model: Model,
+    config: PredictConfig,
+    objects: ObjectConfig,
+    source: tuple[Path, int] | None,
+    spacing: Sequence[float] | None,
+    channel_axis: int | None,
+) -> tuple[Job, tuple[str, ...]]:
+    """Return a new job, with everything chosen that was left open."""
+    looks = Looks.of(config, model.card, spacing)
+    offset, scale = model.card.normalisation.fit(frames.channels_first())
+    sample = sampler(frames, looks, offset, scale)
+    with kept_buffers():
+        shape = looks.shape(frames.shape)
+        setup = set_up(model, config, shape, len(frames), sample)
+    job = Job(
+        out,
+        source,
+        None if source else frames.array,
+        frames.axes,
+        channel_axis if source else -(frames.ndim + 1),
+        None if spacing is None else tuple(spacing),
+        setup.config,
+        objects,
+        tuple(offset.tolist()),
+        tuple(scale.tolist()),
+    )
+    return job, setup.notes
+
+
+def _create(
+    job: Job,
+    frames: Frames,
+    model: Model,
+    unit: str,
+    version: Version,
+    overwrite: bool,
+) -> None:
+    card = model.card
+    names = [str(value) for value in card.class_values]
+    store = ResultStore.create(
+        job.out,
+        shape=(*frames.leading, *frames.shape),
+        axes=frames.axes,
+        channels=output_channels(card),
+        block=block_of(frames, Setup(model, job.config)),
+        spacing=job.spacing,
+        unit=unit if job.spacing is not None else "pixel",
+        name=label_name(card.name),
+        version=version,
+        channel_names=["probability"] if output_channels(card) == 1 else names,
+        overwrite=overwrite,
+    )
+    for scratch, dtype in SCRATCH.items():
+        store.scratch(scratch, dtype)  # before several processes would make it
+    model.save(model_of(job.out))
+    job.save()
+
+
+def block_of(frames: Frames, setup: Setup) -> Shape:
+    """Return a block that tiles of the chosen size cover without waste.
+
+    Tiles inside an image keep what is left of them without two margins; a block is as
+    many of these as come to about four million pixels. Blocks of a stack hold several
+    planes if these are small; those of a time series one frame.
+    """
+    spec, side = setup.spec, setup.config.tile
+    halo = setup.margin or spec.halo
+    if setup.config.pixel_size == "model" or not spec.local:
+        halo = (0,) * spec.ndim
+    core = [
+        max(step, (side - 2 * h) // step * step)
+        for h, step in zip(halo, spec.divisor, strict=True)
+    ]
+    wanted = _BLOCK ** (1 / spec.ndim)
+    block = [
+        min(size, c * max(1, round(wanted / c)))
+        for c, size in zip(core, frames.shape, strict=True)
+    ]
+    leading = []
+    for axis, size in zip(frames.axes, frames.leading, strict=False):
+        planes = max(1, _BLOCK // prod(block))
+        leading.append(1 if axis == "T" else min(size, planes))
+    return (*leading, *block)
+
+
+def label_name(name: str) -> str:
+    """Return a model's name as that of a folder.
+
+    Examples
+    --------
+    >>> label_name("my/cells 2")
+    'my-cells 2'
+    """
+    return re.sub(r'[/\\:*?"<>|\x00-\x1f]', "-", name).strip(". _") or "labels"
+
+
+def _counted(worker: Worker) -> tuple[int, int]:
+    """Return the number of objects, and of those that were too large to be split."""
+    if worker.model.card.target == "classes":
+        return 0, 0
+    last = worker.job.stages(worker.model.card)[-1]
+    states = [worker.state(last, time) for time in range(worker.times)]
+    return tuple(  # type: ignore[return-value]
+        sum(int(state.get(key, 0)) for state in states) for key in ("count", "unsplit")
+    )
+
+
+def _digest(model: Model) -> str:
+    """Return what tells a model's weights and card from others'."""
+    found = hashlib.sha256(str(model.card.to_dict()).encode())
+    for name, tensor in model.network.state_dict().items():
+        found.update(name.encode())
+        data = tensor.detach().cpu().contiguous()
+        found.update(data.view(torch.uint8).numpy().tobytes() if data.ndim else b"")
+    return found.hexdigest()
+
+
+def _fingerprint(frames: Frames) -> str:
+    """Return a checksum of the pixels in the middle."""
+    index = tuple(n // 2 for n in frames.leading)
+    part = tuple(
+        slice(max(0, n // 2 - 64), max(0, n // 2 - 64) + 128) for n in frames.shape
+    )
+    block = np.asarray(frames.array[(*index, slice(None), *part)])
+    return f"{zlib.crc32(np.ascontiguousarray(block).tobytes()):08x}"
+
+
+def check_separate(source: Path, out: Path) -> None:
+    """Raise an InputError if a result would replace its image, or lie in it."""
+    image, result = source.resolve(), out.resolve()
+    if image == result or image in result.parents or result in image.parents:
+        raise InputError(
+            f"{out} would replace the image or lie within it; choose another place."
+        )
