@@ -8,7 +8,13 @@ import pytest
 import torch
 
 import napari_unet_studio as us
-from napari_unet_studio.core.errors import ConfigError, InputError, ModelFileError
+from napari_unet_studio.core.errors import (
+    ConfigError,
+    InputError,
+    ModelFileError,
+    StorageError,
+)
+from napari_unet_studio.io.images import read_image, read_labels
 
 QUICK = {"updates": 2, "patch": 32, "batch": 1, "precision": "float32"}
 
@@ -121,6 +127,50 @@ def test_axes_and_channels_are_passed_on(cells, model) -> None:
     assert prediction.axes == "TYX"
     with pytest.raises(InputError, match="takes 1 channel but the image has 2"):
         us.predict(film, model, channel_axis=0)
+
+
+def test_a_region_is_predicted_as_a_part_of_the_whole(cells, model) -> None:
+    plain = {"precision": "float32", "device": "cpu"}
+    whole = us.predict(cells[0], model, plain)
+    region = (slice(10, 30), slice(0, 25))
+    part = us.predict(cells[0], model, plain, region=region)
+    np.testing.assert_allclose(
+        part.probabilities, whole.probabilities[:, *region], atol=1e-5
+    )
+    assert part.region == region
+    assert us.segment(cells[0], model, plain, region=region).shape == (20, 25)
+
+
+def test_an_image_is_predicted_into_a_store(cells, model, tmp_path) -> None:
+    plain = {"precision": "float32", "device": "cpu"}
+    everything = us.ObjectConfig(min_size=0)
+    whole = us.predict(cells[0], model, plain, objects=everything)
+    records = []
+    stored = us.predict_zarr(
+        cells[0],
+        tmp_path / "cells.zarr",
+        model,
+        plain,
+        objects=everything,
+        spacing=(0.5, 0.5),
+        unit="um",
+        version="0.4",
+        callback=records.append,
+    )
+    assert isinstance(stored, us.StoredPrediction)
+    assert records[-1].step == records[-1].total
+    found = read_image(stored.path)
+    assert found.spacing == (0.5, 0.5)
+    np.testing.assert_allclose(found.array, whole.probabilities[0], atol=1e-3)
+    assert stored.count == read_labels(stored.path / "labels" / "cells").max()
+    with pytest.raises(StorageError, match="exists already"):
+        us.predict_zarr(cells[0], stored.path, model)
+    again = us.predict_zarr(cells[0], str(stored.path), model, overwrite=True)
+    assert again.path == stored.path
+
+
+def test_a_card_is_shown_in_a_line(model) -> None:
+    assert repr(model.card) == "<ModelCard 'cells': unet, YX>"
 
 
 def test_a_saved_model_predicts_as_before(cells, model, tmp_path) -> None:

@@ -58,7 +58,15 @@ def test_type_checkers_see_all_public_names() -> None:
 
 @pytest.mark.parametrize(
     "module",
-    ["api", "benchmark", "cli", "sample_data", "tasks.predict", "tasks.train"],
+    [
+        "api",
+        "benchmark",
+        "cli",
+        "distributed",
+        "sample_data",
+        "tasks.predict",
+        "tasks.train",
+    ],
 )
 def test_lower_rooms_load_no_gui(module: str) -> None:
     assert not _loaded_after(f"import napari_unet_studio.{module}", GUI)
@@ -78,6 +86,14 @@ for found in pkgutil.iter_modules(us.__path__, "napari_unet_studio."):
         importlib.import_module(inner.name)
 """
     assert not _loaded_after(code, GUI)
+
+
+def test_dask_is_loaded_for_those_who_use_it_only() -> None:
+    code = "import napari_unet_studio.api, napari_unet_studio.cli"
+    assert not _loaded_after(code, ("distributed",))
+    # Its library is optional: what explains that has to load without.
+    code = "import sys; sys.modules['distributed'] = None"
+    _python(f"{code}\nimport napari_unet_studio.distributed")
 
 
 def test_settings_load_without_torch() -> None:

@@ -1,5 +1,6 @@
 """Layers become arrays, results become layers that lie exactly where they belong."""
 
+from dataclasses import replace
 from typing import Any
 
 import dask.array as da
@@ -26,7 +27,7 @@ from napari_unet_studio.layers import (
     source_of,
     train_layers,
 )
-from napari_unet_studio.tasks.predict import Prediction
+from napari_unet_studio.tasks.predict import PredictConfig, Prediction
 
 PLACED: dict[str, Any] = {
     "scale": (0.5, 0.25),
@@ -50,6 +51,8 @@ def prediction(shape: tuple[int, ...], axes: str, **card: Any) -> Prediction:
         ModelCard(name="net", spec=UNetSpec(channels=(4, 8)), **card),
         axes,
         ObjectConfig(threshold=0.25),
+        PredictConfig(device="cpu"),
+        tuple(slice(0, size) for size in shape),
     )
 
 
@@ -221,6 +224,27 @@ def test_prediction_of_classes_gives_a_probability_for_each_but_the_first() -> N
         "cells [net] probability of 9",
         "cells [net] labels",
     ]
+
+
+def test_two_classes_of_one_probability_give_that_of_the_second() -> None:
+    source = source_of(Image(np.zeros((5, 6)), name="cells"))
+    found = prediction((5, 6), "YX", target="classes", class_values=(3, 8))
+    found = replace(found, probabilities=found.probabilities[:1])
+    names = [options["name"] for _, options, _ in prediction_tuples(found, source)]
+    assert names == ["cells [net] probability of 8", "cells [net] labels"]
+
+
+@pytest.mark.parametrize("shape", [(40, 3), (40, 50, 4)])
+def test_narrow_results_are_not_taken_for_colours(shape: tuple[int, ...]) -> None:
+    viewer = ViewerModel()
+    source = source_of(viewer.add_image(np.zeros(shape), rgb=False, name="narrow"))
+    axes = "ZYX"[-len(shape) :]
+    probability, labels = add_tuples(
+        viewer, prediction_tuples(prediction(shape, axes), source)
+    )
+    assert isinstance(probability, Image)
+    assert not probability.rgb
+    assert probability.ndim == labels.ndim == len(shape)
 
 
 def test_layers_say_what_made_them() -> None:

@@ -17,6 +17,7 @@ MANIFEST = PluginManifest.from_file(ROOT / "napari.yaml")
 COMMANDS = {command.id: command for command in MANIFEST.contributions.commands or ()}
 WIDGETS = MANIFEST.contributions.widgets or []
 SAMPLES = MANIFEST.contributions.sample_data or []
+READERS = MANIFEST.contributions.readers or []
 MENUS = MANIFEST.contributions.menus or {}
 
 
@@ -44,6 +45,7 @@ def test_every_command_can_be_imported() -> None:
 def test_every_command_used_is_declared_and_every_declared_one_used() -> None:
     used = {widget.command for widget in WIDGETS}
     used |= {sample.command for sample in SAMPLES}
+    used |= {reader.command for reader in READERS}
     used |= {item.command for items in MENUS.values() for item in items}
     assert used == set(COMMANDS)
 

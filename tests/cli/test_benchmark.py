@@ -35,7 +35,11 @@ def docs(tmp_path_factory, small_heap):
     """A folder with the page of quick runs, and what they printed."""
     folder = tmp_path_factory.mktemp("docs")
     printed = {}
-    for name, options in (("weights", ()), ("elastic", ("--device=cpu", "--json"))):
+    for name, options in (
+        ("weights", ()),
+        ("elastic", ("--device=cpu", "--json")),
+        ("inference", ()),
+    ):
         result = _call(name, "--quick", f"--page={folder}", "--overwrite", *options)
         assert result.exit_code == 0, result.output
         assert "measuring" in result.stderr
@@ -65,6 +69,22 @@ def test_a_quick_run_tells_every_method(docs, name, libraries) -> None:
     assert "numpy" in document["machine"]["versions"]
 
 
+def test_a_quick_run_of_inference_tells_every_method(docs) -> None:
+    folder, printed = docs
+    document = pages.read_measurements(folder)["inference"]
+    text = pages.page({"inference": document})
+    for case in document["cases"]:
+        assert tables.title(case) in printed["inference"]
+        for row in case["rows"]:
+            assert row["method"] in text
+            assert "ms" in row or row["note"]
+        first = case["rows"][0]
+        assert (first["method"], first["difference"] < 1e-4) == (OWN, True)
+        assert first["read_ratio"] >= 1
+    assert not document["streamed"]
+    assert all(check["difference"] < 1e-4 for check in document["checks"])
+
+
 def test_the_tables_on_the_screen(docs) -> None:
     folder, printed = docs
     for case in pages.read_measurements(folder)["weights"]["cases"]:
@@ -90,7 +110,8 @@ def test_the_page_tells_what_is_stored(docs) -> None:
         assert document["command"] in text
         assert document["machine"]["date"] in text
         for case in document["cases"]:
-            assert tables.milliseconds(case["rows"][0]) in text
+            told = tables.long_lines if section.name == "inference" else tables.lines
+            assert list(told(case)[0].values())[2] in text  # the time
     assert all(len(line) <= 88 or line.startswith("|") for line in text.splitlines())
 
 
@@ -99,7 +120,8 @@ def test_a_run_leaves_the_other_measurement(docs, tmp_path) -> None:
     documents = pages.read_measurements(folder)
     pages.write_page(tmp_path, "elastic", documents["elastic"])
     assert pages.read_measurements(tmp_path) == {"elastic": documents["elastic"]}
-    pages.write_page(tmp_path, "weights", documents["weights"])
+    for name in ("weights", "inference"):
+        pages.write_page(tmp_path, name, documents[name])
     assert pages.read_measurements(tmp_path) == documents
     written = (tmp_path / pages.PAGE).read_text(encoding="utf-8")
     assert written == (folder / pages.PAGE).read_text(encoding="utf-8")

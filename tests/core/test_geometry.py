@@ -9,11 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from napari_unet_studio.core.errors import InputError
-from napari_unet_studio.core.geometry import (
-    mirror_indices,
-    plan_tiles,
-    read_mirrored,
-)
+from napari_unet_studio.core.geometry import plan_tiles
+from napari_unet_studio.core.mirror import mirror_indices, read_mirrored
 from napari_unet_studio.core.networks.catalog import NETWORKS, build
 from napari_unet_studio.core.networks.unet import UNetSpec
 from napari_unet_studio.core.networks.unetpp import UNetPlusPlusSpec
@@ -233,6 +230,19 @@ def test_blended_tiles_of_a_region_are_those_of_the_image(spec, start, length):
             inner = slice(core.start - of.start, core.stop - of.start)
             np.testing.assert_array_equal(some, all_of[inner])
             assert crop.stop - crop.start == core.stop - core.start
+
+
+def test_a_block_of_a_huge_image_is_planned_without_its_other_tiles():
+    """Millions of tiles, of which those of the block alone are made."""
+    start = 5 * 10**5
+    region = (slice(start, start + 700), slice(start, start + 900))
+    plan = plan_tiles((10**6, 10**6), BLENDED["same"], 256 * 256, region)
+    assert 9 <= len(plan) <= 36
+    total = np.zeros((1, 700, 900), np.float32)
+    for tile in plan:
+        lengths = [part.stop - part.start for part in tile.core]
+        tile.add(total, np.ones((1, *lengths), np.float32), (start, start))
+    np.testing.assert_allclose(total, 1, atol=1e-5)
 
 
 def test_neighbours_of_blended_tiles_share_at_least_a_quarter():

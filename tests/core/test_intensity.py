@@ -153,6 +153,57 @@ def test_a_thin_stack_keeps_its_planes_in_the_sample():
     assert (offset[0], scale[0]) == (0, 100)
 
 
+class Slope:
+    """An image of any size that rises along one axis and counts what is read of it."""
+
+    def __init__(self, shape, axis):
+        self.shape, self.axis = shape, axis
+        self.read, self.parts = 0, 0
+
+    def __getitem__(self, key):
+        lengths = [range(n)[part] for n, part in zip(self.shape, key, strict=True)]
+        line = np.array(lengths[self.axis]) / self.shape[self.axis]
+        line = line.reshape(-1, *(1,) * (len(self.shape) - 1 - self.axis))
+        part = np.broadcast_to(line, [len(places) for places in lengths])
+        self.read += part.size
+        self.parts += 1
+        return part
+
+
+@pytest.mark.parametrize(
+    ("shape", "axis"),
+    [
+        ((1, 300_000, 400_000), 1),
+        ((1, 300_000, 400_000), 2),
+        ((2, 5000, 3000, 2000), 1),
+        ((1, 700, 50, 8000, 9000), 2),
+        ((1, 2_000_000, 32, 32), 1),
+    ],
+)
+def test_of_an_image_of_any_size_few_small_blocks_from_all_over_are_read(shape, axis):
+    image = Slope(shape, axis)
+    offset, scale = Normalisation(low=25, high=75).fit(image)
+    assert image.parts <= 1024
+    assert image.read <= 2**22 * shape[0]
+    # The lattice has four places along each of these axes at least.
+    np.testing.assert_allclose(offset, 0.25, atol=0.13)
+    np.testing.assert_allclose(offset + scale, 0.75, atol=0.13)
+
+
+@pytest.mark.parametrize("rule", [METHODS["percentile"], METHODS["zscore"]])
+@pytest.mark.parametrize(
+    ("shape", "chunks"),
+    [((1, 20_000, 20_000), (1, 1500, 4096)), ((2, 30, 3000, 3000), (1, 7, 900, 3000))],
+)
+def test_a_huge_lazy_image_is_measured_like_one_in_memory(rule, shape, chunks):
+    line = np.random.default_rng(4).gamma(2.0, 50.0, shape[-1]).astype(np.float32)
+    image = np.broadcast_to(line, shape)
+    lazy = da.from_array(image, chunks=chunks, name=False)
+    np.testing.assert_array_equal(rule.fit(lazy), rule.fit(image))
+    exact = np.reshape(rule.fit(line[None]), (2, 1))
+    np.testing.assert_allclose(rule.fit(image), exact.repeat(shape[0], 1), rtol=0.15)
+
+
 def test_a_lazy_image_is_measured_like_one_in_memory(image):
     lazy = da.from_array(image, chunks=(1, 16, 16))
     for rule in METHODS.values():

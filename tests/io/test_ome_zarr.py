@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import subprocess
 import sys
 from itertools import pairwise
@@ -308,6 +309,22 @@ def test_an_earlier_result_comes_back_when_its_replacement_is_discarded(tmp_path
     ResultStore.discard(path)
     assert read_labels(path / "labels" / "nuclei").max() > 0
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_result_whose_deletion_was_killed_is_not_gone_on_with(tmp_path, monkeypatch):
+    path = tmp_path / "a.zarr"
+    start(path)
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "rmtree", killed)
+        with pytest.raises(KeyboardInterrupt):
+            ResultStore.discard(path)
+    assert not ResultStore.unfinished(path)
+    start(path)
+    assert ResultStore.unfinished(path)
 
 
 @pytest.mark.parametrize("kind", ["file", "folder", "foreign zarr", "link"])

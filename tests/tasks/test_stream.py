@@ -1,20 +1,25 @@
 """Predictions into a store: block by block, stopped, killed and resumed."""
 
 from dataclasses import replace
+from math import prod
 
 import dask.array as da
 import numpy as np
 import pytest
 import zarr
 
+from napari_unet_studio.core.axes import Frames
+from napari_unet_studio.core.channels import LUMINANCE
 from napari_unet_studio.core.errors import InputError, StorageError
 from napari_unet_studio.core.instances import ObjectConfig, label_objects
-from napari_unet_studio.io.images import read_image
+from napari_unet_studio.io.images import read_image, write_tiff
 from napari_unet_studio.io.model import Model
-from napari_unet_studio.tasks import stream
+from napari_unet_studio.tasks import begin
+from napari_unet_studio.tasks.begin import label_name
 from napari_unet_studio.tasks.predict import PredictConfig, predict
 from napari_unet_studio.tasks.progress import run
-from napari_unet_studio.tasks.stream import label_name, predict_zarr
+from napari_unet_studio.tasks.setup import Setup
+from napari_unet_studio.tasks.stream import predict_zarr
 
 TILES = PredictConfig(device="cpu", precision="float32", tile=40)
 OBJECTS = ObjectConfig(min_size=3, fill_holes=9)
@@ -23,7 +28,7 @@ OBJECTS = ObjectConfig(min_size=3, fill_holes=9)
 @pytest.fixture(autouse=True)
 def small_blocks(monkeypatch):
     """Cut images of the tests into several blocks."""
-    monkeypatch.setattr(stream, "_BLOCK", 32 * 32)
+    monkeypatch.setattr(begin, "_BLOCK", 32 * 32)
 
 
 def blobs(shape, seed=0):
@@ -188,6 +193,10 @@ def test_other_settings_do_not_go_on_with_a_result(threshold_model, tmp_path) ->
         stored(image, out, model, replace(TILES, tile=48))
     with pytest.raises(StorageError, match="pixels was"):
         stored(1 - image, out, model)
+    changed = image.copy()
+    changed[-1, 0] += 1
+    with pytest.raises(StorageError, match="pixels was"):
+        stored(changed, out, model)
     with pytest.raises(StorageError, match="model was"):
         stored(image, out, Model(model.network, replace(model.card, threshold=0.4)))
     result = stored(image, out, model, replace(TILES, tile=48), overwrite=True)
@@ -259,22 +268,70 @@ def test_wrong_channels_are_said_before_anything_is_written(
 # -- memory --------------------------------------------------------------------------
 
 
-def test_a_large_image_is_read_block_by_block(threshold_model, tmp_path) -> None:
-    largest = 0
+class Stored:
+    """An image on a disk that notes how many pixels are read each time."""
 
-    def chunk(block_info=None):
-        nonlocal largest
-        shape = block_info[None]["chunk-shape"]
-        largest = max(largest, int(np.prod(shape)))
-        return blobs(shape, seed=sum(block_info[None]["chunk-location"]))
+    def __init__(self, array):
+        self.array, self.read = array, []
+        self.shape, self.dtype, self.ndim = array.shape, array.dtype, array.ndim
 
-    image = da.map_blocks(chunk, chunks=((64,) * 5, (64,) * 5), dtype=np.float32)
+    def __getitem__(self, index):
+        part = self.array[index]
+        self.read.append(part.size)
+        return part
+
+
+def test_a_large_image_is_read_block_by_block(
+    threshold_model, tmp_path, monkeypatch
+) -> None:
+    monkeypatch.setattr(begin, "_BLOCK", 2**14)
+    stored, between = Stored(blobs((1000, 1000))), []
+
+    def note(record):
+        between.append(sum(stored.read))
+        stored.read.clear()
+
+    image = da.from_array(stored, chunks=(64, 64), name=False)
     config = replace(TILES, tile=96)
-    result = stored(image, tmp_path / "out.zarr", threshold_model(), config)
-    assert largest == 64 * 64
+    task = predict_zarr(
+        image, tmp_path / "out.zarr", threshold_model(), config, objects=OBJECTS
+    )
+    result = run(task, note)
+    assert sum(between) >= stored.array.size
+    assert max(between) < 0.2 * stored.array.size
     check_labels(result, "YX")
+
+
+def test_blocks_are_smaller_where_the_network_sees_finer_pixels(tiny_model) -> None:
+    frames = Frames.of(np.zeros((1000, 1000), np.uint8), 2)
+    setup = Setup(tiny_model(), replace(TILES, pixel_size="model"))
+    for factor in (1.0, 0.5, 0.2):
+        block = begin.block_of(frames, setup, (factor, factor))
+        assert prod(block) / factor**2 <= 2 * 32 * 32
 
 
 def test_names_of_labels_are_names_of_folders() -> None:
     assert label_name("cells: 40x/60x") == "cells- 40x-60x"
     assert label_name("...") == "labels"
+
+
+def test_one_channel_of_a_file_is_taken(threshold_model, tmp_path) -> None:
+    colours = np.stack([blobs((60, 50), seed) for seed in range(3)], axis=-1)
+    source = tmp_path / "in.tif"
+    write_tiff(source, colours, "YXS")
+    model = threshold_model()
+    for channel, plane in ((1, colours[..., 1]), ("grey", colours @ LUMINANCE)):
+        out = tmp_path / f"{channel}.zarr"
+        result = stored(source, out, model, channel=channel)
+        expected = run(predict(plane.astype(np.float32), model, TILES))
+        np.testing.assert_allclose(
+            pixels(result.path), expected.probabilities[0], atol=6e-4
+        )
+
+
+def test_a_channel_of_an_image_without_channels_is_refused(
+    threshold_model, tmp_path
+) -> None:
+    with pytest.raises(InputError, match="no channels, of which 1"):
+        stored(blobs((60, 50)), tmp_path / "o.zarr", threshold_model(), channel=1)
+    assert list(tmp_path.iterdir()) == []

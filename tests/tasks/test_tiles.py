@@ -106,6 +106,23 @@ def test_a_processor_without_memory_is_an_error(tiny_model) -> None:
         filled(model, lambda _: Small(model, 10), device="cpu")
 
 
+@pytest.mark.parametrize("padding", ["same", "valid"])
+def test_a_cap_below_the_smallest_tile_ends_on_the_processor_too(
+    tiny_model, padding
+) -> None:
+    model = tiny_model(padding=padding)
+
+    def make(device):
+        return Small(model, 10**9 if device == "cpu" else 10)
+
+    result, runner, _ = filled(model, make, cap=1, batch=1)
+    whole, _, _ = filled(model, lambda _: Small(model, 10**9), cap=10**9)
+    np.testing.assert_allclose(result, whole, atol=1e-5)
+    assert runner.device == "cpu"
+    with pytest.raises(DeviceError, match="the smallest possible"):
+        filled(model, lambda _: Small(model, 10), device="cpu", cap=1)
+
+
 def test_what_did_not_fit_once_is_not_tried_again(tiny_model) -> None:
     model, tried = tiny_model(), []
 

@@ -429,8 +429,8 @@ def test_objects_of_a_stack_go_through_its_planes(
     viewer: "Viewer", segment: SegmentWidget, finish: Any
 ) -> None:
     viewer.add_image(squares((5, 64, 64)), name="stack", scale=(2, 1, 1))
-    assert not segment.axes.isHidden()
-    assert segment.axes.currentData() == "ZYX"
+    assert not segment.input.axes.isHidden()
+    assert segment.input.axes.text == "ZYX"
     finish(segment)
     labels = results(viewer)[0]
     assert labels.data.shape == (5, 64, 64)
@@ -444,12 +444,12 @@ def test_objects_of_a_time_series_are_counted_per_frame(
     film = squares((4, 64, 64))
     film[0, 10:24, 40:52] = 20
     viewer.add_image(film, name="film")
-    segment.axes.setCurrentIndex(segment.axes.findData("TYX"))
+    segment.input.axes.set("TYX")
     viewer.add_image(squares(), name="other")
     segment.image.value = viewer.layers["other"]
-    assert segment.axes.isHidden()
+    assert segment.input.axes.isHidden()
     segment.image.value = viewer.layers["film"]
-    assert segment.axes.currentData() == "TYX"
+    assert segment.input.axes.text == "TYX"
     finish(segment)
     assert segment.panel is not None
     text = "11 objects in 4 frames, at most 3 in one"
@@ -463,15 +463,15 @@ def test_axes_come_from_the_labels_of_the_layer(
     viewer: "Viewer", segment: SegmentWidget
 ) -> None:
     viewer.add_image(np.zeros((3, 9, 9)), axis_labels=("t", "y", "x"))
-    assert segment.axes.currentData() == "TYX"
+    assert segment.input.axes.text == "TYX"
     segment.image.value = viewer.add_image(
         np.zeros((2, 3, 9, 9)), axis_labels=("c", "z", "y", "x")
     )
-    assert segment.axes.currentData() == "ZYX"
+    assert segment.input.axes.text == "CZYX"
     segment.image.value = viewer.add_image(np.zeros((2, 3, 9, 9)))
-    assert segment.axes.currentData() == "TZYX"
+    assert segment.input.axes.text == "TZYX"
     segment.image.value = viewer.add_image(np.zeros((40, 40, 3)), rgb=True)
-    assert segment.axes.isHidden()
+    assert segment.input.axes.isHidden()
 
 
 def test_axes_follow_data_that_were_replaced(
@@ -480,7 +480,7 @@ def test_axes_follow_data_that_were_replaced(
     layer = viewer.add_image(squares((3, 64, 64)), name="cells")
     layer.data = squares()
     finish(segment)
-    assert segment.axes.isHidden()
+    assert segment.input.axes.isHidden()
     assert results(viewer)[0].data.shape == (64, 64)
 
 
@@ -488,7 +488,7 @@ def test_plane_on_screen_is_redrawn_first(
     viewer: "Viewer", segment: SegmentWidget, finish: Any, qtbot: "QtBot"
 ) -> None:
     viewer.add_image(np.tile(squares((30, 64, 64)), (1, 8, 8)), name="film")
-    segment.axes.setCurrentIndex(segment.axes.findData("TYX"))
+    segment.input.axes.set("TYX")
     finish(segment)
     labels = results(viewer)[0]
     viewer.dims.set_current_step(0, 7)
@@ -526,12 +526,14 @@ def test_stopped_redraw_leaves_no_mixture(
     ("image", "sentence"),
     [
         (None, "There is no image to segment"),
-        (np.zeros((40, 40, 3), np.uint8), "takes 1 channel but the image has 3"),
         (np.full((40, 40), np.nan), "contains 1600 NaN or infinite values"),
-        (np.zeros((0, 40, 40), np.uint8), "The image is empty"),
-        (np.zeros((2, 2, 2, 8, 8)), "has 5 axes, at most time, z, y and x can be used"),
+        (np.zeros((0, 40, 40), np.uint8), "The image 'image' is empty"),
+        (
+            np.zeros((1, 2, 2, 2, 8, 8)),
+            "has 6 axes, at most time, channels, z, y and x",
+        ),
     ],
-    ids=["no layer", "rgb", "nan", "empty", "five axes"],
+    ids=["no layer", "nan", "empty", "six axes"],
 )
 def test_unusable_images_are_explained(
     viewer: "Viewer",
@@ -585,7 +587,7 @@ def test_stack_model_on_a_plane_is_explained(
     assert results(viewer)[0].data.max() == 3
 
 
-def test_constant_image_gives_a_warning_and_no_objects(
+def test_constant_image_is_told_and_gives_no_objects(
     viewer: "Viewer", segment: SegmentWidget, finish: Any
 ) -> None:
     segment.models.choose("bright")
@@ -594,6 +596,7 @@ def test_constant_image_gives_a_warning_and_no_objects(
     assert results(viewer)[0].data.shape == (5, 7)
     assert segment.panel is not None
     assert segment.panel.count.text() == "no objects"
+    assert "constant" in segment.status.text()
 
 
 def test_notes_of_the_prediction_are_shown(
@@ -622,9 +625,7 @@ def test_cancel_stops_and_adds_nothing(
     qtbot.waitUntil(lambda: segment.progress.value() > 1, timeout=WAIT)
     segment.cancel()
     assert segment.status.text() == "Stopping…"
-    start = time.monotonic()
     qtbot.waitUntil(lambda: not segment.running, timeout=WAIT)
-    assert time.monotonic() - start < 10
     assert segment.status.text() == "Stopped."
     assert len(viewer.layers) == 1
     assert segment.run_button.isEnabled()

@@ -20,7 +20,6 @@ from napari_unet_studio.benchmark.inference_peers import (
     tiles_of,
 )
 from napari_unet_studio.benchmark.machine import machine
-from napari_unet_studio.benchmark.memory import available_memory
 from napari_unet_studio.benchmark.race import (
     OWN,
     PERMITTED_MEMORY,
@@ -33,6 +32,7 @@ from napari_unet_studio.benchmark.streamed import stream
 from napari_unet_studio.benchmark.variants import AUTO, VARIANTS, Variant
 from napari_unet_studio.core._compiled import core_count
 from napari_unet_studio.tasks.device import bfloat16_wins
+from napari_unet_studio.tasks.memory import available_memory
 from napari_unet_studio.tasks.predict import predict
 from napari_unet_studio.tasks.predict_config import PredictConfig
 from napari_unet_studio.tasks.progress import run
@@ -184,7 +184,7 @@ def exact(sample: Sample, quick: bool) -> Probabilities | None:
     """Return the answer for the whole image in float32, None where memory is short."""
     free = available_memory()
     needed = _memory(Case(sample.shape, 0), quick)
-    if free is not None and needed > PERMITTED_MEMORY * free:
+    if needed > PERMITTED_MEMORY * free:
         return None
     return peers.whole(sample)()
 

@@ -18,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_unet_studio.core._compiled import core_count
-from napari_unet_studio.core.geometry import TilePlan, plan_tiles, read_mirrored
+from napari_unet_studio.core.geometry import TilePlan, plan_tiles
+from napari_unet_studio.core.mirror import read_mirrored
 from napari_unet_studio.core.networks.spec import NetworkSpec, Shape
 
 if TYPE_CHECKING:
@@ -196,11 +197,10 @@ def bare_forwards(sample: Sample) -> Work:
     """
     import torch
 
-    from napari_unet_studio.tasks.device import memory_format
-    from napari_unet_studio.tasks.executors import prepared
+    from napari_unet_studio.tasks.executors import inference_layout, prepared
     from napari_unet_studio.tasks.memory import kept_buffers
 
-    layout = memory_format("cpu", len(sample.shape))
+    layout = inference_layout("cpu", len(sample.shape))
     network = prepared(sample.model, "cpu", "float32", fast=False)
     pixels = sample.normalised()
     windows = [

@@ -10,7 +10,6 @@ Result = TypeVar("Result")
 
 _STATUS = Path("/proc/self/status")
 _RESET = Path("/proc/self/clear_refs")
-_AVAILABLE = Path("/proc/meminfo")
 
 
 def peak_memory(call: Callable[[], Result]) -> tuple[Result, int | None]:
@@ -49,13 +48,6 @@ def peak_gpu_memory(call: Callable[[], Result]) -> tuple[Result, int]:
     result = call()
     torch.cuda.synchronize()
     return result, torch.cuda.max_memory_allocated() - before
-
-
-def available_memory() -> int | None:
-    """Return the bytes that programs can still take, if the system tells."""
-    if not _AVAILABLE.exists():
-        return None
-    return _kibibytes(_AVAILABLE, "MemAvailable")
 
 
 def _give_back() -> None:

@@ -8,11 +8,8 @@ from math import prod
 from typing import Any, Generic, TypeVar
 
 from napari_unet_studio.benchmark.machine import installed, using_threads
-from napari_unet_studio.benchmark.memory import (
-    available_memory,
-    peak_gpu_memory,
-    peak_memory,
-)
+from napari_unet_studio.benchmark.memory import peak_gpu_memory, peak_memory
+from napari_unet_studio.tasks.memory import available_memory
 
 Sample = TypeVar("Sample")
 Call = Callable[[], Any]
@@ -295,7 +292,7 @@ def _obstacle(
             return {**estimate, "note": "estimated"}
     free = available_memory()
     needed = method.memory(case)
-    if free is not None and needed > PERMITTED_MEMORY * free:
+    if needed > PERMITTED_MEMORY * free:
         return {**estimate, "note": f"would take {needed / 2**30:.0f} GiB"}
     return {}
 

@@ -11,9 +11,9 @@ from napari_unet_studio.cli import console
 from napari_unet_studio.cli.benchmark import benchmark
 from napari_unet_studio.cli.networks import networks
 from napari_unet_studio.cli.options import with_config
+from napari_unet_studio.cli.predict import predict
 from napari_unet_studio.core.errors import InputError, StudioError
 from napari_unet_studio.tasks.demo import FOREIGN, KNOWN, UPDATES
-from napari_unet_studio.tasks.predict_config import PredictConfig
 from napari_unet_studio.tasks.train_config import TrainConfig
 
 app = typer.Typer(
@@ -25,10 +25,6 @@ app = typer.Typer(
     "(Layers > Segment) and from Python (import napari_unet_studio).",
 )
 
-Images = Annotated[
-    list[Path],
-    typer.Argument(help="Images, or folders of images (TIFF, zarr, PNG, npy)."),
-]
 Out = Annotated[Path, typer.Option("--out", "-o", help="Where to write the result.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Overwrite = Annotated[bool, typer.Option(help="Replace results that exist already.")]
@@ -114,65 +110,7 @@ def train(
     console.show(train_files(pairs, config, out, checkpoint, resume), json)
 
 
-@app.command()
-@with_config(PredictConfig)
-def predict(
-    config: PredictConfig,
-    images: Images,
-    model: Annotated[
-        str, typer.Option(help="Name of a model, or a .unet file.")
-    ] = "nuclei",
-    out: Out = Path("predicted"),
-    threshold: Annotated[
-        float | None, typer.Option(help="Probability; default: the model's.")
-    ] = None,
-    min_size: Annotated[
-        int | None, typer.Option(help="Smallest object, pixels.")
-    ] = None,
-    split: Annotated[float | None, typer.Option(help="Split at necks, pixels.")] = None,
-    axes: Annotated[str | None, typer.Option(help='Axes, such as "TYX".')] = None,
-    probabilities: Annotated[
-        bool,
-        typer.Option("--probabilities", help="Also write OUT/probabilities/*.tif."),
-    ] = False,
-    overwrite: Overwrite = False,
-    json: AsJson = False,
-) -> None:
-    """Segment images into label TIFFs; bad files are listed and skipped."""
-    from napari_unet_studio.cli.files import find_images
-    from napari_unet_studio.cli.predict import complaints, predict_files
-    from napari_unet_studio.core.instances import ObjectConfig
-    from napari_unet_studio.io.registry import load_model
-
-    loaded = load_model(model)
-    given = {"threshold": threshold, "min_size": min_size, "split": split}
-    objects = ObjectConfig.from_dict(
-        loaded.card.objects.to_dict()
-        | {k: v for k, v in given.items() if v is not None}
-    )
-    paths = find_images(images)
-    with console.progress_bar("Predicting") as report:
-        rows = predict_files(
-            paths,
-            out,
-            loaded,
-            config,
-            objects,
-            axes,
-            probabilities,
-            overwrite,
-            report,
-        )
-    if json:
-        console.show_table(rows, (), json)
-    else:
-        done = [row for row in rows if "error" not in row]
-        if done:
-            console.show_table(done, ("image", "labels", "objects", "notes"), json)
-        for line in complaints(rows, out):
-            console.err.print(f"unet-studio: {line}", style="red")
-    if any("error" in row for row in rows):
-        raise typer.Exit(2)
+app.command()(predict)
 
 
 @app.command()

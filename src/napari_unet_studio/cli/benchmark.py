@@ -30,6 +30,7 @@ Overwrite = Annotated[bool, typer.Option(help="Replace results that exist alread
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 BUDGET, QUICK_BUDGET = 2.0, 0.02
+LONG_BUDGET = 10.0  # MONAI's sliding window takes longer, and is measured nevertheless
 
 
 @benchmark.command()
@@ -75,6 +76,45 @@ def elastic(
 
 
 @benchmark.command()
+def inference(
+    device: Annotated[
+        Literal["cpu", "cuda"], typer.Option(help="Where networks run.")
+    ] = "cpu",
+    large: Annotated[
+        list[int] | None,
+        typer.Option(
+            min=1,
+            help="Also predict a square image of so many pixels a side from file to "
+            "file; may be given several times. It fills a temporary folder.",
+        ),
+    ] = None,
+    compiled: Annotated[
+        bool, typer.Option("--compile", help="Measure torch.compile too.")
+    ] = False,
+    seconds: Annotated[
+        float | None,
+        typer.Option(min=0.001, help="Budget for each method and image; default: 10."),
+    ] = None,
+    quick: Quick = False,
+    page: Page = None,
+    overwrite: Overwrite = False,
+    json: AsJson = False,
+) -> None:
+    """Measure inference against sliding windows and other engines."""
+    from napari_unet_studio.benchmark.inference import benchmark_inference
+    from napari_unet_studio.tasks.device import choose_device
+
+    _prepare(page, overwrite)
+    choose_device(device)  # which tells what is missing
+    budget = _budget(seconds, quick, LONG_BUDGET)
+    sides = tuple(large or ())
+    running = benchmark_inference(budget, quick, device, compiled, sides)
+    options = f" --device {device}" + "".join(f" --large {side}" for side in sides)
+    options += " --compile" * compiled + f" --seconds {budget:g}" + " --quick" * quick
+    _finish("inference", running, options, page, json)
+
+
+@benchmark.command()
 def window(
     moves: Annotated[int, typer.Option(min=2, help="Steps of each slider.")] = 40,
     page: Page = None,
@@ -92,8 +132,8 @@ def window(
     _finish("window", benchmark_window(moves), f" --moves {moves}", page, json)
 
 
-def _budget(seconds: float | None, quick: bool) -> float:
-    return seconds or (QUICK_BUDGET if quick else BUDGET)
+def _budget(seconds: float | None, quick: bool, full: float = BUDGET) -> float:
+    return seconds or (QUICK_BUDGET if quick else full)
 
 
 def _prepare(page: Path | None, overwrite: bool) -> None:
@@ -145,7 +185,14 @@ def _show(name: str, document: dict[str, Any]) -> None:
         console.out.print()
     for case in document.get("cases", ()):
         console.out.print(tables.title(case))
-        console.show_table(tables.lines(case), tables.COLUMNS, False)
+        if name == "inference":
+            console.show_table(tables.long_lines(case), tables.LONG_COLUMNS, False)
+        else:
+            console.show_table(tables.lines(case), tables.COLUMNS, False)
+        console.out.print()
+    if document.get("streamed"):
+        lines = tables.stream_lines(document)
+        console.show_table(lines, tables.STREAM_COLUMNS, False)
         console.out.print()
     section = next(section for section in SECTIONS if section.name == name)
     columns = ("against", "wanted", "measured", "result")

@@ -12,11 +12,33 @@ from rich.table import Table
 from rich.text import Text
 
 from napari_unet_studio.io.plain_json import finite
-from napari_unet_studio.tasks.progress import Progress, TrainProgress
+from napari_unet_studio.tasks.progress import (
+    PredictProgress,
+    Progress,
+    TrainProgress,
+)
 
 # Paths and messages are printed as they are: brackets in them are no markup.
 err = Console(stderr=True, markup=False, highlight=False, soft_wrap=True)
 out = Console(markup=False, highlight=False)
+
+
+class TimeLeft(rich.progress.ProgressColumn):
+    """The time to the end, as the task estimates it; else from the last steps."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._guess = rich.progress.TimeRemainingColumn()
+
+    def render(self, task: rich.progress.Task) -> Text:
+        """Return the text of the column."""
+        left = task.fields.get("left")
+        if left is None or task.finished:
+            return self._guess.render(task)
+        minutes, seconds = divmod(round(left), 60)
+        hours, minutes = divmod(minutes, 60)
+        text = f"{hours}:{minutes:02}:{seconds:02}"
+        return Text(text, style="progress.remaining")
 
 
 @contextmanager
@@ -26,13 +48,13 @@ def progress_bar(title: str) -> Iterator[Callable[[Progress], None]]:
         rich.progress.TextColumn("{task.description}", markup=False),
         rich.progress.BarColumn(),
         rich.progress.TaskProgressColumn(),
-        rich.progress.TimeRemainingColumn(),
+        TimeLeft(),
         rich.progress.TextColumn("{task.fields[note]}"),
     )
     with rich.progress.Progress(
         *columns, console=err, transient=True, disable=not err.is_terminal
     ) as bar:
-        task = bar.add_task(title, total=None, note="")
+        task = bar.add_task(title, total=None, note="", left=None)
 
         def report(progress: Progress) -> None:
             if isinstance(progress, TrainProgress):
@@ -41,6 +63,8 @@ def progress_bar(title: str) -> Iterator[Callable[[Progress], None]]:
                     err.print(f"update {progress.step}: {'  '.join(shown)}")
                 if progress.loss is not None:
                     bar.update(task, note=f"loss {progress.loss:.4f}")
+            if isinstance(progress, PredictProgress | TrainProgress):
+                bar.update(task, left=progress.seconds_left)
             bar.update(
                 task,
                 completed=progress.step,

@@ -2,10 +2,12 @@
 
 import tempfile
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from napari_unet_studio.core.channels import Channel, pick_channel
 from napari_unet_studio.core.errors import InputError, StorageError
 from napari_unet_studio.io.images import SUFFIXES, ImageFile, read_image, read_labels
 from napari_unet_studio.tasks.training_data import Pair, Role
@@ -92,6 +94,54 @@ def read_pairs(images: Path, labels: Path, role: Role) -> list[Pair]:
             )
         )
     return pairs
+
+
+def parse_channel(text: str | None) -> Channel | None:
+    """Return the channel that an option names; None is all of them.
+
+    Raises
+    ------
+    InputError
+        If it is neither a number from 0 nor grey.
+
+    Examples
+    --------
+    >>> parse_channel("2"), parse_channel("grey")
+    (2, 'grey')
+    """
+    if text is None:
+        return None
+    if text.isdecimal():
+        return int(text)
+    if text.lower() in ("grey", "gray"):
+        return "grey"
+    raise InputError(
+        f"The channel is {text!r}; give a number from 0, or grey for the luminance of "
+        "colours."
+    )
+
+
+def with_channel(image: ImageFile, choice: Channel | None, path: Path) -> ImageFile:
+    """Return an image with one of its channels only.
+
+    One that has a single channel is grey already, and its channel is 0.
+
+    Raises
+    ------
+    InputError
+        If it has no such channel.
+    """
+    if choice is None:
+        return image
+    if image.channel_axis is None:
+        if choice in (0, "grey"):
+            return image
+        raise InputError(
+            f"{path} has a single channel and no channel {choice}; choose 0, or leave "
+            "--channel out."
+        )
+    array = pick_channel(image.array, image.channel_axis, choice)
+    return replace(image, array=array, channel_axis=None, levels=())
 
 
 def read_label_file(path: Path) -> ImageFile:

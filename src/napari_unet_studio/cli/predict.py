@@ -1,130 +1,193 @@
-"""Image files through a model into label and probability files."""
+"""``unet-studio predict``: images into label TIFFs, or one into an OME-Zarr store."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Literal
 
-from napari_unet_studio.cli.files import check_writable, refuse_existing
-from napari_unet_studio.core.axes import spatial_ndim
-from napari_unet_studio.core.errors import StudioError
-from napari_unet_studio.core.instances import ObjectConfig
-from napari_unet_studio.io.images import read_image, write_tiff
-from napari_unet_studio.io.model import Model
-from napari_unet_studio.tasks.predict import PredictConfig
-from napari_unet_studio.tasks.predict import predict as predict_task
-from napari_unet_studio.tasks.progress import Progress, run
+import typer
 
-_NAMED = 8  # files that one sentence names
+from napari_unet_studio.cli import console
+from napari_unet_studio.cli.options import with_config
+from napari_unet_studio.core.errors import InputError
+from napari_unet_studio.tasks.predict_config import PredictConfig
+
+_FOLDER = Path("predicted")
 
 
-def predict_files(
-    images: Sequence[Path],
-    out: Path,
-    model: Model,
+@with_config(PredictConfig)
+def predict(
     config: PredictConfig,
-    objects: ObjectConfig,
-    axes: str | None,
-    probabilities: bool,
-    overwrite: bool,
-    report: Callable[[Progress], object],
-) -> list[dict[str, Any]]:
-    """Predict files into a folder; returns a row about each, with "error" if it failed.
+    images: Annotated[
+        list[Path],
+        typer.Argument(
+            help="Images, or folders of images (TIFF, zarr, PNG, npy). After one image "
+            "also its result, if that ends in .zarr."
+        ),
+    ],
+    model: Annotated[
+        str, typer.Option(help="Name of a model, or a .unet file.")
+    ] = "nuclei",
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            "-o",
+            help="Folder for label TIFFs; or the result of one image of any size, an "
+            "OME-Zarr store that ends in .zarr.",
+            show_default=str(_FOLDER),
+        ),
+    ] = None,
+    threshold: Annotated[
+        float | None, typer.Option(help="Probability; default: the model's.")
+    ] = None,
+    min_size: Annotated[
+        int | None, typer.Option(help="Smallest object, pixels.")
+    ] = None,
+    split: Annotated[float | None, typer.Option(help="Split at necks, pixels.")] = None,
+    axes: Annotated[str | None, typer.Option(help='Axes, such as "TYX".')] = None,
+    channel: Annotated[
+        str | None,
+        typer.Option(
+            help="Of an image with several channels take one, by its number from 0, or "
+            "grey: the luminance of colours."
+        ),
+    ] = None,
+    resolution: Annotated[
+        int, typer.Option(min=0, help="Level of an image with several; 0: the finest.")
+    ] = 0,
+    probabilities: Annotated[
+        bool,
+        typer.Option(
+            "--probabilities",
+            help="Also write OUT/probabilities/*.tif; a zarr store always has them.",
+        ),
+    ] = False,
+    ome: Annotated[
+        Literal["0.4", "0.5"] | None,
+        typer.Option(help="Version of OME-Zarr.", show_default="0.5"),
+    ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(help="Processes of Dask to start here, for a zarr store."),
+    ] = None,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(help="Address of a Dask scheduler, for a zarr store."),
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option(help="Replace results that exist already.")
+    ] = False,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print the result as JSON.")
+    ] = False,
+) -> None:
+    """Segment images into label TIFFs, or one image into an OME-Zarr store.
 
-    Parameters
-    ----------
-    axes
-        Axes of all files, or None for what each file says.
-    probabilities
-        Also write probabilities, into the folder "probabilities" of `out`.
-    overwrite
-        Replace results of earlier runs; never an image, nor a result of this run.
-
-    Raises
-    ------
-    StorageError
-        If nothing can be written to `out`.
+    Of several images bad files are listed and skipped. A store is written block by
+    block, whatever the size of the image; the same command goes on where it was stopped
+    or killed.
     """
-    check_writable(out / "labels.tif")
-    rows = []
-    taken = {path.resolve() for path in images}
-    for path in images:
-        target = out / f"{path.stem}.tif"
-        # Not beside the labels: they are to be a folder of labels only.
-        beside = out / "probabilities" / target.name if probabilities else None
-        try:
-            for file in filter(None, (target, beside)):
-                refuse_existing(file, overwrite, taken)
-            row = _predict_file(
-                path, target, beside, model, config, objects, axes, report
-            )
-            taken |= {file.resolve() for file in filter(None, (target, beside))}
-        except StudioError as error:
-            row = {"image": str(path), "error": str(error)}
-        rows.append(row)
-    return rows
+    from napari_unet_studio.cli.files import find_images, parse_channel
+    from napari_unet_studio.cli.predict_files import complaints, predict_files
+    from napari_unet_studio.cli.predict_store import predict_store
+    from napari_unet_studio.core.instances import ObjectConfig
+    from napari_unet_studio.io.registry import load_model
 
-
-def complaints(rows: Sequence[Mapping[str, Any]], out: Path) -> list[str]:
-    """Return the errors of rows for people, each sentence once with its files.
-
-    Parameters
-    ----------
-    out
-        The folder of the results, which the sentences may name too.
-    """
-    files: dict[str, list[str]] = {}
-    for row in rows:
-        if "error" not in row:
-            continue
-        name, sentence = str(row["image"]), str(row["error"])
-        result = f"{Path(name).stem}.tif"
-        for subject in (name, str(out / result), str(out / "probabilities" / result)):
-            if sentence.startswith(f"{subject} "):
-                name, sentence = subject, sentence.removeprefix(f"{subject} ")
-                break
-        files.setdefault(sentence, []).append(name)
-    lines = []
-    for sentence, names in files.items():
-        more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-        lines.append(f"{', '.join(names[:_NAMED])}{more}: {sentence}")
-    return lines
-
-
-def _predict_file(
-    path: Path,
-    target: Path,
-    beside: Path | None,
-    model: Model,
-    config: PredictConfig,
-    objects: ObjectConfig,
-    axes: str | None,
-    report: Callable[[Progress], object],
-) -> dict[str, Any]:
-    image = read_image(path)
-    axes = (axes or image.axes).upper()
-    spacing = image.spacing
-    if spacing is not None:
-        count = spatial_ndim(axes)
-        # Of a stack called a film the planes keep theirs.
-        spacing = spacing[-count:] if 0 < count <= len(spacing) else None
-    task = predict_task(
-        image.array,
-        model,
-        config,
-        objects=objects,
-        axes=axes,
-        channel_axis=image.channel_axis,
-        spacing=spacing,
+    images, target = destination(images, out)
+    if target.suffix != ".zarr":
+        for name, value in (
+            ("--workers", workers),
+            ("--scheduler", scheduler),
+            ("--ome", ome),
+        ):
+            if value is not None:
+                raise InputError(
+                    f"{name} is for a result in an OME-Zarr store, but {target} is a "
+                    f"folder of TIFFs; leave {name} out, or give an --out that ends "
+                    "in .zarr."
+                )
+    choice = parse_channel(channel)
+    loaded = load_model(model)
+    given = {"threshold": threshold, "min_size": min_size, "split": split}
+    objects = ObjectConfig.from_dict(
+        loaded.card.objects.to_dict()
+        | {k: v for k, v in given.items() if v is not None}
     )
-    prediction = run(task, report)
-    assert prediction is not None  # only a stopped task returns nothing
-    if beside is not None:
-        found = prediction.probabilities
-        write_tiff(beside, found, "C" + prediction.axes, spacing, image.unit)
-    write_tiff(target, prediction.labels, prediction.axes, spacing, image.unit)
-    return {
-        "image": str(path),
-        "labels": str(target),
-        "objects": int(prediction.labels.max(initial=0)),
-        "notes": " ".join(prediction.notes),
-    }
+    paths = find_images(images)
+    if target.suffix == ".zarr":
+        if len(paths) > 1:
+            raise InputError(
+                f"{target} holds the result of one image, but there are {len(paths)}; "
+                "give one of them, or a folder with --out."
+            )
+        row = predict_store(
+            paths[0],
+            target,
+            loaded,
+            config,
+            objects,
+            axes,
+            choice,
+            resolution,
+            ome or "0.5",
+            workers,
+            scheduler,
+            overwrite,
+        )
+        console.show_table([row], ("image", "store", "objects", "seconds"), json)
+        if not json and row["notes"]:
+            console.err.print(row["notes"])
+        return
+    with console.progress_bar("Predicting") as report:
+        rows = predict_files(
+            paths,
+            target,
+            loaded,
+            config,
+            objects,
+            axes,
+            choice,
+            resolution,
+            probabilities,
+            overwrite,
+            report,
+        )
+    if json:
+        console.show_table(rows, (), json)
+    else:
+        done = [row for row in rows if "error" not in row]
+        if done:
+            console.show_table(done, ("image", "labels", "objects", "notes"), json)
+        for line in complaints(rows, target):
+            console.err.print(f"unet-studio: {line}", style="red")
+    if any("error" in row for row in rows):
+        raise typer.Exit(2)
+
+
+def destination(images: Sequence[Path], out: Path | None) -> tuple[list[Path], Path]:
+    """Return the images, and the folder or zarr store for the result.
+
+    Without `out`, the last of several paths is the result if it ends in .zarr and is no
+    image to read: it does not exist yet, or is an earlier result of this package.
+    """
+    paths = list(images)
+    if out is not None:
+        return paths, out
+    if len(paths) > 1 and paths[-1].suffix == ".zarr":
+        from napari_unet_studio.io.result_folder import is_unfinished
+
+        last = paths[-1]
+        if not last.exists() or is_unfinished(last) or _is_result(last):
+            return paths[:-1], last
+    return paths, _FOLDER
+
+
+def _is_result(path: Path) -> bool:
+    from napari_unet_studio.core.errors import StorageError
+    from napari_unet_studio.io.result_folder import check_replaceable
+
+    try:
+        check_replaceable(path, overwrite=True)
+    except StorageError:
+        return False
+    return True

@@ -62,7 +62,7 @@ class Frames:
         >>> frames.axes, frames.leading, frames.channels, frames.shape
         ('ZYX', (5,), 3, (32, 40))
         """
-        array = _as_array(image)
+        array = as_array(image)
         if array.dtype.kind not in "buif":
             raise InputError(
                 f"The image has values of type {array.dtype}; a network needs integers "
@@ -128,14 +128,15 @@ class Frames:
         return np.moveaxis(self.array, -(self.ndim + 1), 0)
 
 
-def _as_array(image: Any) -> Any:
+def as_array(image: Any) -> Any:
     """Return an image as an array with numpy's functions, lazily where it is stored."""
     if hasattr(image, "__array_function__"):
         return image
     if hasattr(image, "chunks"):  # zarr, HDF5; the latter may be in one piece: None
         import dask.array as da
 
-        return da.from_array(image, chunks=image.chunks or "auto")
+        # A name from the content could mean reading the content.
+        return da.from_array(image, chunks=image.chunks or "auto", name=False)
     return np.asarray(image)
 
 

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 _DEVIATION = 0.125
 
 
-def blend(places: Sequence[int], length: int, size: int) -> list[NDArray[np.float32]]:
-    """Return the weights of tiles along one axis; they add up to 1 at every pixel.
+def blend(places: Sequence[int], length: int) -> list[NDArray[np.float32]]:
+    """Return the weights of tiles along one axis; they add up to 1 at each pixel.
 
     The weights of a grid of tiles are the products of those along its axes, so nothing
     has to be added up and divided afterwards.
@@ -24,11 +24,9 @@ def blend(places: Sequence[int], length: int, size: int) -> list[NDArray[np.floa
     Parameters
     ----------
     places
-        First pixel of each tile. Together the tiles cover the axis.
+        First pixel of each tile, in ascending order.
     length
         Of each tile.
-    size
-        Of the axis; the part of a tile beyond it gets the weights of its last pixels.
 
     Returns
     -------
@@ -37,14 +35,15 @@ def blend(places: Sequence[int], length: int, size: int) -> list[NDArray[np.floa
 
     Examples
     --------
-    >>> first, second = blend([0, 2], 4, 6)
+    >>> first, second = blend([0, 2], 4)
     >>> print(first.round(2), second.round(2))
     [1.   1.   0.98 0.02] [0.02 0.98 1.   1.  ]
     """
     middle = (length - 1) / 2
     offsets = (np.arange(length) - middle) / (_DEVIATION * length)
     bump = np.exp(-(offsets**2) / 2)
-    total = np.zeros(max(size, *(p + length for p in places)))
-    for place in places:
-        total[place : place + length] += bump
-    return [(bump / total[p : p + length]).astype(np.float32) for p in places]
+    starts = [place - places[0] for place in places]
+    total = np.zeros(starts[-1] + length)
+    for start in starts:
+        total[start : start + length] += bump
+    return [(bump / total[s : s + length]).astype(np.float32) for s in starts]

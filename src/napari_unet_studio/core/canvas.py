@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from napari_unet_studio.core.blocks import Region
-from napari_unet_studio.core.geometry import read_mirrored
+from napari_unet_studio.core.mirror import read_mirrored
 from napari_unet_studio.core.networks.spec import Shape
 
 Numbers = NDArray[np.floating]

@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from napari_unet_studio.core.axes import as_array
 from napari_unet_studio.core.errors import InputError
 
 Channel = int | Literal["grey"]
@@ -46,10 +47,7 @@ def pick_channel(array: Any, channel_axis: int, choice: Channel) -> Any:
             f"An image of shape {tuple(array.shape)} has no axis {channel_axis} for "
             "channels; count its axes from 0."
         )
-    if not hasattr(array, "__array_function__"):
-        import dask.array as da
-
-        array = da.from_array(array, chunks=array.chunks or "auto", name=False)
+    array = as_array(array)
     axis = channel_axis % array.ndim
     count = int(array.shape[axis])
 

@@ -1,8 +1,9 @@
 """Intensity normalisation, kept with the model so that prediction repeats training."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Any, Literal
 
 import numpy as np
@@ -12,6 +13,10 @@ from napari_unet_studio.core.errors import InputError
 
 # Statistics of larger images are taken from a regular subset of about this many pixels.
 _SAMPLE = 4_000_000
+# Every n-th pixel of an image with more pixels than these would be in too many parts of
+# a file: small blocks of it are read instead, in all as many pixels.
+_EVERY_NTH = 2**28
+_BLOCKS, _SIDE = 1024, 64
 
 
 @dataclass(frozen=True)
@@ -61,8 +66,10 @@ class Normalisation:
         """Return offset and scale of each channel of an image (C, ...).
 
         Images of more than four million pixels a channel are measured on every n-th
-        pixel along their longest axes, so lazy arrays are not read whole. A constant
-        channel gets scale 1 and becomes 0 everywhere.
+        pixel along their longest axes. Those of more than 2**28 are measured on at most
+        1024 blocks of 64 x 64 pixels, on a regular lattice over all axes, so that only
+        so many chunks of a lazy array are read, whatever its size. A constant channel
+        gets scale 1 and becomes 0 everywhere.
 
         Raises
         ------
@@ -73,8 +80,7 @@ class Normalisation:
         if self.method == "fixed":
             low = np.full(channels, self.low, dtype=np.float64)
             return low, np.full(channels, self.high - self.low, dtype=np.float64)
-        sample = np.asarray(image[(slice(None), *_stride(image.shape[1:]))])
-        flat = sample.reshape(channels, -1).astype(np.float64)
+        flat = _sample(image).astype(np.float64)
         check_finite(flat)
         least, most = flat.min(axis=1), flat.max(axis=1)
         if self.method == "percentile":
@@ -130,12 +136,44 @@ def check_finite(
         )
 
 
-def _stride(shape: Sequence[int]) -> tuple[slice, ...]:
-    """Steps that leave about `_SAMPLE` pixels, halving the longest axis each time."""
+def _sample(image: Any) -> NDArray[Any]:
+    """Return pixels (C, N) from all over an image (C, ...)."""
+    shape = tuple(int(size) for size in image.shape[1:])
+    if math.prod(shape) <= _EVERY_NTH:
+        steps = [slice(None, None, step) for step in _steps(shape, _SAMPLE)]
+        sample = np.asarray(image[(slice(None), *steps)])
+    else:
+        blocks = [image[(slice(None), *part)] for part in _lattice(shape)]
+        # A stack of dask arrays is lazy: a chunk that several need is read once.
+        sample = np.moveaxis(np.asarray(np.stack(blocks)), 1, 0)
+    return sample.reshape(image.shape[0], -1)
+
+
+def _lattice(shape: Sequence[int]) -> Iterator[tuple[slice, ...]]:
+    """Yield blocks of one size, at most `_BLOCKS`, evenly over all axes.
+
+    They are planes, and start at multiples of their sides, so that the chunks of most
+    files hold them whole.
+    """
+    sides = [1] * len(shape[:-2]) + [min(_SIDE, size) for size in shape[-2:]]
+    counts = [size // side for size, side in zip(shape, sides, strict=True)]
+    places = [
+        range(step // 2, count, step)
+        for count, step in zip(counts, _steps(counts, _BLOCKS), strict=True)
+    ]
+    for place in product(*places):
+        yield tuple(
+            slice(p * side, (p + 1) * side)
+            for p, side in zip(place, sides, strict=True)
+        )
+
+
+def _steps(shape: Sequence[int], most: int) -> list[int]:
+    """Return steps that leave at most so many, halving the longest axis each time."""
     steps = [1] * len(shape)
-    kept = [int(s) for s in shape]
-    while np.prod(kept, dtype=float) > _SAMPLE:
-        axis = int(np.argmax(kept))
+    kept = list(shape)
+    while math.prod(kept) > most:
+        axis = kept.index(max(kept))
         steps[axis] *= 2
-        kept[axis] = -(-int(shape[axis]) // steps[axis])
-    return tuple(slice(None, None, step) for step in steps)
+        kept[axis] = -(-shape[axis] // steps[axis])
+    return steps

@@ -135,13 +135,14 @@ class Ledger:
         if not folder.is_dir():
             return found
         with reading(folder, "the notes of an unfinished job"):
-            for entry in os.scandir(folder):
-                if entry.name.isdecimal():
-                    data = Path(entry.path).read_bytes()
-                    check, content = data[:_CHECK], data[_CHECK:]
-                    if content and check == zlib.crc32(content).to_bytes(_CHECK, "big"):
-                        summary = content[:1] == _SUMMARY
-                        found[int(entry.name)] = content[1:] if summary else None
+            with os.scandir(folder) as entries:
+                names = [entry.name for entry in entries if entry.name.isdecimal()]
+            for name in names:
+                data = (folder / name).read_bytes()
+                check, content = data[:_CHECK], data[_CHECK:]
+                if content and check == zlib.crc32(content).to_bytes(_CHECK, "big"):
+                    summary = content[:1] == _SUMMARY
+                    found[int(name)] = content[1:] if summary else None
         return found
 
 

@@ -1,6 +1,7 @@
-"""Times measured on this computer, kept in the user's cache folder."""
+"""Times measured on this computer, kept in the user's folder of cached things."""
 
 import json
+import os
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import platformdirs
 
 from napari_unet_studio.core.errors import StorageError
 from napari_unet_studio.io.images import write_json
+from napari_unet_studio.io.registry import HOME_VARIABLE
 
 # The oldest entries go when there are more.
 _MOST = 200
@@ -31,7 +33,9 @@ def remember(key: str, values: dict[str, Any]) -> None:
 
 
 def _file() -> Path:
-    return platformdirs.user_cache_path("napari-unet-studio") / "measured.json"
+    home = os.environ.get(HOME_VARIABLE)
+    folder = platformdirs.user_cache_path("napari-unet-studio")
+    return (Path(home) if home else folder) / "measured.json"
 
 
 def _read() -> dict[str, Any]:

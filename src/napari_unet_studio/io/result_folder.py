@@ -16,6 +16,7 @@ import json
 import shutil
 import uuid
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -107,7 +108,7 @@ def discard(path: Path) -> None:
     with writing(part):
         if (part / "old").exists() and not path.exists():
             (part / "old").rename(path)
-        shutil.rmtree(part)
+        _delete(part)
 
 
 def bring(path: Path, overwrite: bool) -> None:
@@ -125,7 +126,22 @@ def bring(path: Path, overwrite: bool) -> None:
             path.rename(part / "old")
         (part / "result").rename(path)
     # What cannot be deleted does no harm; the next run tries again.
-    shutil.rmtree(part, ignore_errors=True)
+    with suppress(OSError):
+        _delete(part, ignore_errors=True)
+
+
+def _delete(part: Path, ignore_errors: bool = False) -> None:
+    """Delete a folder such that a kill on the way leaves what can be told and deleted.
+
+    At once it is no unfinished result any more, and `store.json` goes last.
+    """
+    if (part / "result").exists():
+        (part / "result").rename(part / f"deleted-{uuid.uuid4().hex}")
+    for inner in list(part.iterdir()):
+        if inner.is_dir() and not inner.is_symlink():
+            shutil.rmtree(inner, ignore_errors)
+    if not any(inner.is_dir() for inner in part.iterdir()):
+        shutil.rmtree(part, ignore_errors)
 
 
 def check_replaceable(path: Path, overwrite: bool) -> None:

@@ -22,6 +22,8 @@ from napari_unet_studio.tasks.device import (
     autocast,
     empty_cache,
     enough_memory,
+    forget,
+    is_out_of_memory,
     memory_format,
 )
 
@@ -76,6 +78,17 @@ def probabilities_of(logits: Tensor, card: ModelCard) -> Tensor:
     return probabilities[1:2] if card.target == "objects" else probabilities
 
 
+def inference_layout(device: str, ndim: int) -> torch.memory_format:
+    """Return the layout in which networks answer fastest.
+
+    On processors that is channels last in 3D, too; training keeps to
+    :func:`.memory_format`.
+    """
+    if device == "cpu" and ndim == 3:
+        return torch.channels_last_3d
+    return memory_format(device, ndim)
+
+
 def prepared(model: Model, device: str, precision: str, fast: bool) -> nn.Module:
     """Return a copy of a model's network, ready to answer on a device.
 
@@ -95,7 +108,7 @@ def prepared(model: Model, device: str, precision: str, fast: bool) -> nn.Module
         network: nn.Module = copy.deepcopy(model.network).eval().requires_grad_(False)
         if isinstance(network, Network):
             fuse_norms(network)
-        layout = memory_format(device, model.card.spec.ndim)
+        layout = inference_layout(device, model.card.spec.ndim)
         network.to(device=device, dtype=DTYPES[precision], memory_format=layout)  # type: ignore[call-overload]
         if fast:
             network.compile(dynamic=False)
@@ -120,7 +133,7 @@ class TorchExecutor:
     ) -> None:
         self.card = model.card
         self.device, self.precision = device, precision
-        self._layout = memory_format(device, model.card.spec.ndim)
+        self._layout = inference_layout(device, model.card.spec.ndim)
         self._network: nn.Module | None = prepared(model, device, precision, fast)
 
     def submit(self, blocks: NDArray[np.float32], crops: Sequence[Region]) -> Pending:
@@ -175,6 +188,10 @@ class CudaExecutor(TorchExecutor):
     ) -> None:
         super().__init__(model, device, precision, fast)
         self._stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+        # The weights may still be on their way.
+        self._stream.wait_stream(torch.cuda.current_stream(device))
+        # Batches come one after the other: their recordings share their memory.
+        self._pool: Any = torch.cuda.graph_pool_handle()
         self._graphs: dict[tuple[int, ...], _Recorded | None] = {}
         self._record = not fast  # compiled networks bring their own
 
@@ -205,24 +222,49 @@ class CudaExecutor(TorchExecutor):
         shape = tuple(blocks.shape)
         if not self._record:
             return super()._logits(blocks)
-        if shape not in self._graphs:
+        known = shape in self._graphs
+        try:
+            if known:
+                return self._replayed(shape, blocks)
             # The first batch of a shape runs as it is, in case no other follows.
+            logits = super()._logits(blocks)
             self._graphs[shape] = None
-            return super()._logits(blocks)
+            return logits
+        except RuntimeError as error:
+            lacks = is_out_of_memory(error) and any(self._graphs.values())
+            if not (known or lacks):
+                raise
+            forget(error)
+        # Recordings hold memory, and not everything can be recorded: go on without.
+        self._record = False
+        self._stream.synchronize()
+        self._graphs.clear()
+        empty_cache(self.device)
+        return super()._logits(blocks)
+
+    def _replayed(self, shape: tuple[int, ...], blocks: Tensor) -> Tensor:
         recorded = self._graphs[shape]
         if recorded is None:
-            recorded = self._graphs[shape] = _Recorded(super()._logits, blocks)
+            recorded = _Recorded(super()._logits, blocks, self._pool)
+            self._graphs[shape] = recorded
         return recorded(blocks)
 
 
 class _Recorded:
     """The kernels of one batch shape, recorded for replay."""
 
-    def __init__(self, compute: Callable[[Tensor], Tensor], blocks: Tensor) -> None:
+    def __init__(
+        self, compute: Callable[[Tensor], Tensor], blocks: Tensor, pool: Any
+    ) -> None:
         self._given = blocks.clone()
         self._graph = torch.cuda.CUDAGraph()
         torch.cuda.current_stream().synchronize()
-        with torch.cuda.graph(self._graph, stream=torch.cuda.current_stream()):
+        with torch.cuda.graph(
+            self._graph,
+            pool=pool,
+            stream=torch.cuda.current_stream(),
+            capture_error_mode="thread_local",  # others may use the GPU meanwhile
+        ):
             self._found = compute(self._given)
 
     def __call__(self, blocks: Tensor) -> Tensor:

@@ -14,8 +14,9 @@ from napari_unet_studio.core.errors import InputError
 from napari_unet_studio.core.geometry import checked_region
 from napari_unet_studio.core.networks.spec import Shape
 from napari_unet_studio.io.model import ModelCard
+from napari_unet_studio.tasks.engines import Sample
+from napari_unet_studio.tasks.predict_config import PredictConfig
 from napari_unet_studio.tasks.reading import Windows
-from napari_unet_studio.tasks.setup import Sample
 from napari_unet_studio.tasks.tiles import TileRunner
 from napari_unet_studio.tasks.views import ROTATIONS
 
@@ -41,7 +42,7 @@ class Looks:
 
     @classmethod
     def of(
-        cls, setup_config: Any, card: ModelCard, spacing: Sequence[float] | None
+        cls, config: PredictConfig, card: ModelCard, spacing: Sequence[float] | None
     ) -> "Looks":
         """Return the grids that a configuration asks for.
 
@@ -51,9 +52,9 @@ class Looks:
             If the pixel size of image or model is not known.
         """
         factors = None
-        if setup_config.pixel_size == "model":
+        if config.pixel_size == "model":
             factors = factors_of(card, spacing)
-        angles = ROTATIONS if setup_config.average == "paper" else (0.0,)
+        angles = ROTATIONS if config.average == "paper" else (0.0,)
         step = max(card.spec.divisor[-2:])
         reach = max(*card.spec.halo[-2:], *card.spec.trim[-2:])
         return cls(factors, angles, -(-reach // step) * step)

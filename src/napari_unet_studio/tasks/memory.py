@@ -4,9 +4,9 @@ import ctypes
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
-_AVAILABLE = Path("/proc/meminfo")
+import psutil
+
 # Parameters of mallopt in glibc's malloc.h, and their defaults.
 _TRIM_THRESHOLD, _MMAP_THRESHOLD, _MMAP_MAX = -1, -3, -4
 _LARGEST, _MMAP_DEFAULT = 2**31 - 1, 65536
@@ -17,15 +17,9 @@ _lock = threading.Lock()
 _holders = 0
 
 
-def available_memory() -> int | None:
-    """Return the bytes that programs can still take, if the system tells."""
-    if not _AVAILABLE.exists():
-        return None
-    for line in _AVAILABLE.read_text(encoding="ascii").splitlines():
-        name, _, value = line.partition(":")
-        if name == "MemAvailable":
-            return 1024 * int(value.split()[0])
-    return None
+def available_memory() -> int:
+    """Return the bytes that programs can still take."""
+    return int(psutil.virtual_memory().available)
 
 
 @contextmanager

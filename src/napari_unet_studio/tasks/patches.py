@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from napari_unet_studio.core.augment import AugmentConfig, augment, draw
-from napari_unet_studio.core.geometry import read_mirrored
 from napari_unet_studio.core.intensity import Normalisation
+from napari_unet_studio.core.mirror import read_mirrored
 from napari_unet_studio.core.networks.modules import centre_crop
 from napari_unet_studio.core.networks.spec import NetworkSpec, Shape
 from napari_unet_studio.tasks.items import Item

@@ -71,6 +71,10 @@ class Prediction:
     region: Region
     notes: tuple[str, ...] = field(default=())
 
+    def __repr__(self) -> str:
+        shape = " x ".join(map(str, self.labels.shape))
+        return f"<Prediction by {self.card.name!r}: {self.axes}, {shape}>"
+
 
 def predict(
     image: Any,
@@ -211,7 +215,7 @@ def _room(card: ModelCard, shape: Sequence[int]) -> NDArray[np.float32]:
         "Predict a region of it, or let the result go to a file: predict_zarr, or an "
         "output that ends in .zarr."
     )
-    if free is not None and needed > _OF_FREE * free:
+    if needed > _OF_FREE * free:
         raise DeviceError(
             f"The result for this image takes {needed / 1e9:.1f} GB of memory, but "
             f"only {free / 1e9:.1f} GB are free. {remedy}"
@@ -259,7 +263,8 @@ def check_channels(frames: Frames, card: ModelCard) -> None:
     if expected == found:
         return
     remedy = (
-        "convert the image to grey or choose a model trained on colour"
+        "convert the image to grey (channel 'grey'), take one of its "
+        "channels, or choose a model trained on colour"
         if found == 3
         else "choose another layer or another model"
     )

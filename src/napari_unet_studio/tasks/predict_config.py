@@ -55,14 +55,21 @@ class PredictConfig(Config):
 
     device: Device = "auto"
     precision: PredictPrecision = "auto"
-    tile: Annotated[int, {"min": 0, "max": 16384, "step": 64, "label": "Tile (px)"}] = 0
-    batch: Annotated[int, {"min": 0, "max": 256, "label": "Tiles at once"}] = 0
+    tile: Annotated[
+        int,
+        {"min": 0, "max": 16384, "step": 64, "zero": "automatic", "label": "Tile (px)"},
+    ] = 0
+    batch: Annotated[
+        int, {"min": 0, "max": 256, "zero": "automatic", "label": "Tiles at once"}
+    ] = 0
     margin: Literal["exact", "fast"] = "exact"
     average: Average = "none"
     pixel_size: Annotated[Literal["image", "model"], {"label": "Pixel size of"}] = (
         "image"
     )
-    level: Annotated[int, {"min": 0, "max": 8, "label": "U-Net++ level"}] = 0
+    level: Annotated[
+        int, {"min": 0, "max": 8, "zero": "whole network", "label": "U-Net++ level"}
+    ] = 0
     heads: Annotated[
         Literal["model", "fast", "accurate"], {"label": "U-Net++ heads"}
     ] = "model"

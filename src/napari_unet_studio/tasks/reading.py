@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_unet_studio.core.blocks import Region
-from napari_unet_studio.core.geometry import Tile, read_mirrored
+from napari_unet_studio.core.geometry import Tile
 from napari_unet_studio.core.intensity import Normalisation, check_finite
+from napari_unet_studio.core.mirror import read_mirrored
 
 # Batches that are read before they are asked for.
 _AHEAD = 2

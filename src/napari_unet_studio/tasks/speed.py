@@ -13,13 +13,15 @@ from napari_unet_studio.core.networks.spec import NetworkSpec, Shape
 from napari_unet_studio.tasks.executors import Executor
 from napari_unet_studio.tasks.memory import available_memory
 
-# Without a measurement: the operations of a tile that takes a laptop about two seconds,
-# and the memory that it may take.
-_TILE_FLOPS, _TILE_BYTES = 4e11, 2 * 2**30
+# The operations of a tile that takes a laptop about two seconds, and the memory that
+# its activations may take. Convolutions need workspace besides, as much again in 2D.
+_TILE_FLOPS, _TILE_BYTES = 6e11, {2: 3 * 2**28, 3: 5 * 2**28}
 # Shares of the memory that is free which tiles may take.
 _OF_FREE = {"cpu": 0.25, "gpu": 0.5}
-_SIDES = {("cpu", 2): (128, 1024), ("cpu", 3): (64, 256), ("gpu", 2): (256, 2048)}
+_SIDES = {("cpu", 2): (128, 1280), ("cpu", 3): (64, 256), ("gpu", 2): (256, 2048)}
 _SIDES["gpu", 3] = (64, 320)
+# Sides of a tile in margins, below which a tile is hardly worth its margins.
+_MARGINS = {2: 5, 3: 4}
 # A tile should not take longer: progress and cancelling wait for it.
 _LONGEST_TILE = 2.5
 # Work that is over sooner is not worth a trial, in seconds.
@@ -46,10 +48,18 @@ def default_side(spec: NetworkSpec, device: str, value_bytes: int = 4) -> int:
     kind = "cpu" if device == "cpu" else "gpu"
     least, most = _SIDES[kind, spec.ndim]
     voxels = affordable(spec, device, value_bytes)
+    # Smaller tiles would compute little but their margins.
+    worth = _MARGINS[spec.ndim] * max(spec.halo)
     if kind == "cpu":
-        voxels = min(voxels, _TILE_FLOPS / spec.flops_per_pixel(least))
-        voxels = min(voxels, _TILE_BYTES / bytes_per_voxel(spec, value_bytes))
-    return int(min(max(voxels ** (1 / spec.ndim), least), most))
+        flops = max(_TILE_FLOPS / spec.flops_per_pixel(least), worth**spec.ndim)
+        voxels = min(voxels, flops)
+        voxels = min(voxels, _most_voxels(spec, value_bytes))
+    return int(min(max(voxels ** (1 / spec.ndim), least), max(most, worth)))
+
+
+def _most_voxels(spec: NetworkSpec, value_bytes: int = 4) -> float:
+    """Return the pixels of the largest tile that a processor is given."""
+    return _TILE_BYTES[spec.ndim] / bytes_per_voxel(spec, value_bytes)
 
 
 def affordable(spec: NetworkSpec, device: str, value_bytes: int = 4) -> float:
@@ -57,7 +67,7 @@ def affordable(spec: NetworkSpec, device: str, value_bytes: int = 4) -> float:
     if device.startswith("cuda"):
         free = float(torch.cuda.mem_get_info(device)[0])
     else:
-        free = float(available_memory() or 8 * 2**30)
+        free = float(available_memory())
     share = _OF_FREE["cpu" if device == "cpu" else "gpu"]
     weights = 4 * spec.parameters
     return max(0.0, share * free - weights) / bytes_per_voxel(spec, value_bytes)
@@ -127,12 +137,14 @@ def tuned_side(
     if total(default) < WORTH_A_TRIAL:
         return default
     pace = min(points.values())
-    largest = min(affordable(spec, device), _LONGEST_TILE / pace)
-    measured(max(default, int(largest ** (1 / spec.ndim))))
+    largest = min(affordable(spec, device), _most_voxels(spec), _LONGEST_TILE / pace)
+    for side in (default, int(largest ** (1 / spec.ndim))):
+        measured(max(default, side))
     # It may have turned out slower than it looked: memory that has to be cleared.
     sizes = [s for s in points if s * points[s] <= 1.5 * _LONGEST_TILE]
     low, high = (size ** (1 / spec.ndim) for size in (min(points), max(sizes)))
-    candidates = np.geomspace(low, max(low, high), _SAMPLES).astype(int).tolist()
+    high = max(low, high, default)
+    candidates = np.geomspace(low, high, _SAMPLES).astype(int).tolist()
     sides: list[int] = [default, *candidates]
     return min(sides, key=total)
 

@@ -1,30 +1,26 @@
 """Prediction of images of any size into an OME-Zarr store, as a task."""
 
-import hashlib
-import re
-import zlib
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
-from math import prod
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
-
 from napari_unet_studio.core.axes import Frames
+from napari_unet_studio.core.channels import Channel, pick_channel
 from napari_unet_studio.core.errors import InputError, StudioError
 from napari_unet_studio.core.instances import ObjectConfig
-from napari_unet_studio.core.networks.spec import Shape
-from napari_unet_studio.core.stitching import SCRATCH
 from napari_unet_studio.io.images import read_image
 from napari_unet_studio.io.model import Model, ModelCard
 from napari_unet_studio.io.ome_layout import Version
 from napari_unet_studio.io.ome_zarr import ResultStore
-from napari_unet_studio.tasks.executors import output_channels
-from napari_unet_studio.tasks.frames import Looks, sampler
-from napari_unet_studio.tasks.job import PREDICT, Job, Step, Worker, ledger_of, model_of
-from napari_unet_studio.tasks.memory import kept_buffers
+from napari_unet_studio.tasks.begin import (
+    begun,
+    check_separate,
+    create,
+    digest,
+    fingerprint,
+)
+from napari_unet_studio.tasks.job import PREDICT, Job, Step, ledger_of
 from napari_unet_studio.tasks.predict import check_channels, check_spacing
 from napari_unet_studio.tasks.predict_config import PredictConfig
 from napari_unet_studio.tasks.progress import (
@@ -33,13 +29,11 @@ from napari_unet_studio.tasks.progress import (
     ShouldStop,
     never,
 )
-from napari_unet_studio.tasks.setup import Setup, set_up
+from napari_unet_studio.tasks.worker import Worker
 
 Mapper = Callable[[Worker, str, Sequence[int], ShouldStop], Iterator[Step]]
 """Does the calls of a stage, here or elsewhere; stops early when asked to."""
 
-# Pixels of a block, about: of float32, with its scratch space, some dozen megabytes.
-_BLOCK = 2**22
 # A call of the network counts as much as so many others in the progress.
 _WEIGHT = 8
 
@@ -72,6 +66,12 @@ class StoredPrediction:
     count: int
     notes: tuple[str, ...]
 
+    def __repr__(self) -> str:
+        return (
+            f"<StoredPrediction {str(self.path)!r} by {self.card.name!r}: {self.axes}, "
+            f"{self.count} objects>"
+        )
+
 
 def serial(
     worker: Worker, stage: str, numbers: Sequence[int], should_stop: ShouldStop
@@ -92,6 +92,7 @@ def predict_zarr(
     objects: ObjectConfig | None = None,
     axes: str | None = None,
     channel_axis: int | None = None,
+    channel: Channel | None = None,
     spacing: Sequence[float] | None = None,
     unit: str = "pixel",
     level: int = 0,
@@ -113,6 +114,8 @@ def predict_zarr(
         As in :func:`.predict`.
     axes, channel_axis, spacing, unit
         Of an array; of a file, instead of what it says itself.
+    channel
+        Take this channel alone, or "grey"; see :func:`.pick_channel`.
     level
         Resolution level of an OME-Zarr image.
     version
@@ -153,7 +156,15 @@ def predict_zarr(
         axes = axes or read.axes
         if spacing is None and read.spacing is not None:
             spacing, unit = read.spacing, read.unit
-    frames = Frames.of(image, model.card.spec.ndim, axes, channel_axis)
+    axis = channel_axis
+    if channel is not None:
+        if axis is None:
+            raise InputError(
+                f"The image has no channels, of which {channel!r} could be taken; "
+                "leave the channel out."
+            )
+        image, axis = pick_channel(image, axis, channel), None
+    frames = Frames.of(image, model.card.spec.ndim, axes, axis)
     check_channels(frames, model.card)
     if spacing is not None:
         spacing = tuple(spacing)[-len(frames.axes.replace("T", "")) :]
@@ -163,10 +174,11 @@ def predict_zarr(
         "level": level,
         "shape": list(frames.array.shape),
         "type": str(frames.array.dtype),
-        "pixels": _fingerprint(frames),
+        "pixels": fingerprint(frames),
         "axes": frames.axes,
+        "channel": channel,
         "spacing": None if spacing is None else list(spacing),
-        "model": _digest(model),
+        "model": digest(model),
         "network": config.to_dict(),
         "objects": objects.to_dict(),
         "version": version,
@@ -181,10 +193,18 @@ def predict_zarr(
         job = Job.load(out, None if source else frames.array)
         notes = ("An unfinished result was there: its blocks were kept.",)
     else:
-        job, notes = _begun(
-            frames, out, model, config, objects, source, spacing, channel_axis
+        job, notes = begun(
+            frames,
+            out,
+            model,
+            config,
+            objects,
+            source,
+            spacing,
+            channel_axis,
+            channel,
         )
-        _create(job, frames, model, unit, version, overwrite)
+        create(job, frames, model, unit, version, overwrite)
         ledger_of(out).begin(asked)
     with Worker(job, model) as worker:
         try:
@@ -260,105 +280,6 @@ def _levels(worker: Worker) -> list[str]:
     return [f"level-{number}" for number in range(1, count)]
 
 
-def _begun(
-    frames: Frames,
-    out: Path,
-    model: Model,
-    config: PredictConfig,
-    objects: ObjectConfig,
-    source: tuple[Path, int] | None,
-    spacing: Sequence[float] | None,
-    channel_axis: int | None,
-) -> tuple[Job, tuple[str, ...]]:
-    """Return a new job, with everything chosen that was left open."""
-    looks = Looks.of(config, model.card, spacing)
-    offset, scale = model.card.normalisation.fit(frames.channels_first())
-    sample = sampler(frames, looks, offset, scale)
-    with kept_buffers():
-        shape = looks.shape(frames.shape)
-        setup = set_up(model, config, shape, len(frames), sample)
-    job = Job(
-        out,
-        source,
-        None if source else frames.array,
-        frames.axes,
-        channel_axis if source else -(frames.ndim + 1),
-        None if spacing is None else tuple(spacing),
-        setup.config,
-        objects,
-        tuple(offset.tolist()),
-        tuple(scale.tolist()),
-    )
-    return job, setup.notes
-
-
-def _create(
-    job: Job,
-    frames: Frames,
-    model: Model,
-    unit: str,
-    version: Version,
-    overwrite: bool,
-) -> None:
-    card = model.card
-    names = [str(value) for value in card.class_values]
-    store = ResultStore.create(
-        job.out,
-        shape=(*frames.leading, *frames.shape),
-        axes=frames.axes,
-        channels=output_channels(card),
-        block=block_of(frames, Setup(model, job.config)),
-        spacing=job.spacing,
-        unit=unit if job.spacing is not None else "pixel",
-        name=label_name(card.name),
-        version=version,
-        channel_names=["probability"] if output_channels(card) == 1 else names,
-        overwrite=overwrite,
-    )
-    for scratch, dtype in SCRATCH.items():
-        store.scratch(scratch, dtype)  # before several processes would make it
-    model.save(model_of(job.out))
-    job.save()
-
-
-def block_of(frames: Frames, setup: Setup) -> Shape:
-    """Return a block that tiles of the chosen size cover without waste.
-
-    Tiles inside an image keep what is left of them without two margins; a block is as
-    many of these as come to about four million pixels. Blocks of a stack hold several
-    planes if these are small; those of a time series one frame.
-    """
-    spec, side = setup.spec, setup.config.tile
-    halo = setup.margin or spec.halo
-    if setup.config.pixel_size == "model" or not spec.local:
-        halo = (0,) * spec.ndim
-    core = [
-        max(step, (side - 2 * h) // step * step)
-        for h, step in zip(halo, spec.divisor, strict=True)
-    ]
-    wanted = _BLOCK ** (1 / spec.ndim)
-    block = [
-        min(size, c * max(1, round(wanted / c)))
-        for c, size in zip(core, frames.shape, strict=True)
-    ]
-    leading = []
-    for axis, size in zip(frames.axes, frames.leading, strict=False):
-        planes = max(1, _BLOCK // prod(block))
-        leading.append(1 if axis == "T" else min(size, planes))
-    return (*leading, *block)
-
-
-def label_name(name: str) -> str:
-    """Return a model's name as that of a folder.
-
-    Examples
-    --------
-    >>> label_name("my/cells 2")
-    'my-cells 2'
-    """
-    return re.sub(r'[/\\:*?"<>|\x00-\x1f]', "-", name).strip(". _") or "labels"
-
-
 def _counted(worker: Worker) -> tuple[int, int]:
     """Return the number of objects, and of those that were too large to be split."""
     if worker.model.card.target == "classes":
@@ -368,32 +289,3 @@ def _counted(worker: Worker) -> tuple[int, int]:
     return tuple(  # type: ignore[return-value]
         sum(int(state.get(key, 0)) for state in states) for key in ("count", "unsplit")
     )
-
-
-def _digest(model: Model) -> str:
-    """Return what tells a model's weights and card from others'."""
-    found = hashlib.sha256(str(model.card.to_dict()).encode())
-    for name, tensor in model.network.state_dict().items():
-        found.update(name.encode())
-        data = tensor.detach().cpu().contiguous()
-        found.update(data.view(torch.uint8).numpy().tobytes() if data.ndim else b"")
-    return found.hexdigest()
-
-
-def _fingerprint(frames: Frames) -> str:
-    """Return a checksum of the pixels in the middle."""
-    index = tuple(n // 2 for n in frames.leading)
-    part = tuple(
-        slice(max(0, n // 2 - 64), max(0, n // 2 - 64) + 128) for n in frames.shape
-    )
-    block = np.asarray(frames.array[(*index, slice(None), *part)])
-    return f"{zlib.crc32(np.ascontiguousarray(block).tobytes()):08x}"
-
-
-def check_separate(source: Path, out: Path) -> None:
-    """Raise an InputError if a result would replace its image, or lie in it."""
-    image, result = source.resolve(), out.resolve()
-    if image == result or image in result.parents or result in image.parents:
-        raise InputError(
-            f"{out} would replace the image or lie within it; choose another place."
-        )

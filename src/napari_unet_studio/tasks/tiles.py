@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from math import prod
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,11 +15,7 @@ from napari_unet_studio.core.networks.spec import NetworkSpec, Shape
 from napari_unet_studio.tasks.device import empty_cache, forget, is_out_of_memory
 from napari_unet_studio.tasks.executors import Executor, Pending
 from napari_unet_studio.tasks.reading import Windows
-
-SEAMS = (
-    "The network looks at a whole tile at once, so tiles were blended; neighbouring "
-    "ones differ by up to {most:.2g}, {mean:.1g} on average."
-)
+from napari_unet_studio.tasks.seams import Seams, meet
 
 
 class TileRunner:
@@ -67,7 +63,7 @@ class TileRunner:
         self._make = make
         self._reduced = False
         self._executor: Executor | None = make(device)
-        self._seams = _Seams()
+        self._seams = Seams()
 
     def __enter__(self) -> Self:
         return self
@@ -125,13 +121,12 @@ class TileRunner:
             If the memory is too small for even the smallest tile.
         """
         plan = self.plan(windows.shape, region)
-        tiles = sorted(plan, key=lambda tile: not _meet(tile.core, first))
+        tiles = sorted(plan, key=lambda tile: not meet(tile.core, first))
         batches = [tiles[i : i + self.batch] for i in range(0, len(tiles), self.batch)]
         origin = tuple(part.start for part in plan.region)
         if plan.blended:
             result[:] = 0
-        if len(plan) > 1:
-            self._seams.watch(plan)
+        self._seams.watch(plan)
         waiting: deque[tuple[Sequence[Tile], NDArray[np.float32], Pending]] = deque()
 
         def put() -> None:
@@ -144,15 +139,18 @@ class TileRunner:
         for batch, blocks in windows.ahead(batches):
             yield begun, len(tiles)
             begun += len(batch)
-            waiting.append((batch, blocks, self._begin(batch, blocks)))
+            pending = self._begin(batch, blocks, windows)
+            waiting.append((batch, blocks, pending))
             while len(waiting) > self.executor.ahead:
                 put()
         while waiting:
             put()
 
-    def _begin(self, batch: Sequence[Tile], blocks: NDArray[np.float32]) -> Pending:
+    def _begin(
+        self, batch: Sequence[Tile], blocks: NDArray[np.float32], windows: Windows
+    ) -> Pending:
         """Submit a batch; what goes wrong is raised when its answer is asked for."""
-        if self._reduced and prod(blocks.shape[2:]) > self.cap:
+        if self._reduced and self._divides(batch[0], blocks.shape[2:], windows):
             return _failing(MemoryError("a tile of this size did not fit before"))
         try:
             return self.executor.submit(blocks, [tile.crop for tile in batch])
@@ -184,7 +182,8 @@ class TileRunner:
             size = self.batch  # which may shrink on the way
             for i in range(0, len(batch), size):
                 part, some = batch[i : i + size], blocks[i : i + size]
-                yield from self._answers(part, some, self._begin(part, some), windows)
+                begun = self._begin(part, some, windows)
+                yield from self._answers(part, some, begun, windows)
             return
         (tile,) = batch
         yield tile, self._in_parts(tile, blocks.shape[2:], windows)
@@ -207,14 +206,23 @@ class TileRunner:
         origin = tuple(part.start for part in tile.core)
         for part in plan:
             block = windows.read([part])
-            pending = self._begin([part], block)
+            pending = self._begin([part], block, windows)
             for small, answer in self._answers([part], block, pending, windows):
                 small.add(result, answer, origin)
         return result
 
+    def _divides(self, tile: Tile, window: Shape, windows: Windows) -> bool:
+        """Return whether the cap is below a window, and smaller ones are to be had.
+
+        The smallest possible window may exceed the cap.
+        """
+        if self.cap >= prod(window):
+            return False
+        return prod(self.plan(windows.shape, tile.core).window) < prod(window)
+
     def _step_down(self, tile: Tile, window: Shape, windows: Windows) -> None:
         """Make tiles smaller than `window`, or go to the processor."""
-        if self.cap < prod(window):
+        if self._divides(tile, window, windows):
             return  # already, for an earlier tile
         half = prod(window) // 2
         smaller = plan_tiles(windows.shape, self.spec, half, tile.core, self.margin)
@@ -238,58 +246,6 @@ class TileRunner:
         empty_cache(self.device)
         self.device = "cpu"
         self._executor = self._make("cpu")
-
-
-class _Seams:
-    """How much neighbouring tiles of one frame differ where they overlap."""
-
-    def __init__(self) -> None:
-        self._most = self._sum = 0.0
-        self._count = 0
-        self._blended = False
-        self._last: tuple[Tile, NDArray[np.float32]] | None = None
-
-    @property
-    def found(self) -> bool:
-        return self._count > 0
-
-    def watch(self, plan: TilePlan) -> None:
-        self._blended, self._last = plan.blended, None
-
-    def compare(self, tile: Tile, answer: NDArray[np.float32]) -> None:
-        """Compare a tile with the one before it."""
-        if not self._blended:
-            return
-        before, self._last = self._last, (tile, answer)
-        if before is None or not _meet(tile.core, before[0].core):
-            return
-        shared = tuple(
-            slice(max(a.start, b.start), min(a.stop, b.stop))
-            for a, b in zip(tile.core, before[0].core, strict=True)
-        )
-        here, there = (_part(t, a, shared) for t, a in ((tile, answer), before))
-        apart = np.abs(here - there)
-        self._most = max(self._most, float(apart.max()))
-        self._sum += float(apart.sum(dtype=np.float64))
-        self._count += apart.size
-
-    def sentence(self) -> str:
-        return SEAMS.format(most=self._most, mean=self._sum / self._count)
-
-
-def _part(tile: Tile, answer: NDArray[Any], shared: Region) -> NDArray[Any]:
-    place = tuple(
-        slice(s.start - core.start, s.stop - core.start)
-        for s, core in zip(shared, tile.core, strict=True)
-    )
-    return answer[:, *place]
-
-
-def _meet(one: Region, other: Region | None) -> bool:
-    """Whether two regions share a pixel; with none given, all do."""
-    return other is None or all(
-        a.start < b.stop and b.start < a.stop for a, b in zip(one, other, strict=True)
-    )
 
 
 def _failing(error: BaseException) -> Pending:

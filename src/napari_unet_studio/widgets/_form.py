@@ -15,6 +15,7 @@ from superqt import QCollapsible
 from napari_unet_studio.core.config import Config, field_types, help_texts
 from napari_unet_studio.core.errors import ConfigError
 from napari_unet_studio.widgets._suggestions import SuggestionBox
+from napari_unet_studio.widgets._zero_box import ZeroBox
 
 Settings = TypeVar("Settings", bound=Config)
 
@@ -44,10 +45,11 @@ class Form(QWidget, Generic[Settings]):
         self._config = config
         self._editors: dict[str, ValueWidget[Any]] = {}
         self._groups: dict[str, Form[Any]] = {}
+        self._labels: dict[str, QLabel] = {}
         self._quiet = False
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
-        layout = aligned_form()
+        layout = self._rows = aligned_form()
         outer.addLayout(layout)
         described: type = type(config)
         texts = help_texts(described)
@@ -69,6 +71,7 @@ class Form(QWidget, Generic[Settings]):
             label.setToolTip(texts.get(name, ""))
             layout.addRow(label, editor.native)
             self._editors[name] = editor
+            self._labels[name] = label
             editor.changed.connect(self._on_changed)
 
     def value(self) -> Settings:
@@ -104,6 +107,17 @@ class Form(QWidget, Generic[Settings]):
         group, _, rest = name.partition(".")
         return self._groups[group].editor(rest) if rest else self._editors[name]
 
+    def add_row(self, title: str, editor: QWidget) -> None:
+        """Add an editor that belongs to no field, aligned with the others."""
+        label = QLabel(title)
+        label.setToolTip(editor.toolTip())
+        self._rows.addRow(label, editor)
+
+    def show_field(self, name: str, shown: bool) -> None:
+        """Show or hide the row of a field; hidden, it keeps its value."""
+        self._labels[name].setVisible(shown)
+        self._editors[name].native.setVisible(shown)
+
     def _on_changed(self, *_: object) -> None:
         if not self._quiet:
             self.changed.emit()
@@ -112,6 +126,9 @@ class Form(QWidget, Generic[Settings]):
     def _editor(kind: Any, value: Any, options: Mapping[str, Any]) -> ValueWidget[Any]:
         if "suggestions" in options:
             return SuggestionBox(value, options["suggestions"])
+        if "zero" in options:
+            step = options.get("step", 1)
+            return ZeroBox(value, options["zero"], options["max"], step)
         settings = {k: v for k, v in options.items() if k not in ("label", "check")}
         if kind is float:
             settings.setdefault("step", 0.1)

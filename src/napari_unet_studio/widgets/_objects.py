@@ -18,7 +18,8 @@ from napari_unet_studio.core.instances import ObjectConfig
 from napari_unet_studio.io.model import ModelCard
 from napari_unet_studio.widgets._controls import NumberSlider, copy_button
 from napari_unet_studio.widgets._form import aligned_form
-from napari_unet_studio.widgets._result import Result
+from napari_unet_studio.widgets._segment.rows import remark, small_label
+from napari_unet_studio.widgets._segment.shown import Shown
 
 # Of each setting: its label, the range of its slider, and its unit. Fields have the
 # whole range.
@@ -77,7 +78,7 @@ class ObjectForm(QWidget):
 
 
 class ObjectsPanel(QWidget):
-    """Shows a :class:`.Result`: its name, its settings, how many objects there are.
+    """Shows a :class:`.Shown`: its name, its settings, how many objects there are.
 
     Nothing is shown of a result of classes but its name: there is nothing to set.
     """
@@ -89,13 +90,15 @@ class ObjectsPanel(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self.result: Result | None = None
+        self.result: Shown | None = None
         self.title = QLabel()
         self.count = QLabel()
         self.count.setStyleSheet("font-weight: bold;")
         for label in (self.title, self.count):
             label.setWordWrap(True)
             label.setTextFormat(Qt.TextFormat.PlainText)
+        self.place = small_label()
+        self.place.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.form = ObjectForm()
         self.form.changed.connect(self._on_edited)
         self.keep_button = _button(
@@ -115,12 +118,12 @@ class ObjectsPanel(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 4, 0, 0)
         layout.setSpacing(6)
-        for widget in (line, self.count, self.title, self.form):
+        for widget in (line, self.count, self.title, self.place, self.form):
             layout.addWidget(widget)
         layout.addLayout(buttons)
         self.setVisible(False)
 
-    def show_result(self, result: Result | None) -> None:
+    def show_result(self, result: Shown | None) -> None:
         """Show a result; none hides the section."""
         if self.result is not None and result is not self.result:
             self.result.redrawn.disconnect(self.refresh)
@@ -138,12 +141,18 @@ class ObjectsPanel(QWidget):
         """Say what the layers show now."""
         if self.result is None:
             return
-        prediction = self.result.prediction
-        objects = prediction.card.target == "objects"
-        self.title.setText(self.result.title)
+        result = self.result
+        objects = result.card.target == "objects"
+        self.title.setText(result.title)
+        self.title.setToolTip(result.made)
+        self.keep_button.setVisible(result.live)
+        text = "" if result.path is None else f"Stored in {result.path}."
+        if objects and not result.live:
+            text += " Settings count for the next run."
+        remark(self.place, text)
         self.form.setVisible(objects)
         self.reset_button.setVisible(objects)
-        self.count.setText(self.result.found)
+        self.count.setText(result.found)
 
     def keep(self) -> None:
         """Copy the labels into a layer of the user's."""
@@ -158,7 +167,7 @@ class ObjectsPanel(QWidget):
     def reset(self) -> None:
         """Go back to the settings that the model starts with."""
         if self.result is not None:
-            self.form.set(starting_objects(self.result.prediction.card))
+            self.form.set(starting_objects(self.result.card))
 
     def _script(self) -> str:
         return "" if self.result is None else self.result.as_python()

@@ -1,24 +1,17 @@
 """What a run leaves in the viewer: its layers, redrawn while settings change."""
 
-import weakref
 from copy import deepcopy
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import napari.viewer
 import numpy as np
 from napari.layers import Layer
 from numpy.typing import NDArray
-from qtpy.QtCore import QObject, Signal
+from qtpy.QtCore import QObject
 
-from napari_unet_studio.layers import (
-    LayerTuple,
-    Source,
-    moved,
-    prediction_tuples,
-)
+from napari_unet_studio.layers import LayerTuple, moved, prediction_tuples
 from napari_unet_studio.tasks.progress import never, run
 from napari_unet_studio.widgets._controls import (
     FRAME,
@@ -28,61 +21,34 @@ from napari_unet_studio.widgets._controls import (
     timer,
 )
 from napari_unet_studio.widgets._redraw import Index, Part, count_text, redraw
+from napari_unet_studio.widgets._run import Run
+from napari_unet_studio.widgets._segment.shown import Shown
 from napari_unet_studio.widgets._worker import Failure, Job
 from napari_unet_studio.widgets._written import Written, write
 
 if TYPE_CHECKING:
     from napari_unet_studio.core.instances import ObjectConfig
-    from napari_unet_studio.tasks.predict import PredictConfig, Prediction
+    from napari_unet_studio.tasks.predict import Prediction
 
 # Up to so many pixels objects are found at once, beyond in a thread; the second number
 # is for splitting and closing gaps, which take longer.
 _AT_ONCE, _AT_ONCE_SLOW = 1_000_000, 50_000
 
 
-class Result(QObject):
-    """The layers of one image and one model.
+class Result(Shown):
+    """The layers of a result in memory, redrawn while settings change.
 
     Parameters
     ----------
-    viewer
-        Where the layers are.
-    layer
-        The image layer; it may be gone by now.
-    model
-        Path of the model.
-    reference
-        Its name, or again its path, as a script would give it.
-    parent
-        The widget.
+    viewer, run, parent
+        As in :class:`.Shown`.
     """
 
-    redrawn = Signal()
-    """When the labels show other settings."""
-    waiting = Signal(str)
-    """With what to say while the labels are redrawn in a thread; "" when it is over."""
-    noted = Signal(str)
-    """With a sentence for the user."""
-    failed = Signal(object)
-    """With a :class:`Failure`."""
-
     def __init__(
-        self,
-        viewer: "napari.viewer.Viewer",
-        layer: Layer,
-        model: Path,
-        reference: str,
-        parent: QObject,
+        self, viewer: "napari.viewer.Viewer", run: Run, parent: QObject
     ) -> None:
-        super().__init__(parent)
-        self.viewer = viewer
-        self.model = model
-        self.reference = reference
-        self.config: PredictConfig
+        super().__init__(viewer, run, parent)
         self.prediction: Prediction
-        self.source: Source
-        self.found = ""  # how many objects
-        self._layer = weakref.ref(layer)
         self._written: list[Written] = []
         self._wanted: ObjectConfig
         self._undo: list[tuple[Index, NDArray[Any]]] = []
@@ -91,52 +57,23 @@ class Result(QObject):
 
     # -- layers -----------------------------------------------------------------------
 
-    def belongs_to(self, layer: object, model: Path | None) -> bool:
-        """Return whether this is the result of an image layer and a model."""
-        return layer is not None and self._layer() is layer and self.model == model
-
     @property
-    def gone(self) -> bool:
-        """Whether the user removed all its layers."""
-        return not any(w.layer in self.viewer.layers for w in self._written)
+    def layers(self) -> list[Layer]:
+        """Its layers, the labels last; they may be removed by now."""
+        return [written.layer for written in self._written]
 
-    @property
-    def labels(self) -> Layer:
-        """The layer of labels or classes; it may be removed by now."""
-        return self._written[-1].layer
-
-    @property
-    def title(self) -> str:
-        """The image and the model, by name."""
-        return f"{self.source.name} [{self.prediction.card.name}]"
-
-    def as_python(self) -> str:
-        """Return the lines that repeat the result in napari's console."""
-        prediction, layer = self.prediction, self._layer()
-        return (
-            "import napari_unet_studio as us\n\n"
-            "prediction = us.predict_layer(\n"
-            "    viewer,\n"
-            f"    {(layer or self.source).name!r},\n"
-            f"    {self.reference!r},\n"
-            f"    us.{self.config!r},\n"
-            f"    us.{prediction.objects!r},\n"
-            f"    axes={prediction.axes!r},\n"
-            ")\n"
-        )
-
-    def fill(
-        self, prediction: "Prediction", source: Source, config: "PredictConfig"
-    ) -> None:
+    def fill(self, prediction: "Prediction", run: Run) -> None:
         """Show a prediction, in the layers of the one before where that is allowed."""
         self.stop()
-        self.config = config
-        self.source = moved(source, None)
+        self.config = prediction.config
+        self.card = prediction.card
+        self.axes = run.axes
+        self.source = moved(run.source, None)
         # The classes are not needed any more, so their memory is not kept.
         self.prediction = replace(prediction, classes=prediction.labels)
         self._wanted = prediction.objects
         self._count()
-        tuples = prediction_tuples(prediction, source)
+        tuples = prediction_tuples(prediction, run.source)
         before: list[Written | None] = list(self._written)
         if len(before) != len(tuples):
             before = [None] * len(tuples)
@@ -162,7 +99,8 @@ class Result(QObject):
         return str(copy.name)
 
     def _put(self, new: LayerTuple, before: Written | None) -> Written:
-        written, note = write(self.viewer, new, before)
+        part = self.source.region is not None
+        written, note = write(self.viewer, new, before, any_shape=part)
         if note:
             self.noted.emit(note)
         return written
@@ -181,6 +119,9 @@ class Result(QObject):
             self._job.stop()
         else:
             soon(self._timer)
+
+    def _shown_objects(self) -> "ObjectConfig":
+        return self.prediction.objects
 
     def stop(self) -> None:
         """Stop redrawing; the labels go on showing what they were last."""
@@ -232,7 +173,7 @@ class Result(QObject):
             self._undo.append((record.index, data[record.index].copy()))
             data[record.index] = record.labels
             written.layer.refresh()
-            self._written[-1] = Written.of(written.layer)
+            written.renew()
 
     def _on_labels(self, job: Job[Any], labels: Any, objects: "ObjectConfig") -> None:
         # A whole image is shown also if overtaken: else nothing would move meanwhile.
@@ -277,7 +218,7 @@ class Result(QObject):
             for index, old in reversed(self._undo):
                 layer.data[index] = old
             layer.refresh()
-            self._written[-1] = Written.of(layer)
+            self._written[-1].renew()
         self._undo.clear()
 
 

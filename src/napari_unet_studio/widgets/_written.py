@@ -5,7 +5,6 @@ what comes next goes into a new layer.
 """
 
 import zlib
-from dataclasses import dataclass
 from typing import Any
 
 import napari.viewer
@@ -14,27 +13,52 @@ from napari.layers import Layer
 
 from napari_unet_studio.layers import LayerTuple, add_tuples
 
+_WHOLE = 2**24  # bytes that are looked at; the window stands still meanwhile
+_RUN = 4096  # bytes of a larger array that are looked at in one place
 
-@dataclass(frozen=True)
+
 class Written:
-    """A layer, with a checksum of what this plugin wrote into it."""
+    """A layer, and how this plugin left it.
 
-    layer: Layer
-    checksum: int
+    Of an array of more than 16 MB not every byte is looked at, but what napari tells of
+    is noticed everywhere: strokes of the brush and arrays put in its place.
 
-    @classmethod
-    def of(cls, layer: Layer) -> "Written":
-        """Remember a layer as it is now."""
-        return cls(layer, _checksum(layer.data))
+    Parameters
+    ----------
+    layer
+        As this plugin has just written it.
+    """
+
+    def __init__(self, layer: Layer) -> None:
+        self.layer = layer
+        for name in ("data", "labels_update", "paint"):
+            if hasattr(layer.events, name):
+                # napari holds the method weakly: it goes with this object.
+                getattr(layer.events, name).connect(self._on_change)
+        self.renew()
+
+    def renew(self) -> None:
+        """Remember the layer as it is now."""
+        self._checksum = _checksum(self.layer.data)
+        self._changed = False
 
     @property
     def intact(self) -> bool:
         """Whether nobody else has changed the data since."""
-        return _checksum(self.layer.data) == self.checksum
+        data = self.layer.data
+        if self._changed and getattr(data, "nbytes", 0) > _WHOLE:
+            return False
+        return _checksum(data) == self._checksum
+
+    def _on_change(self, event: Any = None) -> None:
+        self._changed = True
 
 
 def write(
-    viewer: "napari.viewer.Viewer", new: LayerTuple, before: Written | None
+    viewer: "napari.viewer.Viewer",
+    new: LayerTuple,
+    before: Written | None,
+    any_shape: bool = False,
 ) -> tuple[Written, str]:
     """Write data into the layer they were in before, or into a new one.
 
@@ -47,6 +71,8 @@ def write(
     before
         The layer of the data before these, if there is one. It is used again, with its
         name and its looks, if it is still there, untouched and of the same shape.
+    any_shape
+        Use it again also with another shape of as many axes.
 
     Returns
     -------
@@ -59,9 +85,10 @@ def write(
     if (
         before is None
         or before.layer not in viewer.layers
-        or before.layer.data.shape != data.shape
+        or before.layer.ndim != data.ndim
+        or not (any_shape or before.layer.data.shape == data.shape)
     ):
-        return Written.of(add_tuples(viewer, [new])[0]), ""
+        return Written(add_tuples(viewer, [new])[0]), ""
     layer = before.layer
     if not before.intact:
         added = add_tuples(viewer, [new])[0]
@@ -69,18 +96,26 @@ def write(
             f"You edited {layer.name!r}: it stays as it is, and the new result is in "
             f"{added.name!r}."
         )
-        return Written.of(added), note
+        return Written(added), note
     layer.data = data
     for name in ("scale", "translate", "rotate", "shear", "affine", "units"):
         if name in options:
             setattr(layer, name, options[name])
     layer.axis_labels = options["axis_labels"]
     layer.metadata = {**layer.metadata, **options["metadata"]}
-    return Written.of(layer), ""
+    before.renew()
+    return before, ""
 
 
 def _checksum(data: Any) -> int:
     """Return a number that tells arrays apart; -1 for data that is no numpy array."""
     if not isinstance(data, np.ndarray):
         return -1
-    return zlib.crc32(np.ascontiguousarray(data).data)
+    if data.nbytes <= _WHOLE:
+        return zlib.crc32(np.ascontiguousarray(data).data)
+    if not data.flags.c_contiguous:  # not one of ours
+        return -1
+    pixels = data.reshape(-1).view(np.uint8)
+    runs = pixels[: pixels.size // _RUN * _RUN].reshape(-1, _RUN)
+    step = -(-data.nbytes // _WHOLE)
+    return zlib.crc32(np.ascontiguousarray(runs[::step]).data)

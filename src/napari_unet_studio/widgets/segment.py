@@ -3,38 +3,37 @@
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
-from weakref import WeakKeyDictionary
+from typing import TYPE_CHECKING, Any
 
 import napari.viewer
 from napari.layers import Image
-from qtpy.QtCore import QSignalBlocker, Signal
-from qtpy.QtWidgets import QComboBox, QLabel, QVBoxLayout, QWidget
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QVBoxLayout, QWidget
 
-from napari_unet_studio.core.axes import spatial_ndim
-from napari_unet_studio.core.errors import InputError, StudioError
-from napari_unet_studio.layers import METADATA_KEY, axes_of, source_of
+from napari_unet_studio.core.errors import StudioError
+from napari_unet_studio.layers import METADATA_KEY
+from napari_unet_studio.tasks.progress import Progress
 from napari_unet_studio.widgets._base import (
     StudioWidget,
     layer_choice,
     show_info,
     show_warning,
 )
-from napari_unet_studio.widgets._form import Calm, Form, aligned_form, collapsible
+from napari_unet_studio.widgets._form import Form, aligned_form, collapsible
 from napari_unet_studio.widgets._model_choice import ModelChoice
-from napari_unet_studio.widgets._run import Run
+from napari_unet_studio.widgets._run import Outcome, Run
+from napari_unet_studio.widgets._segment.image import ImageChoice
+from napari_unet_studio.widgets._segment.provisional import ProvisionalLayer
+from napari_unet_studio.widgets._segment.results import Results
+from napari_unet_studio.widgets._segment.texts import made_text, progress_text
 
 if TYPE_CHECKING:  # at run time these load torch or scikit-image: not for opening
     from napari_unet_studio.core.instances import ObjectConfig
-    from napari_unet_studio.tasks.predict import PredictConfig, Prediction
+    from napari_unet_studio.io.model import ModelCard
+    from napari_unet_studio.tasks.predict import PredictConfig
     from napari_unet_studio.widgets._objects import ObjectsPanel
-    from napari_unet_studio.widgets._result import Result
-
-# What an image with so many axes besides channels may be.
-AXES = {
-    3: {"ZYX": "ZYX – stack", "TYX": "TYX – time series"},
-    4: {"TZYX": "TZYX – time series of stacks"},
-}
+    from napari_unet_studio.widgets._segment.advanced import Advanced
+    from napari_unet_studio.widgets._segment.shown import Shown
 
 
 class SegmentWidget(StudioWidget):
@@ -52,46 +51,38 @@ class SegmentWidget(StudioWidget):
     def __init__(self, napari_viewer: "napari.viewer.Viewer") -> None:
         super().__init__(napari_viewer, "Segment")
         self.run_button.setToolTip("Run the model on the image.")
-        self._results: list[Result] = []
+        self._results = Results(self.viewer, self)
+        self._results.noted.connect(self._on_note)
+        self._results.failed.connect(self.on_failure)
         self._filling = False
-        self._axes_chosen: WeakKeyDictionary[Image, str] = WeakKeyDictionary()
         self._settings: dict[tuple[Path, str], ObjectConfig] = {}
         self._run: Run | None = None
+        self._so_far: ProvisionalLayer | None = None
         self._notes: list[str] = []
-        self._form: Form[PredictConfig] | None = None
+        self._advanced: Advanced | None = None
         self.panel: ObjectsPanel | None = None
 
+        form = aligned_form()
         self.image = self.add_choice(
             layer_choice(Image, "Image layer to segment.", self._images)
         )
         self.image.native.setPlaceholderText("no image open")
-        self.axes = QComboBox()
-        self.axes.setToolTip(
-            "What the axes of the image are. A 2D model goes through a stack or a time "
-            "series plane by plane; objects of a stack are joined across its planes, "
-            "those of a time series are counted in each frame."
-        )
-        self.axes.setMinimumWidth(80)
-        Calm.down(self.axes)
-        self._axes_label = QLabel("Axes")
+        self.input = ImageChoice(form, self.image, self.viewer)
         self.models = ModelChoice(self)
-        form = aligned_form()
-        form.addRow("Image", self.image.native)
-        form.addRow(self._axes_label, self.axes)
         form.addRow("Model", self.models.combo)
-        self._advanced = QWidget()
-        self._advanced.setLayout(QVBoxLayout())
-        self._advanced.layout().setContentsMargins(0, 0, 0, 0)
+        self._holder = QWidget()
+        self._holder.setLayout(QVBoxLayout())
+        self._holder.layout().setContentsMargins(0, 0, 0, 0)
         self.advanced = collapsible(
-            "Advanced", self._advanced, "Device, precision and tiles."
+            "Advanced", self._holder, "Device, precision, tiles, place of the result."
         )
         self.body.addLayout(form)
         self.body.addWidget(self.models.info)
         self.body.addWidget(self.advanced)
 
-        self.image.changed.connect(self._on_choice)
-        self.axes.currentIndexChanged.connect(self._on_axes)
+        self.image.changed.connect(self._on_image)
         self.models.changed.connect(self._on_choice)
+        self.input.changed.connect(self._on_part)
         self.models.failed.connect(self.complain)
         self.advanced.toggleButton().pressed.connect(self.settings)
         self.reset_choices()
@@ -101,31 +92,37 @@ class SegmentWidget(StudioWidget):
 
     def settings(self) -> "Form[PredictConfig]":
         """Return the form of the section "Advanced", made when first needed."""
-        if self._form is None:
-            self._load_torch()
-            from napari_unet_studio.tasks.predict import PredictConfig
+        return self._section().form
 
-            self._form = Form(PredictConfig())
-            self._advanced.layout().addWidget(self._form)
-        return self._form
+    def _section(self) -> "Advanced":
+        if self._advanced is None:
+            from napari_unet_studio.widgets._segment.advanced import Advanced
+
+            self._advanced = Advanced()
+            self._holder.layout().addWidget(self._advanced)
+            self._fit_section()
+        return self._advanced
 
     def reset_choices(self, event: object = None) -> None:
-        """Refresh the layer choice and forget results whose layers were removed."""
+        """Refresh the layer choices and forget results whose layers were removed."""
         super().reset_choices(event)
         if self._filling:
             return
-        for result in [r for r in self._results if r.gone]:
-            self._results.remove(result)
+        before = self.input.key
+        self.input.refresh(self._card())
+        for result in self._results.take_gone():
             if self.panel is not None and self.panel.result is result:
                 self.panel.show_result(None)
             result.stop()
             result.deleteLater()
+        if self.input.key != before:  # a layer that was chosen is gone
+            self._on_part()
 
     def on_closed(self) -> None:
         """Stop what runs; labels shown in advance go back to what they were."""
         super().on_closed()
-        for result in self._results:
-            result.stop()
+        self._end_provisional()
+        self._results.stop()
 
     def _images(self, _: object = None) -> list[Image]:
         """Return the image layers but those of probabilities, which are results."""
@@ -136,32 +133,38 @@ class SegmentWidget(StudioWidget):
             and "model" not in layer.metadata.get(METADATA_KEY, {})
         ]
 
+    def _card(self) -> "ModelCard | None":
+        try:
+            return self.models.card()
+        except StudioError:
+            return None
+
+    def _on_image(self, *_: object) -> None:
+        if self.status.styleSheet():  # an error of the image before
+            self.say("")
+        self._on_choice()
+
     def _on_choice(self, *_: object) -> None:
         """Show what goes with the chosen image and model."""
-        self._show_axes()
+        self.input.refresh(self._card())
+        self._on_part()
+
+    def _on_part(self) -> None:
+        """Show the result of the chosen part of the image, if there is one."""
+        self._fit_section()
+        chosen = (self.image.value, self.models.path, self.input.key)
+        self._show(self._results.of(*chosen))
+
+    def _show(self, result: "Shown | None") -> None:
+        if self._advanced is not None:
+            self._advanced.say_made("" if result is None else result.made)
         if self.panel is not None:
-            self.panel.show_result(self._result_of(self.image.value, self.models.path))
+            self.panel.show_result(result)
 
-    def _show_axes(self) -> None:
-        """Offer what the axes of the image may be, as it is now."""
-        layer = self.image.value
-        names = {} if layer is None else AXES.get(len(axes_of(layer)), {})
-        with QSignalBlocker(self.axes):
-            self.axes.clear()
-            for axes, text in names.items():
-                self.axes.addItem(text, axes)
-            if names:
-                chosen = self._axes_chosen.get(layer, axes_of(layer))
-                self.axes.setCurrentIndex(max(0, self.axes.findData(chosen)))
-        self.axes.setVisible(bool(names))
-        self._axes_label.setVisible(bool(names))
-
-    def _on_axes(self, *_: object) -> None:
-        self._axes_chosen[self.image.value] = self.axes.currentData()
-
-    def _result_of(self, layer: Image | None, model: Path | None) -> "Result | None":
-        found = (r for r in self._results if r.belongs_to(layer, model))
-        return next(found, None)
+    def _fit_section(self) -> None:
+        """Show the settings that make a difference to the image and the model."""
+        if self._advanced is not None:
+            self._advanced.fit(self._card(), self.input.unit)
 
     # -- running ----------------------------------------------------------------------
 
@@ -174,9 +177,11 @@ class SegmentWidget(StudioWidget):
         except StudioError as error:
             self.complain(error)
             return
-        self.launch(self._run.task, "Segmenting", self._on_result)
+        source, card = self._run.source, self._run.card
+        self._so_far = ProvisionalLayer(self.viewer, source, card, self)
+        self.launch(self._run.task, "Segmenting", self._on_result, self._on_tiles)
 
-    def _prepared(self) -> "Run":
+    def _prepared(self) -> Run:
         """Read everything that the run depends on: nothing changed later matters.
 
         Raises
@@ -184,27 +189,35 @@ class SegmentWidget(StudioWidget):
         StudioError
             If something is missing or does not fit.
         """
-        layer, path = self.image.value, self.models.path
-        if layer is None:
-            raise InputError(
-                "There is no image to segment; open or choose one, or take one from "
-                "File ▸ Open Sample ▸ U-Net Studio."
-            )
-        card = self.models.card()
-        self._show_axes()  # its data may have been replaced
-        source = source_of(layer, self.axes.currentData())
-        if spatial_ndim(source.axes) < card.spec.ndim:
-            raise InputError(
-                f"The model {card.name!r} works on stacks (3D), but the axes of "
-                f"{source.name!r} are {source.axes}; choose a 2D model"
-                f"{' or the axes of a stack' * ('T' in source.axes)}."
-            )
+        if self.image.value is not None:
+            card = self.models.card()
+            self.input.refresh(card)  # its data may have been replaced
+        source = self.input.read()
+        path = self.models.path
         assert path is not None  # there is a card
-        config = self.settings().value()
+        section = self._section()
+        config = section.value()
+        self._load_torch()
         from napari_unet_studio.widgets._objects import starting_objects
+        from napari_unet_studio.widgets._segment.storage import place_of
 
         objects = self._settings.get((path, card.created)) or starting_objects(card)
-        return Run(layer, source, path, self.models.reference, config, objects)
+        first = None
+        if source.region is None:
+            first = self.input.region.on_screen(source, card.spec.ndim)
+        return Run(
+            (self.image.value, *self.input.channels.joined),
+            source,
+            self.input.axes.text,
+            self.input.key,
+            card,
+            path,
+            self.models.reference,
+            config,
+            objects,
+            first,
+            place_of(source, card, section.place, section.folder),
+        )
 
     def _load_torch(self) -> None:
         """Import torch here, in the main thread: it must not be left to a worker."""
@@ -215,54 +228,73 @@ class SegmentWidget(StudioWidget):
 
             self.say("")
 
-    def _on_result(self, prediction: "Prediction | None") -> None:
+    def on_progress(self, progress: Progress) -> None:
+        """Move the progress bar and say how long it will take."""
+        super().on_progress(progress)
+        self.progress.setFormat(progress_text(progress))
+
+    def _on_tiles(self, progress: Progress) -> None:
+        """Show what is known so far."""
+        pixels = getattr(progress, "probabilities", None)
+        stopping = self.job is None or self.job.stopping
+        if self._so_far is not None and pixels is not None and not stopping:
+            self._so_far.show(pixels)
+
+    def cancel(self) -> None:
+        """Stop the run; what it has found so far goes."""
+        super().cancel()
+        self._end_provisional()
+
+    def _end_provisional(self) -> None:
+        if self._so_far is not None:
+            so_far, self._so_far = self._so_far, None
+            so_far.remove()
+            so_far.deleteLater()
+
+    def _on_result(self, outcome: Outcome | None) -> None:
         run = self._run
-        if prediction is None or run is None or (self.job and self.job.stopping):
+        if outcome is None or run is None or (self.job and self.job.stopping):
             return
+        prediction = outcome.result
         self._notes = list(prediction.notes)
         for note in prediction.notes:
             show_warning(note)
         self._filling = True
         try:
+            self._end_provisional()
             result = self._filled(run, prediction)
+            ndim = prediction.card.spec.ndim
+            result.made = made_text(prediction.config, ndim, outcome.tiles)
         finally:
             self._filling = False
+        self.reset_choices()
+        self._show(result)  # also if something else is chosen by now
         if run.layer not in self.viewer.layers:
             self._on_note(f"The image {run.source.name!r} was removed meanwhile.")
         seconds = time.monotonic() - run.started
-        text = f"Segmented {run.source.name} in {seconds:.1f} s."
+        text = f"Segmented {run.source.title} in {seconds:.1f} s."
+        if result.path is not None:
+            text += f" The result is in {result.path}."
         self.say(" ".join((text, *self._notes)))
         self.segmented.emit(result.labels)
 
-    def _filled(self, run: Run, prediction: "Prediction") -> "Result":
+    def _filled(self, run: Run, prediction: Any) -> "Shown":
         """Show a prediction and return its result, the one before if there is one."""
-        from napari_unet_studio.widgets._objects import ObjectsPanel
-        from napari_unet_studio.widgets._result import Result
-
         if self.panel is None:
+            from napari_unet_studio.widgets._objects import ObjectsPanel
+
             self.panel = ObjectsPanel()
             self.panel.edited.connect(self._on_edited)
             self.panel.said.connect(self.say)
             self.body.addWidget(self.panel)
-        result = self._result_of(run.layer, run.path)
-        if result is None:
-            result = Result(self.viewer, run.layer, run.path, run.reference, self)
-            result.failed.connect(self.on_failure)
-            result.noted.connect(self._on_note)
-            self._results.append(result)
-        result.fill(prediction, run.source, run.config)
         latest = self._settings.get((run.path, prediction.card.created))
-        if prediction.card.target == "objects" and latest is not None:
-            result.redraw(latest)  # what the user set while the network was running
-        self.panel.show_result(result)
-        return result
+        return self._results.put(run, prediction, latest)
 
     def _on_edited(self) -> None:
         """Let the next run of the model begin with the settings of this one."""
         if self.panel is not None and self.panel.result is not None:
             result = self.panel.result
-            key = (result.model, result.prediction.card.created)
-            self._settings[key] = self.panel.form.value()
+            self._settings[result.model, result.card.created] = self.panel.form.value()
 
     def _on_note(self, text: str) -> None:
         self._notes.append(text)
@@ -270,5 +302,9 @@ class SegmentWidget(StudioWidget):
         show_info(text)
 
     def _on_finished(self) -> None:
+        stored = self._run is not None and self._run.out is not None
         super()._on_finished()
+        if stored and self.status.text() == "Stopped.":
+            self.say("Stopped. What is done is kept: Segment goes on from there.")
+        self._end_provisional()
         self._run = None

@@ -1,7 +1,4 @@
-"""Blocking functions for scripts and the console; each drains the task of its name.
-
-Arrays go in, arrays come out. The widgets run the same tasks in a thread.
-"""
+"""Training a network, taking a part of one, and telling how good it is."""
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -9,43 +6,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from napari_unet_studio.core.config import Device
-from napari_unet_studio.core.deform import elastic_deform
 from napari_unet_studio.core.errors import InputError
-from napari_unet_studio.core.instances import ObjectConfig
 from napari_unet_studio.core.networks import unetpp
-from napari_unet_studio.core.weights import separation_weights
 from napari_unet_studio.io.model import Model
 from napari_unet_studio.io.registry import load_model
 from napari_unet_studio.tasks.evaluate import Tally
-from napari_unet_studio.tasks.predict import PredictConfig, Prediction
-from napari_unet_studio.tasks.predict import predict as predict_task
 from napari_unet_studio.tasks.progress import Progress, run
 from napari_unet_studio.tasks.train import train as train_task
 from napari_unet_studio.tasks.train_config import TrainConfig
 from napari_unet_studio.tasks.training_data import Pair
-
-__all__ = [
-    "Model",
-    "ObjectConfig",
-    "Pair",
-    "PredictConfig",
-    "Prediction",
-    "TrainConfig",
-    "elastic_deform",
-    "evaluate",
-    "load_model",
-    "predict",
-    "prune",
-    "segment",
-    "separation_weights",
-    "train",
-]
-
-Callback = Callable[[Progress], object]
 
 
 def train(
@@ -53,7 +25,7 @@ def train(
     config: TrainConfig | Mapping[str, Any] | None = None,
     device: Device = "auto",
     resume: str | Path | None = None,
-    callback: Callback | None = None,
+    callback: Callable[[Progress], object] | None = None,
     *,
     name: str = "model",
     checkpoint: str | Path | None = None,
@@ -63,10 +35,10 @@ def train(
     Parameters
     ----------
     pairs
-        Tuples (image, labels), or :class:`Pair` to state role, axes and pixel size. An
+        Tuples (image, labels), or :class:`.Pair` to state role, axes and pixel size. An
         image has axes (T)(Z)YX; labels hold instance ids or classes, 0 is background.
     config
-        A :class:`TrainConfig`, or some of its fields as a dict; the default trains a
+        A :class:`.TrainConfig`, or some of its fields as a dict; the default trains a
         small U-Net.
     device
         "auto", "cpu", "cuda" or "mps"; "auto" leaves the choice to `config`.
@@ -124,76 +96,6 @@ def _as_pair(pair: Any) -> Pair:
     return Pair(*pair)
 
 
-def predict(
-    image: Any,
-    model: Model | str | Path = "nuclei",
-    config: PredictConfig | Mapping[str, Any] | None = None,
-    *,
-    objects: ObjectConfig | None = None,
-    axes: str | None = None,
-    channel_axis: int | None = None,
-    spacing: Sequence[float] | None = None,
-    callback: Callback | None = None,
-) -> Prediction:
-    """Predict an image, tile by tile, with mirrored borders.
-
-    Parameters
-    ----------
-    image
-        Axes (T)(Z)YX and possibly channels; numpy, dask or zarr. Axes beyond those of
-        the network are looped over.
-    model
-        A model, the name of one, or a ``.unet`` file.
-    config
-        A :class:`PredictConfig`, or some of its fields as a dict.
-    objects
-        How probabilities become objects; the default takes the model's threshold.
-    axes
-        Names of the axes but the channels, such as "TYX"; by default "YX", "ZYX" or
-        "TZYX" by their number.
-    channel_axis
-        Axis of `image` that holds channels.
-    spacing
-        Pixel size of the spatial axes.
-    callback
-        Called with a progress record for each tile.
-
-    Returns
-    -------
-    Prediction
-        Probabilities (C, *S), classes and labels.
-
-    Raises
-    ------
-    StudioError
-        If image, model, settings or device cannot be used, with the remedy.
-
-    Examples
-    --------
-    >>> from napari_unet_studio.sample_data import SAMPLES
-    >>> sample = SAMPLES["nuclei_2d"]()
-    >>> prediction = predict(sample.image[128:256, 128:256], "nuclei")
-    >>> prediction.probabilities.shape, prediction.labels.dtype
-    ((1, 128, 128), dtype('int32'))
-    """
-    if config is None:
-        config = PredictConfig()
-    elif isinstance(config, Mapping):
-        config = PredictConfig.from_dict(config)
-    task = predict_task(
-        image,
-        load_model(model),
-        config,
-        objects=objects,
-        axes=axes,
-        channel_axis=channel_axis,
-        spacing=spacing,
-    )
-    prediction = run(task, callback)
-    assert prediction is not None  # only a stopped task returns nothing
-    return prediction
-
-
 def prune(model: Model | str | Path, level: int, mode: unetpp.Mode = "fast") -> Model:
     """Return the part of a U-Net++ model that one of its heads needs.
 
@@ -223,39 +125,6 @@ def prune(model: Model | str | Path, level: int, mode: unetpp.Mode = "fast") -> 
     name = f"{whole.name}-L{level}"
     card = replace(whole.card, name=name, spec=network.spec, scores={})
     return Model(network, card, whole.thumbnail)
-
-
-def segment(
-    image: Any,
-    model: Model | str | Path = "nuclei",
-    config: PredictConfig | Mapping[str, Any] | None = None,
-    *,
-    objects: ObjectConfig | None = None,
-    axes: str | None = None,
-    channel_axis: int | None = None,
-    spacing: Sequence[float] | None = None,
-    callback: Callback | None = None,
-) -> NDArray[np.int32]:
-    """Return the labels (*S) of :func:`predict`: instance ids, or classes.
-
-    Examples
-    --------
-    >>> from napari_unet_studio.sample_data import SAMPLES
-    >>> sample = SAMPLES["nuclei_2d"]()
-    >>> labels = segment(sample.image[:256, :256])
-    >>> bool(labels.max() > 10)
-    True
-    """
-    return predict(
-        image,
-        model,
-        config,
-        objects=objects,
-        axes=axes,
-        channel_axis=channel_axis,
-        spacing=spacing,
-        callback=callback,
-    ).labels
 
 
 def evaluate(

@@ -1,0 +1,101 @@
+"""One image of any size through a model into an OME-Zarr store."""
+
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from napari_unet_studio.cli import console
+from napari_unet_studio.cli.files import check_writable
+from napari_unet_studio.cli.interrupt import until_interrupted
+from napari_unet_studio.core.channels import Channel
+from napari_unet_studio.core.instances import ObjectConfig
+from napari_unet_studio.io.model import Model
+from napari_unet_studio.io.ome_layout import Version
+from napari_unet_studio.io.result_folder import check_replaceable, is_unfinished
+from napari_unet_studio.tasks.begin import check_separate
+from napari_unet_studio.tasks.predict_config import PredictConfig
+from napari_unet_studio.tasks.progress import run
+from napari_unet_studio.tasks.stream import predict_zarr, serial
+
+_SAID = (
+    b"\nStopping when this tile is done; what is done is kept. Ctrl-C again: at once.\n"
+)
+
+
+def predict_store(
+    image: Path,
+    out: Path,
+    model: Model,
+    config: PredictConfig,
+    objects: ObjectConfig,
+    axes: str | None,
+    channel: Channel | None,
+    level: int,
+    version: Version,
+    workers: int | None,
+    scheduler: str | None,
+    overwrite: bool,
+) -> dict[str, Any]:
+    """Predict one image into an OME-Zarr store; returns a row about it.
+
+    Parameters
+    ----------
+    axes
+        Of the image, or None for what the file says.
+    channel
+        The one to take, or None for all.
+    level
+        Resolution of the image.
+    workers, scheduler
+        As in :class:`.DaskMapper`; both None computes in this process.
+    overwrite
+        Replace an earlier result of this package.
+
+    Raises
+    ------
+    typer.Exit
+        If the user stopped it; what is done is kept.
+    """
+    check_separate(image, out)
+    if out.exists() and not is_unfinished(out):
+        check_replaceable(out, overwrite)  # before hours of work, not after
+    check_writable(out)
+    began = time.monotonic()
+    with ExitStack() as stack:
+        report = stack.enter_context(console.progress_bar("Predicting"))
+        should_stop = stack.enter_context(until_interrupted(_SAID))
+        mapper: Any = serial
+        if workers is not None or scheduler is not None:
+            from napari_unet_studio.distributed import DaskMapper
+
+            mapper = stack.enter_context(DaskMapper(workers, scheduler))
+        task = predict_zarr(
+            image,
+            out,
+            model,
+            config,
+            objects=objects,
+            version=version,
+            overwrite=overwrite,
+            mapper=mapper,
+            should_stop=should_stop,
+            axes=axes,
+            channel=channel,
+            level=level,
+        )
+        stored = run(task, report)
+    if stored is None:
+        again = "without --overwrite " if overwrite else ""
+        console.err.print(f"Stopped. The same command {again}goes on from there.")
+        raise typer.Exit(130)
+    return {
+        "image": str(image),
+        "store": str(stored.path),
+        "labels": str(stored.path / "labels" / stored.name),
+        "objects": stored.count,
+        "seconds": round(time.monotonic() - began, 1),
+        "notes": " ".join(stored.notes),
+    }

@@ -1,0 +1,67 @@
+"""From napari layers to arrays and back; besides the widgets only this knows them.
+
+Layers are read once, when work begins (:class:`Source`), so that a user who switches,
+renames or removes a layer meanwhile changes nothing. Results are plain
+``LayerDataTuple``s that lie exactly on their source.
+"""
+
+from napari_unet_studio.layers.channels import (
+    channels_of,
+    combined_source,
+    fitting_channels,
+)
+from napari_unet_studio.layers.console import (
+    add_tuples,
+    pair_of,
+    predict_layer,
+    train_layers,
+)
+from napari_unet_studio.layers.naming import axes_of, full_axes_of, read_axes
+from napari_unet_studio.layers.place import SPATIAL, Region, part_of
+from napari_unet_studio.layers.regions import shapes_region, visible_region
+from napari_unet_studio.layers.results import (
+    METADATA_KEY,
+    PROBABILITY,
+    LayerTuple,
+    image_tuple,
+    labels_tuple,
+    prediction_tuples,
+    provenance_of,
+)
+from napari_unet_studio.layers.source import (
+    Source,
+    level_shapes,
+    moved,
+    source_of,
+)
+from napari_unet_studio.layers.stored import stored_tuples
+
+__all__ = [
+    "METADATA_KEY",
+    "PROBABILITY",
+    "SPATIAL",
+    "LayerTuple",
+    "Region",
+    "Source",
+    "add_tuples",
+    "axes_of",
+    "channels_of",
+    "combined_source",
+    "fitting_channels",
+    "full_axes_of",
+    "image_tuple",
+    "labels_tuple",
+    "level_shapes",
+    "moved",
+    "pair_of",
+    "part_of",
+    "predict_layer",
+    "prediction_tuples",
+    "provenance_of",
+    "read_axes",
+    "shapes_region",
+    "source_of",
+    "stored_tuples",
+    "train_layers",
+    "visible_region",
+]

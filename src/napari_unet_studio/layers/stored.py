@@ -1,0 +1,129 @@
+"""Layers of what is stored as OME-Zarr: all its resolutions, read when looked at."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from napari_unet_studio.core.errors import InputError
+from napari_unet_studio.layers.results import (
+    PROBABILITY,
+    LayerTuple,
+    image_tuple,
+    labels_tuple,
+    provenance_of,
+    shown_probabilities,
+)
+from napari_unet_studio.layers.source import Source
+
+if TYPE_CHECKING:  # at run time this loads torch, which a widget opens without
+    from napari_unet_studio.io.image_file import ImageFile
+    from napari_unet_studio.tasks.stream import StoredPrediction
+
+
+def stored_tuples(stored: "StoredPrediction", source: Source) -> list[LayerTuple]:
+    """Return the layers of a stored prediction: probabilities (hidden), then labels.
+
+    Parameters
+    ----------
+    stored
+        A :class:`.StoredPrediction`.
+    source
+        The image that it is of.
+    """
+    card = stored.card
+    made = {**provenance_of(stored, source), "path": str(stored.path)}
+    base = f"{source.title} [{card.name}]"
+    levels, found = levels_of(stored.path)
+    looks = {**PROBABILITY, "visible": False}
+    tuples = []
+    axis = found.channel_axis
+    count = 1 if axis is None else int(found.array.shape[axis])
+    for index, what in shown_probabilities(card, count):
+        place = () if axis is None else (slice(None),) * axis + (index,)
+        pixels = [level[place] for level in levels]
+        tuples.append(image_tuple(pixels, source, f"{base} {what}", made, **looks))
+    pixels, _ = levels_of(stored.path / "labels" / stored.name)
+    tuples.append(labels_tuple(pixels, source, f"{base} labels", made, opacity=0.5))
+    return [_flat(layer) for layer in tuples]
+
+
+def levels_of(path: Path) -> tuple[list[Any], "ImageFile"]:
+    """Return the pixels of an image in a store at all resolutions, and the finest.
+
+    Raises
+    ------
+    StorageError, InputError
+        As from :func:`.read_image`.
+    """
+    from napari_unet_studio.io.images import read_image
+
+    finest = read_image(path)
+    others = (read_image(path, n).array for n in range(1, len(finest.levels)))
+    return [finest.array, *others], finest
+
+
+def label_images(path: Path) -> list[Path]:
+    """Return the label images inside an OME-Zarr image, by name."""
+    folder = path / "labels"
+    if not folder.is_dir():
+        return []
+    return sorted(
+        inside
+        for inside in folder.iterdir()
+        if (inside / ".zattrs").exists() or (inside / "zarr.json").exists()
+    )
+
+
+def file_tuples(path: Path) -> list[LayerTuple]:
+    """Return the layers of an OME-Zarr image and of the labels inside it.
+
+    Raises
+    ------
+    StorageError, InputError
+        If there is nothing in it that can be shown.
+    """
+    tuples: list[LayerTuple] = []
+    try:
+        levels, found = levels_of(path)
+    except InputError:
+        if not label_images(path):
+            raise
+    else:
+        tuples.append(_image(levels, found, path))
+    for inside in label_images(path):
+        levels, found = levels_of(inside)
+        place = _place(found)
+        tuples.append(
+            (levels, {"name": f"{path.stem} {inside.name}", **place}, "labels")
+        )
+    return [_flat(layer) for layer in tuples]
+
+
+def _image(levels: list[Any], found: "ImageFile", path: Path) -> LayerTuple:
+    options: dict[str, Any] = {"name": path.stem, "rgb": False, **_place(found)}
+    if found.channel_axis is not None:
+        options["channel_axis"] = found.channel_axis
+        options["name"] = [
+            f"{path.stem} {number}"
+            for number in range(found.array.shape[found.channel_axis])
+        ]
+    return levels, options, "image"
+
+
+def _place(found: "ImageFile") -> dict[str, Any]:
+    """Return pixel size, units and names of the axes but the channels."""
+    spatial = sum(axis in "ZYX" for axis in found.axes)
+    rest = len(found.axes) - spatial
+    unit = "um" if found.unit == "um" else "pixel"
+    return {
+        "scale": (1.0,) * rest + tuple(found.spacing or (1.0,) * spatial),
+        "units": ("pixel",) * rest + (unit,) * spatial,
+        "axis_labels": tuple(axis.lower() for axis in found.axes),
+    }
+
+
+def _flat(layer: LayerTuple) -> LayerTuple:
+    """Return a layer of one resolution as such, others as multiscale."""
+    levels, options, kind = layer
+    if len(levels) == 1:
+        return levels[0], options, kind
+    return levels, {**options, "multiscale": True}, kind

@@ -1,0 +1,57 @@
+"""The executor of a configuration: torch on a device, or OpenVINO."""
+
+import copy
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_unet_studio.core.networks.spec import Shape
+from napari_unet_studio.io.model import Model
+from napari_unet_studio.tasks.executors import (
+    CudaExecutor,
+    Executor,
+    TorchExecutor,
+)
+from napari_unet_studio.tasks.predict_config import PredictConfig
+
+_CALIBRATION = 8  # windows that set the ranges of 8-bit integers
+
+Sample = Callable[[Shape, int], list[NDArray[np.float32]]]
+"""Returns some normalised windows (C, *window) of the image."""
+
+
+def executor_of(model: Model, config: PredictConfig, sample: Sample) -> Executor:
+    """Return the executor of a configuration without "auto"."""
+    if config.engine == "openvino":
+        from napari_unet_studio.tasks.openvino import OpenVinoExecutor
+
+        calibration = []
+        if config.precision == "int8":
+            spec = model.card.spec
+            window = spec.input_shape((min(config.tile, 256),) * spec.ndim)
+            calibration = sample(window, _CALIBRATION)
+        network = copy.deepcopy(model.network).eval()
+        return OpenVinoExecutor(network, model.card, config.precision, calibration)  # type: ignore[arg-type]
+    kind = CudaExecutor if config.device.startswith("cuda") else TorchExecutor
+    return kind(model, config.device, config.precision, config.compile)
+
+
+def checked_int8(
+    model: Model, config: PredictConfig, sample: Sample, said: list[str]
+) -> Executor:
+    """Return an executor in 8-bit integers, or in float32 if they change too much.
+
+    What was measured is added to `said`.
+    """
+    from napari_unet_studio.tasks.openvino import InaccurateError, OpenVinoExecutor
+
+    try:
+        made = executor_of(model, config, sample)
+    except InaccurateError as error:
+        said.append(f"{error} It was computed in float32.")
+        return executor_of(model, replace(config, precision="float32"), sample)
+    assert isinstance(made, OpenVinoExecutor)
+    said.append(made.check)
+    return made

@@ -1,0 +1,67 @@
+"""What the Segment widget says about a run."""
+
+from typing import Any
+
+from napari_unet_studio.tasks.progress import Progress
+from napari_unet_studio.widgets._train_texts import time_left
+
+
+def progress_text(progress: Progress) -> str:
+    """Say how far a run is, short enough for the progress bar.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from napari_unet_studio.tasks.progress import PredictProgress
+    >>> known = np.zeros((1, 9, 9), np.float32)
+    >>> progress_text(PredictProgress(12, 91, "Predicting", 22.0, known))
+    '12 of 90 tiles, about 20 s left'
+    >>> progress_text(PredictProgress(5, 20, "Writing overviews", 7.0))
+    'Writing overviews, 25 %, a few seconds left'
+    >>> progress_text(Progress(0, 0, "Loading the model"))
+    'Loading the model'
+    """
+    text = progress.message
+    if text == "Predicting" and getattr(progress, "probabilities", None) is not None:
+        # The last step is that of the objects.
+        text = f"{progress.step} of {progress.total - 1} tiles"
+    elif progress.total > 1 and progress.step < progress.total - 1:
+        text += f", {100 * progress.step // progress.total} %"
+    else:
+        return text
+    seconds = getattr(progress, "seconds_left", None)
+    return text if seconds is None else f"{text}, {time_left(seconds)}"
+
+
+def made_text(config: Any, ndim: int, tiles: int) -> str:
+    """Say in a line how a network was run.
+
+    Parameters
+    ----------
+    config
+        A :class:`.PredictConfig` with what "auto" became.
+    ndim
+        Spatial axes of the network.
+    tiles
+        How many there were, 0 if that is not known.
+
+    Examples
+    --------
+    >>> from napari_unet_studio.tasks.predict_config import PredictConfig
+    >>> made_text(PredictConfig(device="cpu", precision="float32", tile=1040), 2, 9)
+    'cpu, float32, tiles of 1040 × 1040, 9 tiles'
+    """
+    words = [config.device, config.precision]
+    if config.engine != "torch":
+        words.append(config.engine)
+    if config.tile:
+        words.append(f"tiles of {' × '.join([str(config.tile)] * ndim)}")
+    if tiles:
+        words.append(f"{tiles} tile{'s' * (tiles != 1)}")
+    if config.margin != "exact":
+        words.append(f"{config.margin} margins")
+    if config.average != "none":
+        words.append(f"averaged over {config.average}")
+    if config.level:
+        words.append(f"level {config.level}")
+    return ", ".join(words)

@@ -1,0 +1,334 @@
+"""``unet-studio predict`` into an OME-Zarr store, as a user types it."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import tifffile
+import torch
+import zarr
+from PIL import Image
+
+from napari_unet_studio.cli import main
+from napari_unet_studio.core.instances import ObjectConfig, label_objects
+from napari_unet_studio.core.intensity import Normalisation
+from napari_unet_studio.core.networks.catalog import build
+from napari_unet_studio.core.networks.unet import UNetSpec
+from napari_unet_studio.io.images import read_image, write_tiff
+from napari_unet_studio.io.model import Model, ModelCard
+
+PLAIN = ("--precision=float32", "--device=cpu", "--tile=64", "--batch=1")
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    """Save a tiny network with random weights."""
+    spec = UNetSpec(channels=(4, 8, 16))
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        network = build(spec).eval()
+    normalisation = Normalisation("fixed", 0.0, 255.0)
+    card = ModelCard(name="tiny", spec=spec, normalisation=normalisation)
+    return Model(network, card).save(tmp_path_factory.mktemp("models") / "tiny.unet")
+
+
+@pytest.fixture
+def call(monkeypatch, capfd, tmp_path, model):
+    """Run the command in an empty folder; gives its exit code and what it printed."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def call(*arguments):
+        words = ["unet-studio", "predict", f"--model={model}", *PLAIN]
+        monkeypatch.setattr(sys, "argv", [*words, *map(str, arguments)])
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main()
+        printed = capfd.readouterr()
+        return ended.value.code or 0, printed.out, printed.err
+
+    return call
+
+
+@pytest.fixture
+def image(tmp_path):
+    return drawn(tmp_path / "a.tif", (80, 120), "YX")
+
+
+def drawn(path, shape, axes):
+    generator = np.random.default_rng(0)
+    coarse = generator.integers(0, 200, [-(-size // 10) for size in shape[-2:]])
+    spots = np.kron(coarse, np.ones((10, 10)))[: shape[-2], : shape[-1]]
+    pixels = spots + generator.integers(0, 50, shape)
+    write_tiff(path, pixels.astype(np.uint8), axes, (0.5, 0.25))
+    return path
+
+
+def refused(result, message):
+    """Check that a command ended with one line about what was wrong."""
+    code, out, err = result
+    assert code == 2
+    assert out == ""
+    assert err.startswith("unet-studio: ")
+    assert err.count("\n") == 1
+    assert message in err
+
+
+def arrays(path):
+    """Return all arrays of a store by their place in it."""
+    found = dict(zarr.open_group(path, mode="r").members(max_depth=None))
+    return {key: a[:] for key, a in found.items() if isinstance(a, zarr.Array)}
+
+
+def equal(one, other):
+    first, second = arrays(one), arrays(other)
+    assert first.keys() == second.keys()
+    assert {"0", "labels/tiny/0"} <= first.keys()
+    for key, values in first.items():
+        np.testing.assert_array_equal(second[key], values, err_msg=key)
+
+
+# -- the result ----------------------------------------------------------------------
+
+
+def test_an_image_becomes_a_store(call, image, tmp_path) -> None:
+    code, out, err = call("a.tif", "found.zarr", "--json")
+    assert (code, err) == (0, "")
+    (row,) = json.loads(out)
+    assert (row["image"], row["store"]) == ("a.tif", "found.zarr")
+    labels = read_image(row["labels"])
+    assert row["objects"] == len(np.unique(np.asarray(labels.array))) - 1
+    assert row["seconds"] > 0
+    assert (labels.axes, labels.spacing) == ("YX", (0.5, 0.25))
+    probabilities = read_image("found.zarr")
+    assert probabilities.array.shape == (80, 120)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.tif", "found.zarr"]
+
+
+def test_a_store_holds_what_the_tiffs_hold(call, image, tmp_path) -> None:
+    assert call("a.tif", "-o", "found.zarr", "--min-size=0")[0] == 0
+    command = ("a.tif", "-o", "tiffs", "--probabilities", "--min-size=0")
+    assert call(*command)[0] == 0
+    labels = np.asarray(read_image("found.zarr/labels/tiny").array)
+    probabilities = np.asarray(read_image("found.zarr").array)
+    exact = tifffile.imread("tiffs/probabilities/a.tif").squeeze()
+    np.testing.assert_array_equal(probabilities, exact.astype(np.float16))
+    # Labels of a store follow from what is stored, rounded to 11 bits.
+    stored = probabilities.astype(np.float32)
+    expected = label_objects(stored, ObjectConfig(min_size=0), (0.5, 0.25))
+    np.testing.assert_array_equal(labels > 0, expected > 0)
+    assert labels.max() == expected.max()
+
+
+def test_a_store_may_be_of_the_older_version(call, image, tmp_path) -> None:
+    assert call("a.tif", "found.zarr", "--ome=0.4")[0] == 0
+    assert "0.4" in (tmp_path / "found.zarr/.zattrs").read_text()
+
+
+def test_a_store_is_reported_for_people_too(call, image) -> None:
+    code, out, _err = call("a.tif", "found.zarr")
+    assert code == 0
+    header, row = out.splitlines()
+    assert header.split() == ["image", "store", "objects", "seconds"]
+    assert row.split()[:2] == ["a.tif", "found.zarr"]
+
+
+def test_a_resolution_of_a_store_can_be_chosen(call, tmp_path) -> None:
+    drawn(tmp_path / "a.tif", (1100, 40), "YX")
+    assert call("a.tif", "one.zarr")[0] == 0
+    assert call("one.zarr", "two.zarr", "--resolution=1")[0] == 0
+    assert read_image("two.zarr").array.shape == (550, 20)
+    assert call("one.zarr", "--resolution=1")[0] == 0  # a folder of TIFFs
+    assert tifffile.imread("predicted/one.tif").shape == (550, 20)
+
+
+# -- channels ------------------------------------------------------------------------
+
+
+def test_colours_become_grey_or_one_of_them(call, tmp_path) -> None:
+    generator = np.random.default_rng(0)
+    colours = generator.integers(0, 255, (60, 70, 3)).astype(np.uint8)
+    Image.fromarray(colours).save(tmp_path / "rgb.png")
+    for number in range(3):
+        Image.fromarray(colours[..., number]).save(tmp_path / f"{number}.png")
+    grey = colours @ np.array([0.299, 0.587, 0.114], np.float32)
+    write_tiff(tmp_path / "grey.tif", grey, "YX")
+    for option, alike in (("1", "1.png"), ("grey", "grey.tif")):
+        assert call("rgb.png", f"--channel={option}", "-o", f"{option}.zarr")[0] == 0
+        assert call(alike, "-o", f"{option}-alike.zarr")[0] == 0
+        one, other = (
+            arrays(f"{option}{end}.zarr")["0"].astype(float) for end in ("", "-alike")
+        )
+        np.testing.assert_allclose(one, other, atol=1e-3)
+        command = ("rgb.png", f"--channel={option}", "-o", "tiffs", "--overwrite")
+        assert call(*command)[0] == 0
+        assert tifffile.imread("tiffs/rgb.tif").shape == (60, 70)
+
+
+def test_grey_is_that_of_pillow(call, tmp_path) -> None:
+    from napari_unet_studio.core.channels import pick_channel
+
+    colours = np.random.default_rng(0).integers(0, 256, (40, 50, 3)).astype(np.uint8)
+    expected = np.asarray(Image.fromarray(colours).convert("L"), float)
+    found = pick_channel(colours, 2, "grey")
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, expected, atol=0.51)
+    np.testing.assert_array_equal(
+        pick_channel(np.moveaxis(colours, 2, 0), 0, "grey"), found
+    )
+
+
+def test_channels_of_lazy_arrays_stay_lazy(tmp_path) -> None:
+    import dask.array as da
+
+    from napari_unet_studio.core.channels import pick_channel
+
+    pixels = np.random.default_rng(0).integers(0, 256, (4, 40, 50)).astype(np.uint8)
+    stored = zarr.create_array(tmp_path / "a.zarr", data=pixels, chunks=(1, 20, 20))
+    for array in (stored, da.from_array(pixels, chunks=(2, 20, 20))):
+        for choice in (3, "grey"):
+            found = pick_channel(array, 0, choice)
+            assert isinstance(found, da.Array)
+            np.testing.assert_array_equal(found, pick_channel(pixels, 0, choice))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--channel=5",), "no channel 5; choose a number from 0 to 2 or grey"),
+        (("--channel=blue",), "The channel is 'blue'; give a number from 0, or grey"),
+        (("--channel=1", "--workers=2"), "leave --channel out"),
+        ((), "takes 1 channel but the image has 3"),
+    ],
+)
+def test_channels_that_cannot_be_used_are_explained(
+    call, tmp_path, options, message
+) -> None:
+    Image.fromarray(np.zeros((20, 20, 3), np.uint8)).save(tmp_path / "rgb.png")
+    refused(call("rgb.png", "found.zarr", *options), message)
+
+
+# -- what is there already, and what cannot work -------------------------------------
+
+
+def test_a_result_is_replaced_on_demand_only(call, image) -> None:
+    command = ("a.tif", "found.zarr")
+    assert call(*command)[0] == 0
+    refused(call(*command), "found.zarr exists already")
+    assert call(*command, "--overwrite", "--threshold=0.9")[0] == 0
+
+
+def test_an_image_that_ends_in_zarr_is_read_and_not_replaced(call, tmp_path) -> None:
+    pixels = np.random.default_rng(0).random((40, 50))
+    for name in ("a", "b"):
+        zarr.save_array(str(tmp_path / f"{name}.zarr"), pixels)
+    code, out, _ = call("a.zarr", "b.zarr", "--json")
+    assert code == 0
+    assert [row["labels"] for row in json.loads(out)] == [
+        "predicted/a.tif",
+        "predicted/b.tif",
+    ]
+    command = ("a.zarr", "-o", "b.zarr")
+    refused(call(*command), "b.zarr exists already")
+    refused(call(*command, "--overwrite"), "is no result of this package")
+    np.testing.assert_array_equal(zarr.open_array("b.zarr")[:], pixels)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("a.zarr",), "a.zarr does not exist"),
+        (("b.tif", "a.zarr"), "b.tif does not exist"),
+        (("a.tif", "a.tif/a.zarr"), "a.tif"),
+        (("a.tif", ".", "a.zarr"), "holds the result of one image, but there are 2"),
+        (("a.tif", "a.zarr", "--resolution=1"), "has no resolution level 1"),
+        (("a.tif", "a.zarr", "--axes=ZYX"), "cannot have the axes 'ZYX'"),
+        (("a.tif", "a.zarr", "--workers=0"), "workers is 0"),
+        (("a.tif", "a.zarr", "--workers=1", "--scheduler=x"), "give one of the two"),
+        (("a.tif", "a.zarr", "--scheduler=pigeon://a"), "no address of a Dask"),
+        (("a.tif", "--workers=2"), "leave --workers out, or give an --out that ends"),
+        (("a.tif", "--ome=0.4"), "leave --ome out"),
+        (("a.tif", "a.zarr", "--pixel-size=model"), "does not know the pixel size"),
+    ],
+)
+def test_what_cannot_be_stored_is_one_line(call, image, arguments, message) -> None:
+    drawn(image.with_name("c.tif"), (20, 20), "YX")
+    refused(call(*arguments), message)
+
+
+# -- stopped and killed --------------------------------------------------------------
+
+FRAMES = 12
+
+
+@pytest.fixture
+def film(tmp_path):
+    """Write a film, whose frames are blocks, and the result of an undisturbed run."""
+    return drawn(tmp_path / "film.tif", (FRAMES, 150, 150), "TYX")
+
+
+@pytest.fixture
+def start(tmp_path, model):
+    """Start the command as another process, and wait until some blocks are done."""
+    code = "from napari_unet_studio.cli import main; main()"
+    command = [sys.executable, "-c", code, "predict", f"--model={model}", *PLAIN]
+
+    def start(*arguments):
+        process = subprocess.Popen(
+            [*command, *arguments],
+            cwd=tmp_path,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        marks = tmp_path / "found.zarr.part/ledger/predict"
+        deadline = time.monotonic() + 120
+        while not marks.is_dir() or len(list(marks.glob("[0-9]*"))) < 2:
+            assert process.poll() is None, process.communicate()
+            assert time.monotonic() < deadline
+            time.sleep(0.002)
+        return process, len(list(marks.glob("[0-9]*")))
+
+    return start
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", [(), ("--workers=2",)], ids=["serial", "dask"])
+def test_a_run_that_is_killed_goes_on_and_finds_the_same(
+    call, start, film, tmp_path, workers
+) -> None:
+    command = ("film.tif", "found.zarr", "--average=flips")
+    process, done = start(*command, *workers)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    assert 0 < done < FRAMES
+    assert not (tmp_path / "found.zarr").exists()
+    code, out, _ = call(*command, *workers, "--json")
+    assert code == 0
+    assert "were kept" in json.loads(out)[0]["notes"]
+    assert call("film.tif", "whole.zarr", "--average=flips")[0] == 0
+    equal("whole.zarr", "found.zarr")
+    assert not (tmp_path / "found.zarr.part").exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there SIGINT goes to the console")
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", [(), ("--workers=2",)], ids=["serial", "dask"])
+def test_ctrl_c_stops_and_says_how_to_go_on(start, film, workers) -> None:
+    process, _ = start("film.tif", "found.zarr", "--average=flips", *workers)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to all of them
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out) == (130, "")
+    assert err == (
+        "\nStopping when this tile is done; what is done is kept. Ctrl-C again: at "
+        "once.\nStopped. The same command goes on from there.\n"
+    )
+    assert film.with_name("found.zarr.part").is_dir()
