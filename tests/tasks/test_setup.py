@@ -29,9 +29,7 @@ def sample(shape, count):
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_default_tiles_fit_into_two_gibibytes_by_the_network_s_own_account(
-    name,
-) -> None:
+def test_default_tiles_fit_into_the_memory_that_tiles_may_take(name) -> None:
     spec = NETWORKS[name]
     side = speed.default_side(spec, "cpu")
     if side > (128 if spec.ndim == 2 else 64):
@@ -39,7 +37,10 @@ def test_default_tiles_fit_into_two_gibibytes_by_the_network_s_own_account(
         window = plan_tiles((4 * side,) * spec.ndim, spec, cap).window
         costs = spec.costs(window)
         # What a window is rounded up to on the network's grid comes on top.
-        assert costs.inference_bytes - 4 * costs.parameters < 3 * GIB
+        assert (
+            costs.inference_bytes - 4 * costs.parameters
+            < (1 if spec.ndim == 2 else 3) * GIB
+        )
     assert side <= max(1280, 5 * max(spec.halo))
 
 
@@ -53,7 +54,7 @@ def test_slow_large_tiles_are_not_chosen() -> None:
 
     side = speed.tuned_side(spec, "cpu", (9000, 9000), 1, slower_when_large, {})
     assert side < 700
-    assert len(tried) == 3
+    assert len(tried) >= 2
 
 
 def test_fast_large_tiles_are_chosen() -> None:

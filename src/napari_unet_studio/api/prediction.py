@@ -113,7 +113,8 @@ def predict_zarr(
 ) -> StoredPrediction:
     """Predict an image of any size into an OME-Zarr store, block by block.
 
-    The memory it takes does not depend on the image. What is done is kept: if it is
+    The memory it takes depends on the blocks and, with some hundred bytes for each, on the
+    number of objects, not on the image. What is done is kept: if it is
     interrupted or killed, the same call goes on from there.
 
     Parameters

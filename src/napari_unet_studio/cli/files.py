@@ -9,7 +9,13 @@ import numpy as np
 
 from napari_unet_studio.core.channels import Channel, pick_channel
 from napari_unet_studio.core.errors import InputError, StorageError
-from napari_unet_studio.io.images import SUFFIXES, ImageFile, read_image, read_labels
+from napari_unet_studio.io.images import (
+    SUFFIXES,
+    ImageFile,
+    is_in_zarr,
+    read_image,
+    read_labels,
+)
 from napari_unet_studio.tasks.training_data import Pair, Role
 
 
@@ -43,7 +49,7 @@ def find_images(paths: Sequence[Path]) -> list[Path]:
 
 def is_folder(path: Path) -> bool:
     """Return whether a path is a folder of images; a zarr store is one image."""
-    return path.is_dir() and path.suffix != ".zarr"
+    return path.is_dir() and not is_in_zarr(path)
 
 
 def find_pairs(images: Path, labels: Path) -> list[tuple[Path, Path]]:

@@ -3,7 +3,7 @@
 A field's annotation says its type and, in ``Annotated[..., {...}]``, its limits and
 label. The same metadata limit the widget, the command line option and the constructor.
 "choices" lists all values; "suggestions" lists some, and "check" is called with a value
-and raises a :class:`.ConfigError` unless it fits.
+and raises a :class:`.ConfigError` unless it fits. "zero" is what a form shows for 0.
 """
 
 from collections.abc import Collection, Mapping

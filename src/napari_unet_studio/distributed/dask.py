@@ -38,7 +38,7 @@ _BESIDE = 2**30
 
 
 class DaskMapper:
-    """Does the calls of :func:`.predict_zarr` on Dask distributed.
+    """Does the calls of a prediction into a store on Dask distributed.
 
     Nothing but numbers travels: image, model and result are read and written by path,
     so all processes need the same folders under the same paths. What a call came to is
@@ -46,8 +46,8 @@ class DaskMapper:
     done again by another one, and the result is the same.
 
     Each process uses the device of the prediction: what "auto" became where
-    :func:`.predict_zarr` was called. One without that device makes the prediction fail
-    with a DeviceError; what is done is kept.
+    the prediction was begun. One without that device makes it fail with a DeviceError;
+    what is done is kept.
 
     Parameters
     ----------

@@ -14,8 +14,11 @@ from napari_unet_studio.tasks.executors import Executor
 from napari_unet_studio.tasks.memory import available_memory
 
 # The operations of a tile that takes a laptop about two seconds, and the memory that
-# its activations may take. Convolutions need workspace besides, as much again in 2D.
-_TILE_FLOPS, _TILE_BYTES = 6e11, {2: 3 * 2**28, 3: 5 * 2**28}
+# it may take; in 3D, where margins are dear, more.
+_TILE_FLOPS, _TILE_BYTES = 6e11, {2: 2 * 2**30, 3: 5 * 2**30}
+# What convolutions and the allocator take per byte of activations, and per pixel
+# besides: measured as resident memory with U-Nets of 16 and 32 channels.
+_PER_BYTE, _PER_PIXEL = 2, 500
 # Shares of the memory that is free which tiles may take.
 _OF_FREE = {"cpu": 0.25, "gpu": 0.5}
 _SIDES = {("cpu", 2): (128, 1280), ("cpu", 3): (64, 256), ("gpu", 2): (256, 2048)}
@@ -32,11 +35,15 @@ _SAMPLES = 8  # sizes between the smallest and the largest that are compared
 
 
 def bytes_per_voxel(spec: NetworkSpec, value_bytes: int = 4) -> float:
-    """Return the memory of inference per pixel of a window, without the weights."""
+    """Return the memory of inference per pixel of a window, without the weights.
+
+    Activations by the network's own account, with what computing them takes besides.
+    """
     side = {2: 512, 3: 96}[spec.ndim]
     shape = spec.input_shape((side,) * spec.ndim)
     found = spec.costs(shape, value_bytes=value_bytes)
-    return (found.inference_bytes - 4 * found.parameters) / prod(shape)
+    activations = (found.inference_bytes - 4 * found.parameters) / prod(shape)
+    return _PER_BYTE * activations + _PER_PIXEL
 
 
 def default_side(spec: NetworkSpec, device: str, value_bytes: int = 4) -> int:
@@ -137,12 +144,20 @@ def tuned_side(
     if total(default) < WORTH_A_TRIAL:
         return default
     pace = min(points.values())
-    largest = min(affordable(spec, device), _most_voxels(spec), _LONGEST_TILE / pace)
+    largest = min(
+        affordable(spec, device),
+        _most_voxels(spec),
+        _LONGEST_TILE / pace,
+        _SIDES["cpu", spec.ndim][1] ** spec.ndim,
+    )
     for side in (default, int(largest ** (1 / spec.ndim))):
         measured(max(default, side))
-    # It may have turned out slower than it looked: memory that has to be cleared.
-    sizes = [s for s in points if s * points[s] <= 1.5 * _LONGEST_TILE]
-    low, high = (size ** (1 / spec.ndim) for size in (min(points), max(sizes)))
+    # It may have turned out slower than it looked: memory that has to be cleared. Or
+    # there was more memory when a size was measured.
+    most = max(1.1 * largest, min(points))
+    sizes = [s for s in points if s <= most and s * points[s] <= 1.5 * _LONGEST_TILE]
+    low = min(points) ** (1 / spec.ndim)
+    high = max(sizes, default=0) ** (1 / spec.ndim)
     high = max(low, high, default)
     candidates = np.geomspace(low, high, _SAMPLES).astype(int).tolist()
     sides: list[int] = [default, *candidates]

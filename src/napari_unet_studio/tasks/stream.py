@@ -101,7 +101,7 @@ def predict_zarr(
     mapper: Mapper = serial,
     should_stop: ShouldStop = never,
 ) -> Generator[PredictProgress, None, StoredPrediction | None]:
-    """Predict an image of any size into a store, in memory that does not depend on it.
+    """Predict an image of any size into a store, with the memory of a few blocks.
 
     Parameters
     ----------
@@ -111,7 +111,7 @@ def predict_zarr(
         Path of the result, ending in ".zarr". What is not finished lies beside it with
         the further suffix ".part". The same call goes on from there.
     model, config, objects
-        As in :func:`.predict`.
+        As in :func:`napari_unet_studio.tasks.predict.predict`.
     axes, channel_axis, spacing, unit
         Of an array; of a file, instead of what it says itself.
     channel
