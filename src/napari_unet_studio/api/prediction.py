@@ -113,9 +113,9 @@ def predict_zarr(
 ) -> StoredPrediction:
     """Predict an image of any size into an OME-Zarr store, block by block.
 
-    The memory it takes depends on the blocks and, with some hundred bytes for each, on the
-    number of objects, not on the image. What is done is kept: if it is
-    interrupted or killed, the same call goes on from there.
+    The memory it takes depends on the blocks and, with some hundred bytes for each, on
+    the number of objects, not on the image. What is done is kept: if it is interrupted
+    or killed, the same call goes on from there.
 
     Parameters
     ----------
