@@ -7,7 +7,8 @@ from napari_unet_studio.core.networks.fusion import fuse_norms
 NORMED = {
     name: spec
     for name, spec in NETWORKS.items()
-    if spec.norm == "batch" and "eff-unet" not in name
+    # Those left out have the same layers as others, and take long.
+    if spec.norm == "batch" and "eff-unet" not in name and name != "unet-3d-2016"
 } | {"eff-unet-b0": NETWORKS["eff-unet-b0"]}
 
 
