@@ -431,10 +431,10 @@ class SmallMemory(nn.Module):
         super().__init__()
         self.network, self.pixels, self.error = network, pixels, error
 
-    def forward(self, x):
+    def forward(self, x, part):
         if x.shape[-1] * x.shape[-2] > self.pixels:
             raise self.error("can't allocate memory")
-        return self.network(x)
+        return self.network(x, part=part)
 
 
 @pytest.mark.parametrize("error", [torch.OutOfMemoryError, RuntimeError, MemoryError])
@@ -463,7 +463,7 @@ def test_other_errors_of_a_network_are_not_taken_for_lack_of_memory(
     tiny_model,
 ) -> None:
     class Broken(nn.Module):
-        def forward(self, x):
+        def forward(self, x, part):
             raise RuntimeError("a bug")
 
     with pytest.raises(RuntimeError, match="a bug"):

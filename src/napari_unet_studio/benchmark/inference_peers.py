@@ -204,16 +204,19 @@ def bare_forwards(sample: Sample) -> Work:
     network = prepared(sample.model, "cpu", "float32", fast=False)
     pixels = sample.normalised()
     windows = [
-        torch.from_numpy(read_mirrored(pixels, tile.read)[np.newaxis]).to(
-            memory_format=layout, copy=True
+        (
+            torch.from_numpy(read_mirrored(pixels, tile.read)[np.newaxis]).to(
+                memory_format=layout, copy=True
+            ),
+            tile.crop,
         )
         for tile in exact_tiles(sample)
     ]
 
     def work() -> None:
         with torch.inference_mode(), kept_buffers():
-            for window in windows:
-                network(window)
+            for window, crop in windows:
+                network(window, part=crop)
 
     return work
 

@@ -1,7 +1,8 @@
 """Search for the two nearest objects of every pixel, block by block."""
 
-from collections.abc import Callable
-from math import isqrt
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+from math import isqrt, lcm
 from typing import NamedTuple
 
 import numpy as np
@@ -20,6 +21,7 @@ from napari_unet_studio.core.errors import ConfigError
 LARGE = 1 << 22  # pixels from which several threads pay
 BLOCK = 1 << 18  # pixels per block, where the window along the first axis is short
 LARGEST_BLOCK = 1 << 22  # and where it is long
+_SIMPLE = 1 << 14  # largest denominator of a ratio of squared spacings taken as exact
 
 
 class Plan(NamedTuple):
@@ -42,10 +44,11 @@ def plan_search(
 ) -> Plan:
     """Choose how squared distances become integers.
 
-    Where the squared spacings are whole multiples of the smallest one, the integers are
-    exact and mostly fit 32 bits with the code. Otherwise they are fixed-point numbers
-    that fill 60 bits with the code, mostly finer than the float32 result. A whole
-    number of units per squared pixel keeps the finest axis exact.
+    Where the squared spacings are to the smallest one as small whole numbers are, the
+    integers are exact, so that equal distances are found equal, and mostly fit 32 bits
+    with the code. Otherwise they are fixed-point numbers that fill 60 bits with the
+    code, mostly finer than the float32 result. A whole number of units per squared
+    pixel keeps the finest axis exact.
 
     Parameters
     ----------
@@ -69,9 +72,10 @@ def plan_search(
     pixels = cutoff / finest
     reach = min(pixels * pixels, 1.01 * extent)
     shift = codes.bit_length()
-    scale = 1.0
-    if any(abs(u - round(u)) > 1e-9 * u for u in units):
-        scale = max(1.0, 2.0 ** (60 - shift) // max(1.0, reach))
+    most = max(1, int(2.0 ** (60 - shift) // max(1.0, reach)))
+    scale = _common_denominator(units)
+    if scale is None or scale > most:
+        scale = most
     limit = int(reach * scale * (1 + 1e-9))
     bits = (2 * limit + 2).bit_length() + shift
     if bits > 63:
@@ -87,6 +91,17 @@ def plan_search(
         shift=shift,
         dtype=np.int32 if bits <= 31 else np.int64,
     )
+
+
+def _common_denominator(numbers: Sequence[float]) -> int | None:
+    """Return the smallest factor that makes all numbers whole, if there is one."""
+    found = 1
+    for number in numbers:
+        simple = Fraction(number).limit_denominator(_SIMPLE)
+        if abs(float(simple) - number) > 1e-9 * number:
+            return None
+        found = lcm(found, simple.denominator)
+    return found
 
 
 class Found(NamedTuple):

@@ -17,6 +17,7 @@ from napari_unet_studio.core.errors import (
     InputError,
     StudioError,
 )
+from napari_unet_studio.core.geometry import plan_tiles
 from napari_unet_studio.distributed.cluster import (
     check_versions,
     connect,
@@ -24,9 +25,9 @@ from napari_unet_studio.distributed.cluster import (
     local_cluster,
     memory_of_each,
 )
+from napari_unet_studio.tasks.budget import most_of
 from napari_unet_studio.tasks.job import PREDICT, Step
 from napari_unet_studio.tasks.progress import ShouldStop
-from napari_unet_studio.tasks.speed import bytes_per_voxel
 from napari_unet_studio.tasks.worker import Worker
 
 _POLL = 0.25  # seconds between two looks at should_stop
@@ -248,7 +249,9 @@ class DaskMapper:
         config, card = worker.job.config, worker.model.card
         if self.workers is None or config.device != "cpu":
             return
-        tile = config.tile**card.spec.ndim * bytes_per_voxel(card.spec)
+        spec = card.spec
+        shape = worker.job.store.layout.shape[-spec.ndim :]
+        tile = most_of(spec, plan_tiles(shape, spec, config.tile**spec.ndim)).held
         needed, limit = _BESIDE + tile, memory_of_each(self.workers)
         if needed > limit:
             most = max(1, self.workers * limit // int(needed))

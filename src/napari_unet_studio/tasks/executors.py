@@ -7,6 +7,7 @@ the next batch is read while a GPU computes this one.
 import copy
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -51,7 +52,8 @@ class Executor(Protocol):
         blocks
             The windows; they may change once this returns.
         crops
-            The part of each output that is wanted.
+            The part of each output that is wanted: start and stop along each axis. The
+            less of it, the less is computed.
 
         Returns
         -------
@@ -115,6 +117,18 @@ def prepared(model: Model, device: str, precision: str, fast: bool) -> nn.Module
         return network
 
 
+def _covered(crops: Sequence[Region]) -> tuple[Region, list[Region]]:
+    """Return the smallest part that contains all crops, and the crops within it."""
+    sides = list(zip(*crops, strict=True))
+    low = [min(side.start for side in axis) for axis in sides]
+    high = [max(side.stop for side in axis) for axis in sides]
+    inner = [
+        tuple(slice(s.start - at, s.stop - at) for s, at in zip(crop, low, strict=True))
+        for crop in crops
+    ]
+    return tuple(map(slice, low, high)), inner
+
+
 class TorchExecutor:
     """Computes with torch, each batch when it is submitted.
 
@@ -133,6 +147,7 @@ class TorchExecutor:
     ) -> None:
         self.card = model.card
         self.device, self.precision = device, precision
+        self._fast = fast
         self._layout = inference_layout(device, model.card.spec.ndim)
         self._network: nn.Module | None = prepared(model, device, precision, fast)
 
@@ -149,18 +164,22 @@ class TorchExecutor:
 
     @torch.inference_mode()
     def _answers(self, blocks: Tensor, crops: Sequence[Region]) -> list[Tensor]:
-        logits = self._logits(blocks)
+        part, crops = _covered(crops)
+        logits = self._logits(blocks, part)
         return [
             probabilities_of(each[:, *crop].float(), self.card)
             for each, crop in zip(logits, crops, strict=True)
         ]
 
-    def _logits(self, blocks: Tensor) -> Tensor:
+    def _logits(self, blocks: Tensor, part: Region) -> Tensor:
         assert self._network is not None, "the executor was closed"
         x = blocks.to(dtype=DTYPES[self.precision], memory_format=self._layout)
         with self._exact():
+            if not self._fast:
+                return self._network(x, part=part)  # type: ignore[no-any-return]
+            # Compiled for each part anew, it would hardly ever be done.
             logits: Tensor = self._network(x)
-        return logits
+            return logits[:, :, *part]
 
     def _exact(self) -> AbstractContextManager[Any]:
         if self.precision == "float32":
@@ -172,8 +191,8 @@ class CudaExecutor(TorchExecutor):
     """Computes on an NVIDIA GPU while the next batch is read and the last one written.
 
     Windows travel through pinned memory in a stream of their own. The kernels of a
-    batch shape that comes again are recorded once and replayed (a CUDA graph), so that
-    small tiles do not wait for Python.
+    kind of batch that comes again are recorded once and replayed (a CUDA graph), so
+    that small tiles do not wait for Python.
 
     Parameters
     ----------
@@ -192,7 +211,7 @@ class CudaExecutor(TorchExecutor):
         self._stream.wait_stream(torch.cuda.current_stream(device))
         # Batches come one after the other: their recordings share their memory.
         self._pool: Any = torch.cuda.graph_pool_handle()
-        self._graphs: dict[tuple[int, ...], _Recorded | None] = {}
+        self._graphs: dict[str, _Recorded | None] = {}
         self._record = not fast  # compiled networks bring their own
 
     def submit(self, blocks: NDArray[np.float32], crops: Sequence[Region]) -> Pending:
@@ -218,17 +237,18 @@ class CudaExecutor(TorchExecutor):
         self._graphs.clear()
         super().close()
 
-    def _logits(self, blocks: Tensor) -> Tensor:
-        shape = tuple(blocks.shape)
+    def _logits(self, blocks: Tensor, part: Region) -> Tensor:
+        # Kernels depend on the part that is wanted, too: tiles at a border want more.
+        key = f"{tuple(blocks.shape)} {part}"
         if not self._record:
-            return super()._logits(blocks)
-        known = shape in self._graphs
+            return super()._logits(blocks, part)
+        known = key in self._graphs
         try:
             if known:
-                return self._replayed(shape, blocks)
-            # The first batch of a shape runs as it is, in case no other follows.
-            logits = super()._logits(blocks)
-            self._graphs[shape] = None
+                return self._replayed(key, blocks, part)
+            # The first batch of a kind runs as it is, in case no other follows.
+            logits = super()._logits(blocks, part)
+            self._graphs[key] = None
             return logits
         except RuntimeError as error:
             lacks = is_out_of_memory(error) and any(self._graphs.values())
@@ -240,18 +260,19 @@ class CudaExecutor(TorchExecutor):
         self._stream.synchronize()
         self._graphs.clear()
         empty_cache(self.device)
-        return super()._logits(blocks)
+        return super()._logits(blocks, part)
 
-    def _replayed(self, shape: tuple[int, ...], blocks: Tensor) -> Tensor:
-        recorded = self._graphs[shape]
+    def _replayed(self, key: str, blocks: Tensor, part: Region) -> Tensor:
+        recorded = self._graphs[key]
         if recorded is None:
-            recorded = _Recorded(super()._logits, blocks, self._pool)
-            self._graphs[shape] = recorded
+            compute = partial(super()._logits, part=part)
+            recorded = _Recorded(compute, blocks, self._pool)
+            self._graphs[key] = recorded
         return recorded(blocks)
 
 
 class _Recorded:
-    """The kernels of one batch shape, recorded for replay."""
+    """The kernels of one kind of batch, recorded for replay."""
 
     def __init__(
         self, compute: Callable[[Tensor], Tensor], blocks: Tensor, pool: Any

@@ -14,6 +14,7 @@ from napari_unet_studio.core.networks.unetpp import UNetPlusPlusSpec, prune
 from napari_unet_studio.io.measured import recall, remember
 from napari_unet_studio.io.model import Model
 from napari_unet_studio.io.plain_json import dumps
+from napari_unet_studio.tasks.budget import default_side
 from napari_unet_studio.tasks.device import (
     bfloat16_wins,
     choose_device,
@@ -26,10 +27,7 @@ from napari_unet_studio.tasks.executors import (
     output_channels,
 )
 from napari_unet_studio.tasks.predict_config import PredictConfig
-from napari_unet_studio.tasks.speed import (
-    default_batch,
-    default_side,
-)
+from napari_unet_studio.tasks.speed import default_batch
 from napari_unet_studio.tasks.tiles import TileRunner
 from napari_unet_studio.tasks.trials import (
     VALUE_BYTES,

@@ -1,6 +1,7 @@
 """Short trials on windows of an image: precision, tiles, margins."""
 
 from dataclasses import replace
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,12 +10,11 @@ from napari_unet_studio.core.geometry import plan_tiles
 from napari_unet_studio.core.networks.spec import NetworkSpec, Shape
 from napari_unet_studio.io.model import Model
 from napari_unet_studio.tasks.agreement import Agreement
-from napari_unet_studio.tasks.device import (
-    bfloat16_wins,
-)
+from napari_unet_studio.tasks.budget import default_side, wider_side
+from napari_unet_studio.tasks.device import bfloat16_wins
 from napari_unet_studio.tasks.engines import Sample, executor_of
 from napari_unet_studio.tasks.predict_config import PredictConfig
-from napari_unet_studio.tasks.speed import default_side, tuned_side, window_seconds
+from napari_unet_studio.tasks.speed import tuned_side, window_seconds
 
 if TYPE_CHECKING:
     from napari_unet_studio.tasks.executors import Executor
@@ -42,7 +42,7 @@ def raced(model: Model, config: PredictConfig, sample: Sample) -> str:
     for precision in ("float32", quick):
         executor = executor_of(model, replace(config, precision=precision), sample)  # type: ignore[arg-type]
         try:
-            times[precision] = window_seconds(executor, window)
+            times[precision] = window_seconds(executor, window, crop)
             (answers[precision],) = executor.submit(window[np.newaxis], [crop])()
         finally:
             executor.close()
@@ -75,9 +75,14 @@ def side_of(
     """Return the side of a tile; times that are measured are added to `known`."""
     spec = model.card.spec
     bytes_each = VALUE_BYTES[config.precision]
-    side = default_side(spec, config.device, bytes_each)
+    side = largest = default_side(spec, config.device, bytes_each)
     tiles = len(plan_tiles(shape, spec, side**spec.ndim))
-    if tiles == 1 or not spec.local or config.device != "cpu" or config.compile:
+    if tiles == 1 or not spec.local:
+        return side
+    if config.engine == "torch" and not config.compile:  # others compute it all
+        side = wider_side(spec, config.device, shape, side, bytes_each)
+        largest = wider_side(spec, config.device, shape, side, bytes_each, inf)
+    if config.device != "cpu" or config.compile:
         return side
     points = {int(k): float(v) for k, v in known.get("seconds", {}).items()}
     executor: Executor | None = None
@@ -86,10 +91,11 @@ def side_of(
         nonlocal executor
         if executor is None:
             executor = executor_of(model, replace(config, tile=side), sample)
-        return window_seconds(executor, sample(window, 1)[0], repeats=1)
+        crop = tuple(slice(0, s) for s in spec.output_shape(window))
+        return window_seconds(executor, sample(window, 1)[0], crop, repeats=1)
 
     try:
-        side = tuned_side(spec, config.device, shape, frames, seconds, points)
+        side = tuned_side(spec, shape, frames, (side, largest), seconds, points)
     finally:
         if executor is not None:
             executor.close()

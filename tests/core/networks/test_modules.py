@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from torch import nn
 
 from napari_unet_studio.core.errors import ConfigError
-from napari_unet_studio.core.networks.arithmetic import in_place
 from napari_unet_studio.core.networks.catalog import (
     FAMILIES,
     NETWORKS,
@@ -20,6 +19,7 @@ from napari_unet_studio.core.networks.catalog import (
     get_spec,
     spec_from_dict,
 )
+from napari_unet_studio.core.networks.lifetimes import in_place
 from napari_unet_studio.core.networks.modules import average_heads
 from napari_unet_studio.core.networks.unet import UNetSpec
 

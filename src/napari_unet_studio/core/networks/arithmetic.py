@@ -1,10 +1,9 @@
-"""What follows from a graph by integer arithmetic: sizes, receptive fields, costs."""
+"""What follows from a graph by integer arithmetic: sizes and receptive fields."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import lru_cache
-from math import lcm, prod
+from math import lcm
 
 from napari_unet_studio.core.networks import ops
 from napari_unet_studio.core.networks.graph import Graph, Ref
@@ -46,17 +45,17 @@ def geometry(graph: Graph) -> tuple[AxisGeometry, ...]:
 def _axis_geometry(graph: Graph, axis: int) -> AxisGeometry:
     divisor = lcm(*(int(pace) for pace in paces(graph, axis) if pace > 1))
     smallest = 1
-    while (sizes := _sizes(graph, axis, smallest)) is None:
+    while (sizes := node_sizes(graph, axis, smallest)) is None:
         smallest += 1
         if smallest > _LARGEST_TRY:
             raise ValueError("no input size fits this graph")
     trim = (smallest - sizes[graph.heads[-1]]) // 2
     crops = _crops(graph, sizes)
-    low, high = _needed(graph, axis, crops, 0, divisor)
+    low, high = needed(graph, axis, crops, 0, divisor)[0]
     reach = max(trim - low, high - divisor - trim)
     extents = []
     for x in range(divisor):
-        first, last = _needed(graph, axis, crops, x, x + 1)
+        first, last = needed(graph, axis, crops, x, x + 1)[0]
         extents.append(last - first)
     halo = trim if trim else -(-reach // divisor) * divisor
     return AxisGeometry(divisor, smallest, trim, halo, max(extents))
@@ -71,7 +70,7 @@ def paces(graph: Graph, axis: int) -> list[Fraction]:
     return found
 
 
-def _sizes(graph: Graph, axis: int, size: int) -> list[int] | None:
+def node_sizes(graph: Graph, axis: int, size: int) -> list[int] | None:
     """Return the size of each node's output, or None if the input is off the grid."""
     found: list[int] = []
     for node in graph.nodes:
@@ -101,12 +100,25 @@ def _crops(graph: Graph, sizes: Sequence[int]) -> dict[Ref, int]:
     }
 
 
-def _needed(
-    graph: Graph, axis: int, crops: dict[Ref, int], low: int, high: int
-) -> tuple[int, int]:
-    """Return the input interval that pixels ``[low, high)`` of the answer depend on.
+def needed(
+    graph: Graph, axis: int, crops: Mapping[Ref, int], low: int, high: int
+) -> dict[Ref, tuple[int, int]]:
+    """Return the intervals that pixels ``[low, high)`` of the answer depend on.
 
-    Means and maxima over the whole image are left out.
+    Parameters
+    ----------
+    graph, axis
+        The network, and along which axis.
+    crops
+        How many pixels each crop takes off a side.
+    low, high
+        The pixels of the answer.
+
+    Returns
+    -------
+    dict
+        For each node that the answer needs, which pixels of it; they may lie beyond its
+        ends. Means and maxima over the whole image are left out.
     """
     wanted: dict[Ref, tuple[int, int]] = {}
 
@@ -127,134 +139,4 @@ def _needed(
         else:  # the second input of a gate or a crop has no pixels to give
             shift = crops.get(ref, 0)
             want(node.inputs[0], low + shift, high + shift)
-    return wanted[0]
-
-
-@dataclass(frozen=True)
-class Costs:
-    """What one pass over an input costs; an estimate where it says so.
-
-    Parameters
-    ----------
-    parameters
-        Trained values.
-    flops
-        Operations of all convolutions, two per multiplication, for the answer.
-    inference_bytes
-        Estimate of the memory held at most: weights and live activations.
-    training_bytes
-        Estimate for an update with Adam: weights, gradients and two moments in
-        float32, all activations that the gradient needs, and the two largest
-        gradients of activations.
-    """
-
-    parameters: int
-    flops: int
-    inference_bytes: int
-    training_bytes: int
-
-
-@lru_cache(maxsize=256)
-def costs(
-    graph: Graph, shape: tuple[int, ...], batch: int = 1, value_bytes: int = 4
-) -> Costs:
-    """Return what an input (batch, in_channels, *shape) on the grid costs.
-
-    Parameters
-    ----------
-    graph
-        The network.
-    shape
-        Admissible spatial shape.
-    batch
-        Images at once.
-    value_bytes
-        Bytes per activation: 4 in single, 2 in half precision.
-    """
-    per_axis = [_sizes(graph, axis, size) for axis, size in enumerate(shape)]
-    pixels = []
-    for ref in range(len(graph.nodes)):
-        sides = [sizes[ref] for sizes in per_axis if sizes is not None]
-        pixels.append(batch * prod(sides))
-    flops = 0
-    for ref in graph.answering:
-        node = graph.nodes[ref]
-        if node.inputs:
-            before = pixels[node.inputs[0]]
-            flops += 2 * node.op.products(graph.given(node), before, pixels[ref])
-    volume = [
-        pixels[ref] * node.channels * value_bytes
-        for ref, node in enumerate(graph.nodes)
-    ]
-    weights = 4 * graph.parameters
-    peak = _live_peak(graph, volume)
-    saved = _saved(graph, volume, pixels)
-    transient = 2 * max(volume)
-    return Costs(
-        graph.parameters, flops, weights + peak, 4 * weights + saved + transient
-    )
-
-
-def in_place(graph: Graph) -> frozenset[Ref]:
-    """Return the ReLUs that may overwrite their input.
-
-    Nobody else reads it, and no gradient needs it. Those of the other nonlinearities do
-    need it, and torch would copy it first.
-    """
-    readers = [0] * len(graph.nodes)
-    for node in graph.nodes:
-        for ref in node.inputs:
-            readers[ref] += 1
-    safe = (ops.Conv, ops.UpConv, ops.Norm, ops.Add)
-    return frozenset(
-        ref
-        for ref, node in enumerate(graph.nodes)
-        if isinstance(node.op, ops.Act)
-        and node.op.kind == "relu"
-        and readers[node.inputs[0]] == 1
-        and isinstance(graph.nodes[node.inputs[0]].op, safe)
-    )
-
-
-def last_readers(graph: Graph, refs: Sequence[Ref]) -> dict[Ref, tuple[Ref, ...]]:
-    """Return, for each node of `refs`, which outputs nobody needs after it."""
-    last = {source: ref for ref in refs for source in graph.nodes[ref].inputs}
-    kept = {*graph.heads, graph.presence}
-    gone: dict[Ref, tuple[Ref, ...]] = dict.fromkeys(refs, ())
-    for source, ref in last.items():
-        if source not in kept:
-            gone[ref] += (source,)
-    return gone
-
-
-def _live_peak(graph: Graph, volume: Sequence[int]) -> int:
-    """Return the most bytes alive at once while the answer is computed."""
-    overwriting = in_place(graph)
-    gone = last_readers(graph, graph.answering)
-    live = peak = 0
-    for ref in graph.answering:
-        live += volume[ref]
-        peak = max(peak, live - (volume[ref] if ref in overwriting else 0))
-        live -= sum(volume[source] for source in gone[ref])
-    return peak
-
-
-def _saved(graph: Graph, volume: Sequence[int], pixels: Sequence[int]) -> int:
-    """Return the bytes that a backward pass keeps."""
-    overwriting = in_place(graph)
-    kept: set[Ref] = set()
-    extra = 0
-    place = list(range(len(graph.nodes)))  # where a node's output is stored
-    for ref, node in enumerate(graph.nodes):
-        op = node.op
-        if ref in overwriting:
-            place[ref] = place[node.inputs[0]]
-        if isinstance(op, ops.Conv | ops.UpConv | ops.Norm | ops.MaxPool | ops.Gate):
-            kept.update(place[source] for source in node.inputs)
-        if isinstance(op, ops.MaxPool):
-            extra += 8 * pixels[ref] * node.channels  # positions of the maxima
-        if isinstance(op, ops.Dropout):
-            extra += pixels[ref] * node.channels
-        if isinstance(op, ops.Act):
-            kept.add(place[node.inputs[0] if op.kind in ("relu6", "silu") else ref])
-    return sum(volume[ref] for ref in kept) + extra
+    return wanted

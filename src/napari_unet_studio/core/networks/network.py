@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from napari_unet_studio.core.networks.arithmetic import in_place, last_readers
 from napari_unet_studio.core.networks.graph import Graph, Ref
 from napari_unet_studio.core.networks.initialise import initialise
+from napari_unet_studio.core.networks.lifetimes import in_place, last_readers
 from napari_unet_studio.core.networks.modules import average_heads, join, layer
+from napari_unet_studio.core.networks.parts import Portion, divisible, portion, within
 
 if TYPE_CHECKING:
     from napari_unet_studio.core.networks.spec import NetworkSpec
@@ -74,7 +75,12 @@ class Network(nn.Module):
         parent.add_module(last, module)
         return parent, last
 
-    def forward(self, x: Tensor, every_head: bool = False) -> Tensor | Heads:
+    def forward(
+        self,
+        x: Tensor,
+        every_head: bool = False,
+        part: Sequence[slice] | None = None,
+    ) -> Tensor | Heads:
         """Return the logits (N, num_classes, *spec.output_shape(S)) of x (N, C, *S).
 
         Parameters
@@ -84,14 +90,27 @@ class Network(nn.Module):
             mirrored up to it, and cropped again from the answer.
         every_head
             Return :class:`Heads` for the loss instead of the one answer.
+        part
+            For the one answer, start and stop of the pixels that are wanted along each
+            axis; all by default. No more is computed than they need
+            (:mod:`.parts`): they are the same but for rounding.
         """
         shape = tuple(x.shape[2:])
         wanted = self.spec.output_shape(shape)
+        inner = self.spec.input_shape(wanted)
         graph = self.graph
-        found = {0: _mirrored(x, self.spec.input_shape(wanted))}
-        self._run(found, self._all if every_head else self._answering)
+        found = {0: _mirrored(x, inner)}
+        whole = tuple((0, size) for size in wanted)
+        box = whole if part is None else tuple((p.start, p.stop) for p in part)
+        cuts = None
+        if part is not None and not every_head and divisible(graph):
+            cuts = portion(graph, inner, box)
+        self._run(found, self._all if every_head else self._answering, cuts)
         ends = graph.heads if every_head or graph.average else graph.heads[-1:]
-        logits = tuple(_corner(found[head], wanted) for head in ends)
+        logits = tuple(
+            _narrowed(found[head], within(box, cuts.boxes[head] if cuts else whole))
+            for head in ends
+        )
         presence = None
         if graph.presence is not None:
             presence = found[graph.presence].flatten(1)
@@ -101,15 +120,25 @@ class Network(nn.Module):
         return answer if presence is None else _guided(answer, presence)
 
     def _run(
-        self, found: dict[Ref, Tensor], plan: Sequence[tuple[Ref, tuple[Ref, ...]]]
+        self,
+        found: dict[Ref, Tensor],
+        plan: Sequence[tuple[Ref, tuple[Ref, ...]]],
+        cuts: Portion | None,
     ) -> None:
         """Add the outputs of a plan's nodes to those found, and drop the spent ones."""
         for ref, gone in plan:
             node, place = self.graph.nodes[ref], self._places[ref]
+            taken = [found[source] for source in node.inputs]
+            if cuts is not None:
+                taken = [
+                    _narrowed(tensor, cuts.cut(ref, source))
+                    for tensor, source in zip(taken, node.inputs, strict=True)
+                ]
             if place is not None:
-                found[ref] = getattr(*place)(found[node.inputs[0]])
+                found[ref] = getattr(*place)(taken[0])
             else:
-                found[ref] = join(node.op, [found[source] for source in node.inputs])
+                found[ref] = join(node.op, taken)
+            del taken  # the spent ones are to be freed now
             for source in gone:
                 del found[source]
 
@@ -132,11 +161,12 @@ def _mirrored(x: Tensor, shape: Sequence[int]) -> Tensor:
     return x
 
 
-def _corner(x: Tensor, shape: Sequence[int]) -> Tensor:
-    """Keep the first pixels of each axis."""
-    for axis, size in enumerate(shape, start=2):
+def _narrowed(x: Tensor, part: Sequence[slice]) -> Tensor:
+    """Return a part of x (N, C, *S), as a view."""
+    for axis, piece in enumerate(part, start=2):
+        size = piece.stop - piece.start
         if x.shape[axis] > size:
-            x = x.narrow(axis, 0, size)
+            x = x.narrow(axis, piece.start, size)
     return x
 
 

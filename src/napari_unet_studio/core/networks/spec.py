@@ -13,12 +13,7 @@ from math import prod
 from typing import Any, ClassVar, Literal, Self, get_args
 
 from napari_unet_studio.core.errors import ConfigError
-from napari_unet_studio.core.networks.arithmetic import (
-    AxisGeometry,
-    Costs,
-    costs,
-    geometry,
-)
+from napari_unet_studio.core.networks.arithmetic import AxisGeometry, geometry
 from napari_unet_studio.core.networks.checks import (
     WIDEST,
     check_choice,
@@ -26,6 +21,7 @@ from napari_unet_studio.core.networks.checks import (
     check_whole,
     check_widths,
 )
+from napari_unet_studio.core.networks.costs import Costs, costs
 from napari_unet_studio.core.networks.graph import Graph
 from napari_unet_studio.core.networks.ops import InitKind, NormKind
 from napari_unet_studio.core.networks.pencil import Pencil
@@ -190,11 +186,19 @@ class NetworkSpec:
         return tuple(sizes)
 
     def costs(
-        self, shape: Sequence[int], batch: int = 1, value_bytes: int = 4
+        self,
+        shape: Sequence[int],
+        batch: int = 1,
+        value_bytes: int = 4,
+        part: Sequence[slice] | None = None,
     ) -> Costs:
-        """Return operations and memory for an input of spatial `shape`."""
+        """Return operations and memory for an input of spatial `shape`.
+
+        Only a `part` of the answer may be wanted, as :meth:`.Network.forward` takes it.
+        """
         inner = self.input_shape(self.output_shape(shape))
-        return costs(self.graph, inner, batch, value_bytes)
+        box = None if part is None else tuple((p.start, p.stop) for p in part)
+        return costs(self.graph, inner, batch, value_bytes, box)
 
     def flops_per_pixel(self, side: int = 512) -> float:
         """Return operations per output pixel, for an output of about `side` pixels."""
