@@ -1,6 +1,10 @@
 """What automatic settings become: precision by a race and a check, tiles by trials."""
 
+import platform
+import sys
+import threading
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -10,9 +14,10 @@ from napari_unet_studio.core.errors import ConfigError
 from napari_unet_studio.core.geometry import plan_tiles
 from napari_unet_studio.core.networks.catalog import NETWORKS
 from napari_unet_studio.io import measured
+from napari_unet_studio.io.model import Model
 from napari_unet_studio.tasks import budget, engines, setup, speed, trials
 from napari_unet_studio.tasks.executors import TorchExecutor, prepared
-from napari_unet_studio.tasks.memory import kept_buffers
+from napari_unet_studio.tasks.memory import keeping_thread, kept_buffers
 from napari_unet_studio.tasks.predict import PredictConfig, predict
 from napari_unet_studio.tasks.progress import run
 
@@ -223,3 +228,38 @@ def test_kept_buffers_may_be_nested() -> None:
     with kept_buffers(), kept_buffers():
         assert np.ones(10**7).sum() == 10**7
     assert np.ones(10**7).sum() == 10**7
+
+
+def test_other_threads_predict_like_the_main_one_and_leave_none(tiny_model) -> None:
+    model, image = tiny_model(), noise((150, 140))
+    config = PredictConfig(precision="float32", tile=80)
+    here = run(predict(image, model, config))
+    before = set(threading.enumerate())
+    with ThreadPoolExecutor(1) as pool:
+        there = pool.submit(lambda: run(predict(image, model, config))).result()
+    np.testing.assert_array_equal(here.probabilities, there.probabilities)
+    assert set(threading.enumerate()) == before
+
+
+def test_an_error_in_another_thread_is_that_of_the_network(tiny_model) -> None:
+    class Broken(torch.nn.Module):
+        def forward(self, x, part):
+            raise RuntimeError("a bug")
+
+    broken = Model(Broken(), tiny_model().card)
+    with ThreadPoolExecutor(1) as pool:
+        future = pool.submit(lambda: run(predict(noise((20, 24)), broken)))
+    with pytest.raises(RuntimeError, match="a bug"):
+        future.result()
+
+
+def test_only_threads_whose_memory_is_not_kept_need_another() -> None:
+    with kept_buffers(), ThreadPoolExecutor(1) as pool:
+        assert keeping_thread() is None
+        found = pool.submit(keeping_thread).result()
+    kept = sys.platform == "linux" and platform.libc_ver()[0] == "glibc"
+    assert (found is not None) == kept
+    if found is not None:
+        with found:
+            count = found.submit(torch.get_num_threads).result()
+        assert count == torch.get_num_threads()

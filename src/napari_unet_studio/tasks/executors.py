@@ -27,6 +27,7 @@ from napari_unet_studio.tasks.device import (
     is_out_of_memory,
     memory_format,
 )
+from napari_unet_studio.tasks.memory import keeping_thread
 
 Pending = Callable[[], list[NDArray[np.float32]]]
 DTYPES = {
@@ -150,16 +151,23 @@ class TorchExecutor:
         self._fast = fast
         self._layout = inference_layout(device, model.card.spec.ndim)
         self._network: nn.Module | None = prepared(model, device, precision, fast)
+        self._thread = keeping_thread() if device == "cpu" else None
 
     def submit(self, blocks: NDArray[np.float32], crops: Sequence[Region]) -> Pending:
         """Compute a batch; see :class:`Executor`."""
-        found = self._answers(torch.from_numpy(blocks).to(self.device), crops)
+        given = torch.from_numpy(blocks).to(self.device)
+        if self._thread is None:
+            found = self._answers(given, crops)
+        else:
+            found = self._thread.submit(self._answers, given, crops).result()
         answers = [answer.cpu().numpy() for answer in found]
         return lambda: answers
 
     def close(self) -> None:
         """Let go of the network."""
         self._network = None
+        if self._thread is not None:
+            self._thread.shutdown()
         empty_cache(self.device)
 
     @torch.inference_mode()

@@ -3,13 +3,15 @@
 import ctypes
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import psutil
+import torch
 
 # Parameters of mallopt in glibc's malloc.h, and their defaults.
-_TRIM_THRESHOLD, _MMAP_THRESHOLD, _MMAP_MAX = -1, -3, -4
-_LARGEST, _MMAP_DEFAULT = 2**31 - 1, 65536
+_TRIM_THRESHOLD, _MMAP_THRESHOLD, _MMAP_MAX, _ARENA_MAX = -1, -3, -4, -8
+_LARGEST, _MMAP_DEFAULT, _ANY = 2**31 - 1, 65536, 0
 # What glibc's own thresholds grow to where large buffers come and go. It stops growing
 # them once it is told any, so these are what a process has without us.
 _GROWN_TRIM, _GROWN_MMAP = 2 * 2**25, 2**25
@@ -28,28 +30,51 @@ def kept_buffers() -> Iterator[None]:
 
     The C library gives large buffers back to the system after every layer, and the
     system clears each page again for the next one: a quarter of the time of large
-    tiles. Only glibc can be told, and only for the main thread; elsewhere nothing
-    happens. At the end the memory goes back to the system.
+    tiles. Only glibc can be told, and it keeps memory for the main thread and for those
+    of :func:`keeping_thread`; elsewhere nothing happens. At the end the memory goes
+    back to the system.
     """
     global _holders
     library = _glibc()
-    if library is None or threading.current_thread() is not threading.main_thread():
+    if library is None:
         yield
         return
     with _lock:
         _holders += 1
         library.mallopt(_MMAP_MAX, 0)
         library.mallopt(_TRIM_THRESHOLD, _LARGEST)
+        library.mallopt(_ARENA_MAX, 1)
     try:
         yield
     finally:
         with _lock:
             _holders -= 1
             if not _holders:
+                library.mallopt(_ARENA_MAX, _ANY)
                 library.mallopt(_MMAP_MAX, _MMAP_DEFAULT)
                 library.mallopt(_MMAP_THRESHOLD, _GROWN_MMAP)
                 library.mallopt(_TRIM_THRESHOLD, _GROWN_TRIM)
                 library.malloc_trim(0)
+
+
+def keeping_thread() -> ThreadPoolExecutor | None:
+    """Return a thread for which :func:`kept_buffers` keeps memory.
+
+    The threads of a window or of a cluster have pools of memory of their own, from
+    which nothing large is kept. A thread that begins in a block of kept buffers shares
+    that of the main thread.
+
+    Returns
+    -------
+    ThreadPoolExecutor or None
+        One thread, which torch gives as many cores as this one; None where the current
+        thread is as good.
+    """
+    main = threading.current_thread() is threading.main_thread()
+    if main or not _holders or _glibc() is None:
+        return None
+    count = torch.get_num_threads()
+    return ThreadPoolExecutor(1, "unet-studio-layers", torch.set_num_threads, (count,))
 
 
 def _glibc() -> ctypes.CDLL | None:

@@ -1,7 +1,6 @@
 """What "auto" becomes: device, precision and tiles for a model on this computer."""
 
 import hashlib
-import threading
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -219,7 +218,5 @@ def _key(model: Model, config: PredictConfig) -> str:
         "engine": config.engine,
         "precision": config.precision,
         "compile": config.compile,
-        # Elsewhere the memory of large tiles is not kept, which makes them slower.
-        "main": threading.current_thread() is threading.main_thread(),
     }
     return hashlib.sha256(dumps(facts).encode()).hexdigest()[:24]
