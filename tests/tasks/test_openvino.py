@@ -330,6 +330,29 @@ def test_int8_that_changes_the_answer_is_refused(threshold_model) -> None:
 
 
 @needs_nncf
+def test_int8_is_kept_for_later_images_while_it_answers_them_well(
+    threshold_model, monkeypatch, tmp_path
+) -> None:
+    monkeypatch.setenv("UNET_STUDIO_HOME", str(tmp_path))
+    model, rng = threshold_model(), np.random.default_rng(0)
+
+    def made(low, high):
+        sharp = [(rng.random((1, 32, 32)) > 0.5).astype(np.float32) for _ in "abcd"]
+        blocks = [low + (high - low) * block for block in sharp]
+        return OpenVinoExecutor(model.network, model.card, "int8", blocks)
+
+    assert "an image before" not in made(0, 1).check
+    assert "an image before" in made(0, 1).check
+    with pytest.raises(InaccurateError):
+        made(0.4999, 0.5001)  # grey values too near to each other for any ranges
+    assert "an image before" in made(0, 1).check
+    (kept,) = (tmp_path / "kept").iterdir()
+    (kept / "network.xml").write_text("damaged", encoding="utf-8")
+    assert "an image before" not in made(0, 1).check
+    assert "an image before" in made(0, 1).check
+
+
+@needs_nncf
 @pytest.mark.parametrize("shapes", [[], [(1, 32, 32)], [(1, 32, 32), (1, 48, 32)]])
 def test_int8_asks_for_two_blocks_of_one_size(tiny_model, shapes) -> None:
     model = tiny_model()

@@ -1,16 +1,13 @@
 """Times measured on this computer, kept in the user's folder of cached things."""
 
 import json
-import os
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import platformdirs
-
 from napari_unet_studio.core.errors import StorageError
 from napari_unet_studio.io.images import write_json
-from napari_unet_studio.io.registry import HOME_VARIABLE
+from napari_unet_studio.io.kept import cache_folder
 
 # The oldest entries go when there are more.
 _MOST = 200
@@ -33,9 +30,7 @@ def remember(key: str, values: dict[str, Any]) -> None:
 
 
 def _file() -> Path:
-    home = os.environ.get(HOME_VARIABLE)
-    folder = platformdirs.user_cache_path("napari-unet-studio")
-    return (Path(home) if home else folder) / "measured.json"
+    return cache_folder() / "measured.json"
 
 
 def _read() -> dict[str, Any]:

@@ -1,17 +1,21 @@
 """Networks on CPUs through OpenVINO, in float32, bfloat16 or 8-bit integers."""
 
+import hashlib
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Literal
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from napari_unet_studio.core.blocks import Region
-from napari_unet_studio.core.errors import ConfigError, DeviceError
+from napari_unet_studio.core.errors import ConfigError, DeviceError, StudioError
 from napari_unet_studio.core.networks.spec import NetworkSpec, Shape
+from napari_unet_studio.io.kept import keep, kept
 from napari_unet_studio.io.model import ModelCard
+from napari_unet_studio.io.plain_json import dumps
 from napari_unet_studio.tasks.agreement import (
     MOST_FLIPS,
     MOST_FOREGROUND_FLIPS,
@@ -29,6 +33,9 @@ from napari_unet_studio.tasks.openvino_model import (
 if TYPE_CHECKING:
     from napari_unet_studio.core.networks.network import Network
 
+Block = NDArray[np.float32]
+
+_KEPT = "network.xml"
 # Each compiled window keeps its own weights and workspace: one in use, one before it.
 _MOST_WINDOWS = 2
 # One calibration block in four measures what the others have set.
@@ -53,7 +60,8 @@ class OpenVinoExecutor:
     calibration
         For "int8": at least two normalised blocks (C, *window) of one shape, like those
         that will come. Three in four set the ranges of the integers, the others are
-        held back and measure what rounding does to the answer.
+        held back and measure what rounding does to the answer. Integers are kept in the
+        user's cache, and taken for later images too where that measurement allows it.
 
     Attributes
     ----------
@@ -84,19 +92,20 @@ class OpenVinoExecutor:
         network: "Network",
         card: ModelCard,
         precision: Literal["float32", "bfloat16", "int8"],
-        calibration: Sequence[NDArray[np.float32]] = (),
+        calibration: Sequence[Block] = (),
     ) -> None:
         self.check = ""
         self._card, self._spec = card, network.spec
         self._hint = "bf16" if precision == "bfloat16" else "f32"
         openvino = import_openvino()
-        nncf = import_nncf() if precision == "int8" else None
         self._core = openvino.Core()
         self._compiled: dict[Shape, Any] = {}
+        self._model: Any = None
+        if precision == "int8":
+            self._quantise(openvino, network, calibration)
+            return
         with explained(f"this {network.spec.family} network"):
-            self._model: Any = convert(openvino, network)
-        if nncf is not None:
-            self._quantise(nncf, calibration)
+            self._model = convert(openvino, network)
 
     def submit(self, blocks: NDArray[np.float32], crops: Sequence[Region]) -> Pending:
         """Start a batch and return the function that waits for its answers.
@@ -180,32 +189,87 @@ class OpenVinoExecutor:
             self._compiled.clear()
             raise
 
-    def _quantise(self, nncf: Any, calibration: Sequence[NDArray[np.float32]]) -> None:
-        """Replace the model by one of integers, if that answers nearly the same."""
+    def _quantise(
+        self, openvino: Any, network: "Network", calibration: Sequence[Block]
+    ) -> None:
+        """Take the network in integers, if it answers nearly the same on these blocks.
+
+        Its ranges were set by an earlier image, or are set by these blocks if that does
+        not do.
+        """
+        key = f"int8-{_digest(network, openvino.__version__)}"
+        folder = kept(key)
+        nncf = None if folder else import_nncf()
         shared, held = _divided(calibration)
+        exact = _exact(network, self._card, held)
+        if folder is not None:
+            with suppress(StudioError):  # a damaged file is made anew
+                with explained("what was kept of this network"):
+                    self._model = self._core.read_model(folder / _KEPT)
+                found = self._agreement(held, exact)
+                if found.good:
+                    ranges = " Its ranges were set by an image before."
+                    self.check = _checked(found, held) + ranges
+                    return
+            nncf = import_nncf()
+            self._compiled.clear()
         window: Shape = held.shape[2:]
-        whole = (slice(None),) * len(window)
-        exact = [self.submit(block[None], [whole])()[0] for block in held]
-        self._compiled.clear()
         with self._explained(window):
+            self._model = convert(openvino, network)
+            self._model.reshape([1, self._spec.in_channels, *window])
             self._model = quantise(nncf, self._model, shared)
-        quick = [self.submit(block[None], [whole])()[0] for block in held]
-        found = Agreement.between(
-            np.stack(exact, axis=1), np.stack(quick, axis=1), self._card.threshold
-        )
-        blocks = f"{len(held)} block{'s' * (len(held) > 1)}"
+        found = self._agreement(held, exact)
         if not found.good:
             raise InaccurateError(
-                f"In int8 {found}, measured on {blocks}, where at most "
+                f"In int8 {found}, measured on {_count(held)}, where at most "
                 f"{100 * MOST_FLIPS:g} % ({100 * MOST_FOREGROUND_FLIPS:g} %) may; "
                 "choose the precision float32."
             )
-        self.check = f"In int8 {found}, measured against float32 on {blocks}."
+        self.check = _checked(found, held)
+        model = self._model
+
+        def write(folder: Path) -> None:
+            openvino.save_model(model, folder / _KEPT, compress_to_fp16=False)
+
+        keep(key, write)
+
+    def _agreement(self, held: Block, exact: Block) -> Agreement:
+        """Return how near the answers for some blocks are to the exact ones."""
+        whole = (slice(None),) * (held.ndim - 2)
+        quick = [self.submit(block[None], [whole])()[0] for block in held]
+        return Agreement.between(exact, np.stack(quick, axis=1), self._card.threshold)
+
+
+def _digest(network: "Network", version: str) -> str:
+    """Return a network as one word: its drawing, its weights, and who converts it."""
+    found = hashlib.sha256(f"{version} {dumps(network.spec.to_dict())}".encode())
+    for name, values in network.state_dict().items():
+        found.update(name.encode())
+        found.update(values.cpu().contiguous().numpy().tobytes())
+    return found.hexdigest()[:24]
+
+
+@torch.inference_mode()
+def _exact(network: "Network", card: ModelCard, blocks: Block) -> Block:
+    """Return the probabilities (C', B, *S) of blocks in float32, by torch."""
+    found = []
+    for block in blocks:
+        logits = cast("torch.Tensor", network(torch.from_numpy(block[None])))
+        found.append(probabilities_of(logits[0], card).numpy())
+    return np.stack(found, axis=1)
+
+
+def _checked(found: Agreement, held: Block) -> str:
+    return f"In int8 {found}, measured against float32 on {_count(held)}."
+
+
+def _count(held: Block) -> str:
+    return f"{len(held)} block{'s' * (len(held) > 1)}"
 
 
 def _divided(
-    calibration: Sequence[NDArray[np.float32]],
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    calibration: Sequence[Block],
+) -> tuple[Block, Block]:
     """Return the blocks that set the ranges and those held back, each (B, C, *S)."""
     shapes = {block.shape for block in calibration}
     if len(calibration) < 2 or len(shapes) > 1:
