@@ -32,6 +32,11 @@ def sample(shape, count):
     return [noise((1, *shape)) for _ in range(count)]
 
 
+def automatic(model):
+    """All that is chosen for a small image."""
+    return run(setup.set_up(model, PredictConfig(device="cpu"), (64, 64), 1, sample))
+
+
 # -- tiles ---------------------------------------------------------------------------
 
 
@@ -75,7 +80,8 @@ def test_kinds_of_tiles_are_all_tiles() -> None:
 def tuned(shape, seconds, points):
     spec = NETWORKS["unet-32"]
     default = budget.default_side(spec, "cpu")
-    return speed.tuned_side(spec, shape, 1, (default, 1280), seconds, points)
+    task = speed.tuned_side(spec, shape, 1, (default, 1280), seconds, points)
+    return run(task)
 
 
 def test_slow_large_tiles_are_not_chosen() -> None:
@@ -145,15 +151,15 @@ def test_half_precision_has_to_be_faster_and_as_good(
     monkeypatch.setattr(Racing, "wrong", wrong)
     name = f"race {quicker} {wrong}"  # not one that was measured before
     model = tiny_model(name=name)
-    found = setup.set_up(model, PredictConfig(device="cpu"), (64, 64), 1, sample)
+    found = automatic(model)
     assert found.config.precision == chosen
 
 
 def test_what_was_measured_is_remembered(tiny_model, monkeypatch) -> None:
     model = tiny_model(name="remembered")
-    first = setup.set_up(model, PredictConfig(device="cpu"), (64, 64), 1, sample)
+    first = automatic(model)
     monkeypatch.setattr(setup, "raced", pytest.fail)
-    again = setup.set_up(model, PredictConfig(device="cpu"), (64, 64), 1, sample)
+    again = automatic(model)
     assert again.config == first.config
 
 
@@ -263,3 +269,16 @@ def test_only_threads_whose_memory_is_not_kept_need_another() -> None:
         with found:
             count = found.submit(torch.get_num_threads).result()
         assert count == torch.get_num_threads()
+
+
+def test_a_prediction_can_be_stopped_during_the_trials(tiny_model, monkeypatch) -> None:
+    monkeypatch.setattr(trials, "bfloat16_wins", lambda device: True)
+    seen = []
+    task = predict(
+        noise((40, 44)),
+        tiny_model(name="stopped"),
+        should_stop=lambda: seen[-1].message == "Trying bfloat16",
+    )
+    assert run(task, seen.append) is None
+    assert [record.message for record in seen] == ["Trying float32", "Trying bfloat16"]
+    assert {record.total for record in seen} == {0}

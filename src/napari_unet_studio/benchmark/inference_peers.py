@@ -86,6 +86,7 @@ def planned(sample: Sample, settings: Mapping[str, Any], device: str) -> "Setup"
         Where it runs.
     """
     from napari_unet_studio.tasks.predict_config import PredictConfig
+    from napari_unet_studio.tasks.progress import run
     from napari_unet_studio.tasks.setup import set_up
 
     config = PredictConfig.from_dict({**settings, "device": device})
@@ -95,7 +96,7 @@ def planned(sample: Sample, settings: Mapping[str, Any], device: str) -> "Setup"
         window = [slice(0, size) for size in shape]
         return [np.ascontiguousarray(read_mirrored(pixels, window))] * count
 
-    return set_up(sample.model, config, sample.shape, 1, windows)
+    return run(set_up(sample.model, config, sample.shape, 1, windows))
 
 
 def tiles_of(sample: Sample, setup: "Setup") -> TilePlan:

@@ -3,7 +3,7 @@
 import hashlib
 import re
 import zlib
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from itertools import product
 from math import prod
 from pathlib import Path
@@ -25,6 +25,7 @@ from napari_unet_studio.tasks.frames import Looks, sampler
 from napari_unet_studio.tasks.job import Job, model_of
 from napari_unet_studio.tasks.memory import kept_buffers
 from napari_unet_studio.tasks.predict_config import PredictConfig
+from napari_unet_studio.tasks.progress import PredictProgress
 from napari_unet_studio.tasks.setup import Setup, set_up
 
 # Pixels of a block, about: of float32, with its scratch space, some dozen megabytes.
@@ -43,14 +44,14 @@ def begun(
     spacing: Sequence[float] | None,
     channel_axis: int | None,
     channel: Channel | None,
-) -> tuple[Job, tuple[str, ...]]:
+) -> Generator[PredictProgress, None, tuple[Job, tuple[str, ...]]]:
     """Return a new job, with everything chosen that was left open."""
     looks = Looks.of(config, model.card, spacing)
     offset, scale = model.card.normalisation.fit(frames.channels_first())
     sample = sampler(frames, looks, offset, scale)
     with kept_buffers():
         shape = looks.shape(frames.shape)
-        setup = set_up(model, config, shape, len(frames), sample)
+        setup = yield from set_up(model, config, shape, len(frames), sample)
     job = Job(
         out,
         source,

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -79,6 +80,12 @@ class Looks:
             return shape
         nothing = np.broadcast_to(np.float32(0), (1, *shape))
         return rescaled(nothing, self.factors).size
+
+    def pixels(self, shape: Shape) -> int:
+        """Return the pixels of the largest grid other than that of the image itself."""
+        nothing = np.broadcast_to(np.float32(0), (1, *shape))
+        sizes = [prod(chain[-1].size) for chain in self.chains(nothing) if chain]
+        return max(sizes, default=0)
 
 
 def factors_of(

@@ -25,6 +25,7 @@ from napari_unet_studio.tasks.progress import (
     PredictProgress,
     ShouldStop,
     never,
+    until,
 )
 from napari_unet_studio.tasks.setup import set_up
 
@@ -143,8 +144,9 @@ def predict(
     wanted = checked_region(None if region is None else tuple(region), shape)
     ahead = checked_region(None if first is None else tuple(first), shape)
     count = len(frames.leading)
-    probabilities = _room(card, [part.stop - part.start for part in wanted])
     looks = Looks.of(config, card, spacing)
+    sizes = [part.stop - part.start for part in wanted]
+    probabilities = _room(card, sizes, looks.pixels(tuple(sizes[count:])))
     offset, scale = card.normalisation.fit(frames.channels_first())
     sample = sampler(frames, looks, offset, scale)
     indices = sorted(
@@ -153,7 +155,10 @@ def predict(
     )
     with kept_buffers():
         seen = looks.shape(tuple(p.stop - p.start for p in wanted[count:]))
-        setup = set_up(model, config, seen, len(indices), sample)
+        trials = set_up(model, config, seen, len(indices), sample)
+        setup = yield from until(should_stop, trials)
+        if setup is None:
+            return None
         with freed(setup.config.device), setup.runner(sample) as runner:
             filler = FramePredictor(runner, looks, offset, scale)
             clock = Clock()
@@ -169,7 +174,8 @@ def predict(
                 for tiles in filler.fill(result, frame, wanted[count:], near):
                     if should_stop():
                         return None
-                    done = number * each + tiles
+                    # Of tiles that had to be made smaller there are more.
+                    done = min(number * each + tiles, total - 1)
                     yield PredictProgress(
                         done,
                         total,
@@ -196,21 +202,27 @@ def predict(
     )
 
 
-def result_bytes(card: ModelCard, shape: Sequence[int]) -> int:
+def result_bytes(card: ModelCard, shape: Sequence[int], between: int = 0) -> int:
     """Return the memory that a result takes while it is made.
 
     Parameters
     ----------
+    card
+        Of the model.
     shape
         Of the image without channels.
+    between
+        Pixels of a grid on which answers are gathered before they are brought to that
+        of the image, see :class:`.Looks`.
     """
     # float32 for each probability; masks and ids while objects are found.
-    return prod(shape) * (4 * output_channels(card) + 16)
+    channels = output_channels(card)
+    return prod(shape) * (4 * channels + 16) + 4 * between * channels
 
 
-def _room(card: ModelCard, shape: Sequence[int]) -> NDArray[np.float32]:
+def _room(card: ModelCard, shape: Sequence[int], between: int) -> NDArray[np.float32]:
     """Return zeros for the probabilities, if there is memory for all that follows."""
-    needed, free = result_bytes(card, shape), available_memory()
+    needed, free = result_bytes(card, shape, between), available_memory()
     remedy = (
         "Predict a region of it, or let the result go to a file: predict_zarr, or an "
         "output that ends in .zarr."

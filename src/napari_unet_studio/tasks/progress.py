@@ -7,6 +7,7 @@ threads, and scripts, windows and tests all run the same code.
 
 import time
 from collections.abc import Callable, Generator, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:  # loads torch
     from napari_unet_studio.tasks.validate import Preview
 
 Result = TypeVar("Result")
+Record = TypeVar("Record", bound="Progress")
 ShouldStop = Callable[[], bool]
 
 
@@ -124,6 +126,21 @@ class Clock:
 def never() -> bool:
     """Return False: nothing asks the task to stop."""
     return False
+
+
+def until(
+    should_stop: ShouldStop, task: Generator[Record, None, Result]
+) -> Generator[Record, None, Result | None]:
+    """Go through a part of a task, for ``yield from``; None if it is to stop."""
+    with closing(task):
+        while True:
+            try:
+                record = next(task)
+            except StopIteration as end:
+                return end.value  # type: ignore[no-any-return]
+            yield record
+            if should_stop():
+                return None
 
 
 def run(

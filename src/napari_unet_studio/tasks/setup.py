@@ -1,6 +1,7 @@
 """What "auto" becomes: device, precision and tiles for a model on this computer."""
 
 import hashlib
+from collections.abc import Generator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -26,6 +27,7 @@ from napari_unet_studio.tasks.executors import (
     output_channels,
 )
 from napari_unet_studio.tasks.predict_config import PredictConfig
+from napari_unet_studio.tasks.progress import PredictProgress
 from napari_unet_studio.tasks.speed import default_batch
 from napari_unet_studio.tasks.tiles import TileRunner
 from napari_unet_studio.tasks.trials import (
@@ -158,7 +160,7 @@ def set_up(
     shape: Shape,
     frames: int,
     sample: Sample,
-) -> Setup:
+) -> Generator[PredictProgress, None, Setup]:
     """Choose what a configuration leaves open.
 
     Parameters
@@ -173,6 +175,16 @@ def set_up(
         How many there are.
     sample
         Gives windows of the image for trials.
+
+    Yields
+    ------
+    PredictProgress
+        Before each trial.
+
+    Returns
+    -------
+    Setup
+        All that was chosen.
 
     Raises
     ------
@@ -190,13 +202,12 @@ def set_up(
     notes: list[str] = []
     if config.precision == "auto":
         if known.get("precision") not in ("float32", "bfloat16", "float16"):
-            known["precision"] = raced(model, config, sample)
+            known["precision"] = yield from raced(model, config, sample)
         config = replace(config, precision=known["precision"])
     spec = model.card.spec
     if not config.tile:
-        config = replace(
-            config, tile=side_of(model, config, shape, frames, sample, known)
-        )
+        side = yield from side_of(model, config, shape, frames, sample, known)
+        config = replace(config, tile=side)
     if not config.batch:
         cap = config.tile**spec.ndim
         window = plan_tiles(shape, spec, cap).window
@@ -204,6 +215,7 @@ def set_up(
     if known != before:
         remember(key, known)
     if config.margin == "fast" and spec.local and not any(spec.trim):
+        yield PredictProgress(0, 0, "Measuring the fast margin")
         notes += about_margin(model, config, sample)
     return Setup(model, config, tuple(notes))
 

@@ -1,7 +1,7 @@
 """How large tiles should be: a model of the time with measured numbers."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from math import prod
 
 import numpy as np
@@ -44,7 +44,7 @@ def tuned_side(
     sides: tuple[int, int],
     seconds: Callable[[Shape], float],
     points: dict[int, float],
-) -> int:
+) -> Generator[int, None, int]:
     """Return the side of a tile with which an image takes least time.
 
     Parameters
@@ -63,6 +63,11 @@ def tuned_side(
         Seconds per pixel by the number of pixels of a window, as far as known; what is
         measured is added.
 
+    Yields
+    ------
+    int
+        The side of a window, before it is timed.
+
     Returns
     -------
     int
@@ -71,11 +76,11 @@ def tuned_side(
     """
     default, largest = sides
 
-    def measured(side: int) -> float:
+    def measured(side: int) -> Iterator[int]:
         window = spec.input_shape((side,) * spec.ndim)
         if prod(window) not in points:
+            yield side
             points[prod(window)] = seconds(window) / prod(window)
-        return points[prod(window)]
 
     def total(side: int) -> float:
         plan = plan_tiles(shape, spec, side**spec.ndim)
@@ -87,13 +92,13 @@ def tuned_side(
 
     if not points:
         halo = 2 * max(*spec.halo, 1)
-        measured(max(_TRIAL[spec.ndim], min(default, halo)))
+        yield from measured(max(_TRIAL[spec.ndim], min(default, halo)))
     if total(default) < WORTH_A_TRIAL:
         return default
     pace = min(points.values())
     most = min(largest**spec.ndim, _LONGEST_TILE / pace)
     for side in (default, int(most ** (1 / spec.ndim))):
-        measured(max(default, side))
+        yield from measured(max(default, side))
     # It may have turned out slower than it looked: memory that has to be cleared. Or
     # there was more memory when a size was measured.
     room = max(1.1 * most, min(points))

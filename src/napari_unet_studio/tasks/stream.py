@@ -28,6 +28,7 @@ from napari_unet_studio.tasks.progress import (
     PredictProgress,
     ShouldStop,
     never,
+    until,
 )
 from napari_unet_studio.tasks.worker import Worker
 
@@ -178,6 +179,7 @@ def predict_zarr(
         "axes": frames.axes,
         "channel": channel,
         "spacing": None if spacing is None else list(spacing),
+        "unit": unit,
         "model": digest(model),
         "network": config.to_dict(),
         "objects": objects.to_dict(),
@@ -193,7 +195,7 @@ def predict_zarr(
         job = Job.load(out, None if source else frames.array)
         notes = ("An unfinished result was there: its blocks were kept.",)
     else:
-        job, notes = begun(
+        beginning = begun(
             frames,
             out,
             model,
@@ -204,6 +206,10 @@ def predict_zarr(
             channel_axis,
             channel,
         )
+        new = yield from until(should_stop, beginning)
+        if new is None:
+            return None
+        job, notes = new
         create(job, frames, model, unit, version, overwrite)
         ledger_of(out).begin(asked)
     with Worker(job, model) as worker:

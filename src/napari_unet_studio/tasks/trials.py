@@ -1,5 +1,6 @@
 """Short trials on windows of an image: precision, tiles, margins."""
 
+from collections.abc import Generator
 from dataclasses import replace
 from math import inf
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from napari_unet_studio.tasks.budget import default_side, wider_side
 from napari_unet_studio.tasks.device import bfloat16_wins
 from napari_unet_studio.tasks.engines import Sample, executor_of
 from napari_unet_studio.tasks.predict_config import PredictConfig
+from napari_unet_studio.tasks.progress import PredictProgress
 from napari_unet_studio.tasks.speed import tuned_side, window_seconds
 
 if TYPE_CHECKING:
@@ -27,7 +29,9 @@ _RACE_FLOPS, _RACE_SIDE = 2e10, {2: 384, 3: 64}
 VALUE_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2, "int8": 4}
 
 
-def raced(model: Model, config: PredictConfig, sample: Sample) -> str:
+def raced(
+    model: Model, config: PredictConfig, sample: Sample
+) -> Generator[PredictProgress, None, str]:
     """Return the precision that wins on one window of the image, and is as good."""
     quick = _quick(config.device)
     if quick is None:
@@ -40,6 +44,7 @@ def raced(model: Model, config: PredictConfig, sample: Sample) -> str:
     crop = tuple(slice(0, s) for s in spec.output_shape(window.shape[1:]))
     times, answers = {}, {}
     for precision in ("float32", quick):
+        yield PredictProgress(0, 0, f"Trying {precision}")
         executor = executor_of(model, replace(config, precision=precision), sample)  # type: ignore[arg-type]
         try:
             times[precision] = window_seconds(executor, window, crop)
@@ -71,7 +76,7 @@ def side_of(
     frames: int,
     sample: Sample,
     known: dict[str, Any],
-) -> int:
+) -> Generator[PredictProgress, None, int]:
     """Return the side of a tile; times that are measured are added to `known`."""
     spec = model.card.spec
     bytes_each = VALUE_BYTES[config.precision]
@@ -95,7 +100,12 @@ def side_of(
         return window_seconds(executor, sample(window, 1)[0], crop, repeats=1)
 
     try:
-        side = tuned_side(spec, shape, frames, (side, largest), seconds, points)
+        sides = tuned_side(spec, shape, frames, (side, largest), seconds, points)
+        while True:
+            tried = next(sides)
+            yield PredictProgress(0, 0, f"Trying tiles of {tried} pixels")
+    except StopIteration as end:
+        side = int(end.value)
     finally:
         if executor is not None:
             executor.close()
