@@ -25,7 +25,7 @@ def inference_targets(document: Document) -> Iterator[Target]:
         if document["device"] == "cuda":
             yield from _against_monai(case, OWN, 2)
             continue
-        if shape == LARGE:
+        if len(shape) == 2:
             yield from _against_monai(case, OWN, 2)
         if shape in (LARGE, STACK):
             wanted = 4.5 if shape == LARGE else 4

@@ -58,13 +58,14 @@ wide in a plane and 16 to 256 in a volume. The first row is this package in exac
 float32; "auto" takes bfloat16 where the device is faster with it. MONAI is its sliding
 window with a Gaussian, as its users run it (float32, evaluation and inference mode,
 tiles of 256 pixels, in a volume 128, one at a time unless the name says otherwise);
-"tiles without overlap" are of the same size. ONNX Runtime and OpenVINO are called on
-the tiles that this package plans. "bare forwards" run the prepared network over the
-windows of these tiles and neither read nor write, so that our time divided by theirs is
-what the engine costs. "read" is the area computed per pixel of the image. The
-difference is the largest one of probabilities from the network's answer for the whole
-image in float32, or, where memory does not suffice for that, from the first row. MiB is
-what a first call adds to the memory of the process at its peak.
+"tiles without overlap" are of the same size. ONNX Runtime and OpenVINO compute the
+windows of the tiles that this package plans. "bare forwards" run the prepared network
+over these tiles as this package does and neither read nor write, so that our time
+divided by theirs is what the engine costs. "read" is the area of the windows per pixel
+of the image. The difference is the largest one of probabilities from the network's
+answer for the whole image in float32, or, where memory does not suffice for that, from
+the first row. MiB is what a first call adds to the memory of the process at its peak.
+Integers of 8 bits are those that were kept; a first call takes some ten seconds more.
 """
 _STREAMED = """\
 From file to file: a zarr image of one byte per pixel, predicted with the bundled model
