@@ -56,22 +56,6 @@ def test_type_checkers_see_all_public_names() -> None:
     assert seen == {*us.__all__} - {"__version__"}
 
 
-@pytest.mark.parametrize(
-    "module",
-    [
-        "api",
-        "benchmark",
-        "cli",
-        "distributed",
-        "sample_data",
-        "tasks.predict",
-        "tasks.train",
-    ],
-)
-def test_lower_rooms_load_no_gui(module: str) -> None:
-    assert not _loaded_after(f"import napari_unet_studio.{module}", GUI)
-
-
 def test_no_module_below_the_layers_loads_a_gui() -> None:
     code = """
 import importlib, pkgutil

@@ -28,7 +28,7 @@ PLAIN = ("--precision=float32", "--device=cpu", "--tile=64", "--batch=1")
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
     """Save a tiny network with random weights."""
-    spec = UNetSpec(channels=(4, 8, 16))
+    spec = UNetSpec(channels=(4, 8))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         network = build(spec).eval()
@@ -300,9 +300,13 @@ def start(tmp_path, model):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
 @pytest.mark.slow
-@pytest.mark.parametrize("workers", [(), ("--workers=2",)], ids=["serial", "dask"])
+@pytest.mark.parametrize(
+    ("workers", "afterwards"),
+    [((), ()), (("--workers=2",), ("--workers=1",))],
+    ids=["serial", "dask"],
+)
 def test_a_run_that_is_killed_goes_on_and_finds_the_same(
-    call, start, film, tmp_path, workers
+    call, start, film, tmp_path, workers, afterwards
 ) -> None:
     command = ("film.tif", "found.zarr", "--average=flips")
     process, done = start(*command, *workers)
@@ -310,7 +314,8 @@ def test_a_run_that_is_killed_goes_on_and_finds_the_same(
     process.communicate()
     assert 0 < done < FRAMES
     assert not (tmp_path / "found.zarr").exists()
-    code, out, _ = call(*command, *workers, "--json")
+    # It may go on with another number of processes; each takes seconds to start.
+    code, out, _ = call(*command, *afterwards, "--json")
     assert code == 0
     assert "were kept" in json.loads(out)[0]["notes"]
     assert call("film.tif", "whole.zarr", "--average=flips")[0] == 0
@@ -320,7 +325,7 @@ def test_a_run_that_is_killed_goes_on_and_finds_the_same(
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there SIGINT goes to the console")
 @pytest.mark.slow
-@pytest.mark.parametrize("workers", [(), ("--workers=2",)], ids=["serial", "dask"])
+@pytest.mark.parametrize("workers", [(), ("--workers=1",)], ids=["serial", "dask"])
 def test_ctrl_c_stops_and_says_how_to_go_on(start, film, workers) -> None:
     process, _ = start("film.tif", "found.zarr", "--average=flips", *workers)
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to all of them

@@ -1,6 +1,7 @@
 """Predictions into a store: block by block, stopped, killed and resumed."""
 
 from dataclasses import replace
+from functools import partial
 from math import prod
 
 import dask.array as da
@@ -21,7 +22,7 @@ from napari_unet_studio.tasks.progress import run
 from napari_unet_studio.tasks.setup import Setup
 from napari_unet_studio.tasks.stream import predict_zarr
 
-TILES = PredictConfig(device="cpu", precision="float32", tile=40)
+TILES = PredictConfig(device="cpu", precision="float32", tile=32)
 OBJECTS = ObjectConfig(min_size=3, fill_holes=9)
 
 
@@ -29,6 +30,18 @@ OBJECTS = ObjectConfig(min_size=3, fill_holes=9)
 def small_blocks(monkeypatch):
     """Cut images of the tests into several blocks."""
     monkeypatch.setattr(begin, "_BLOCK", 32 * 32)
+
+
+@pytest.fixture
+def tiny_model(tiny_model):
+    """Build a network of two levels, whose margin leaves half of a small tile."""
+    return partial(tiny_model, channels=(4, 8))
+
+
+@pytest.fixture
+def threshold_model(threshold_model):
+    """Build one that finds what is brighter than 0.5."""
+    return partial(threshold_model, channels=(4, 8))
 
 
 def blobs(shape, seed=0):
@@ -117,10 +130,11 @@ def test_volumes_of_a_3d_network(threshold_model, tmp_path) -> None:
 
 
 def test_classes_are_stored_with_their_values(tiny_model, tmp_path) -> None:
-    model = tiny_model(num_classes=3, target="classes", class_values=(0, 5, 9))
-    image = blobs((70, 61))
-    result = stored(image, tmp_path / "out.zarr", model)
-    expected = run(predict(image, model, TILES))
+    classes = {"num_classes": 3, "target": "classes", "class_values": (0, 5, 9)}
+    model = tiny_model(channels=(4, 8, 16), **classes)
+    image, config = blobs((70, 61)), replace(TILES, tile=64)
+    result = stored(image, tmp_path / "out.zarr", model, config)
+    expected = run(predict(image, model, config))
     labels = pixels(result.path / "labels" / result.name)
     assert np.mean(labels == expected.labels) > 0.99
     assert set(np.unique(labels)) <= {0, 5, 9}
@@ -160,7 +174,7 @@ def same(one, two):
             assert (one / name).read_bytes() == (two / name).read_bytes(), name
 
 
-@pytest.mark.parametrize("after", [1, 9, 25, 60])
+@pytest.mark.parametrize("after", [1, 9, 60, 140])
 def test_a_stopped_prediction_goes_on_where_it_was(
     threshold_model, tmp_path, after
 ) -> None:
@@ -188,7 +202,7 @@ def test_other_settings_do_not_go_on_with_a_result(threshold_model, tmp_path) ->
     asked = iter([False] * 9 + [True] * 99)
     assert stored(image, out, model, should_stop=lambda: next(asked)) is None
     with pytest.raises(
-        StorageError, match=r"network\.tile was 40, not 48.*--overwrite"
+        StorageError, match=r"network\.tile was 32, not 48.*--overwrite"
     ):
         stored(image, out, model, replace(TILES, tile=48))
     with pytest.raises(StorageError, match="pixels was"):
@@ -284,15 +298,15 @@ class Stored:
 def test_a_large_image_is_read_block_by_block(
     threshold_model, tmp_path, monkeypatch
 ) -> None:
-    monkeypatch.setattr(begin, "_BLOCK", 2**14)
-    stored, between = Stored(blobs((1000, 1000))), []
+    monkeypatch.setattr(begin, "_BLOCK", 2**13)
+    stored, between = Stored(blobs((640, 640))), []
 
     def note(record):
         between.append(sum(stored.read))
         stored.read.clear()
 
-    image = da.from_array(stored, chunks=(64, 64), name=False)
-    config = replace(TILES, tile=96)
+    image = da.from_array(stored, chunks=(32, 32), name=False)
+    config = replace(TILES, tile=64)
     task = predict_zarr(
         image, tmp_path / "out.zarr", threshold_model(), config, objects=OBJECTS
     )

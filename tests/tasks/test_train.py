@@ -780,7 +780,8 @@ def test_the_loss_of_every_family_falls(squares, network):
     config = replace(
         QUICK,
         network=network,
-        width=1 / 4,
+        # This one learns slowly with fewer channels.
+        width=1 / 4 if network == "eff-unet-b0" else 1 / 8,
         updates=40,
         patch=64,
         batch=2,
