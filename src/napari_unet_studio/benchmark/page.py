@@ -265,7 +265,7 @@ def _long_method(document: Document) -> str:
     return (
         "Times are medians; all methods of an image took turns, and a column tells how "
         f"often each ran: for up to {document['seconds']:g} s or {MOST_REPEATS} calls, "
-        "a longer call once. This package and MONAI, which the first target compares, "
+        "a longer call once. What a target compares with MONAI, and MONAI, "
         f"ran at least three times, or for {longest:g} s. Numbers with a tilde were "
         "not measured but extrapolated from the image before, by the operations of the "
         "network, because a call would have taken longer than that. The other methods "
