@@ -16,7 +16,8 @@ from napari_unet_studio.tasks.executors import (
 )
 from napari_unet_studio.tasks.predict_config import PredictConfig
 
-_CALIBRATION = 8  # windows that set the ranges of 8-bit integers
+# Windows that set the ranges of 8-bit integers, and their longest side.
+_CALIBRATION, _SIDE = 8, {2: 256, 3: 64}
 
 Sample = Callable[[Shape, int], list[NDArray[np.float32]]]
 """Returns some normalised windows (C, *window) of the image."""
@@ -30,7 +31,8 @@ def executor_of(model: Model, config: PredictConfig, sample: Sample) -> Executor
         calibration = []
         if config.precision == "int8":
             spec = model.card.spec
-            window = spec.input_shape((min(config.tile, 256),) * spec.ndim)
+            side = min(config.tile, _SIDE[spec.ndim])
+            window = spec.input_shape((side,) * spec.ndim)
             calibration = sample(window, _CALIBRATION)
         network = copy.deepcopy(model.network).eval()
         return OpenVinoExecutor(network, model.card, config.precision, calibration)  # type: ignore[arg-type]
