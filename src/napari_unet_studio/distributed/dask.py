@@ -25,7 +25,8 @@ from napari_unet_studio.distributed.cluster import (
     local_cluster,
     memory_of_each,
 )
-from napari_unet_studio.tasks.budget import most_of
+from napari_unet_studio.tasks.budget import largest_tile
+from napari_unet_studio.tasks.engines import cuts
 from napari_unet_studio.tasks.job import PREDICT, Step
 from napari_unet_studio.tasks.progress import ShouldStop
 from napari_unet_studio.tasks.worker import Worker
@@ -251,7 +252,8 @@ class DaskMapper:
             return
         spec = card.spec
         shape = worker.job.store.layout.shape[-spec.ndim :]
-        tile = most_of(spec, plan_tiles(shape, spec, config.tile**spec.ndim)).held
+        plan = plan_tiles(shape, spec, config.tile**spec.ndim)
+        tile = largest_tile(spec, plan, cuts(config)).held
         needed, limit = _BESIDE + tile, memory_of_each(self.workers)
         if needed > limit:
             most = max(1, self.workers * limit // int(needed))

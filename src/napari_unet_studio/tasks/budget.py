@@ -15,14 +15,18 @@ from napari_unet_studio.tasks.memory import available_memory
 
 # The operations of a tile that takes a laptop about two seconds, and the memory that
 # it may take.
-TILE_FLOPS, _TILE_BYTES = 6e11, 2 * 2**30
+_TILE_FLOPS, _TILE_BYTES = 6e11, 2 * 2**30
 # What convolutions and the allocator take per byte of live activations: measured as
 # resident memory of the networks of the catalog, 1.5 to 2.8 in a plane.
 _PER_BYTE = {2: 2.75, 3: 1.9}
 # Shares of the memory that is free which tiles may take.
 _OF_FREE = {"cpu": 0.25, "gpu": 0.5}
-SIDES = {("cpu", 2): (128, 1280), ("cpu", 3): (64, 256), ("gpu", 2): (256, 2048)}
-SIDES["gpu", 3] = (64, 320)
+_SIDES = {
+    ("cpu", 2): (128, 1280),
+    ("cpu", 3): (64, 256),
+    ("gpu", 2): (256, 2048),
+    ("gpu", 3): (64, 320),
+}
 # Sides of a tile in margins, below which a tile is hardly worth its margins.
 _MARGINS = {2: 5, 3: 4}
 _STEPS = 24  # sizes between the default and the largest that are looked at
@@ -30,7 +34,7 @@ _STEPS = 24  # sizes between the default and the largest that are looked at
 _DEAR, _MORE = 1.5, (1, 1.75, 2.5)
 
 
-def bytes_per_voxel(spec: NetworkSpec, value_bytes: int = 4) -> float:
+def _bytes_per_voxel(spec: NetworkSpec, value_bytes: int = 4) -> float:
     """Return the memory of inference per pixel of a window, without the weights.
 
     Activations by the network's own account, with what computing them takes besides.
@@ -49,12 +53,12 @@ def default_side(spec: NetworkSpec, device: str, value_bytes: int = 4) -> int:
     networks that are not local can be repeated.
     """
     kind = "cpu" if device == "cpu" else "gpu"
-    least, most = SIDES[kind, spec.ndim]
-    voxels = budget(spec, device) / bytes_per_voxel(spec, value_bytes)
+    least, most = _SIDES[kind, spec.ndim]
+    voxels = budget(spec, device) / _bytes_per_voxel(spec, value_bytes)
     # Smaller tiles would compute little but their margins.
     worth = _MARGINS[spec.ndim] * max(spec.halo)
     if kind == "cpu":
-        flops = max(TILE_FLOPS / spec.flops_per_pixel(least), worth**spec.ndim)
+        flops = max(_TILE_FLOPS / spec.flops_per_pixel(least), worth**spec.ndim)
         voxels = min(voxels, flops)
     return int(min(max(voxels ** (1 / spec.ndim), least), max(most, worth)))
 
@@ -64,13 +68,11 @@ def wider_side(
     device: str,
     shape: Shape,
     side: int,
+    cut: bool,
     value_bytes: int = 4,
-    flops: float = TILE_FLOPS,
+    flops: float = _TILE_FLOPS,
 ) -> int:
-    """Return a larger side of a tile that takes no more than it may.
-
-    Of a tile with margins no more is computed than its core needs (:mod:`.parts`), so
-    that it may be larger than one that is wanted whole.
+    """Return the largest side, from that of :func:`default_side` on, that is allowed.
 
     Parameters
     ----------
@@ -79,67 +81,86 @@ def wider_side(
     shape
         Spatial shape of what is cut into tiles.
     side
-        That of :func:`default_side`.
+        That of :func:`default_side`, which is returned where no larger one is found.
+    cut
+        Whether of a tile no more is computed than its core needs (:mod:`.parts`). Then
+        it may be larger than one that is computed whole.
     flops
         Most operations of a tile, on processors; more where margins are dear.
     """
     kind = "cpu" if device == "cpu" else "gpu"
-    most = max(side, SIDES[kind, spec.ndim][1])
+    most = max(side, _SIDES[kind, spec.ndim][1])
     sizes = [side + (most - side) * step // _STEPS for step in range(_STEPS + 1)]
-    whole = spec.costs(shape).flops
+    whole = spec.flops_per_pixel(most) * prod(shape)
     found = side
     for more in _MORE if kind == "cpu" else (inf,):
         limit = budget(spec, device, more)
 
         def fits(size: int, limit: float = limit, flops: float = more * flops) -> bool:
-            took = most_of(spec, plan_tiles(shape, spec, size**spec.ndim), value_bytes)
+            plan = plan_tiles(shape, spec, size**spec.ndim)
+            took = largest_tile(spec, plan, cut, value_bytes)
             return took.held <= limit and took.flops <= flops
 
-        low, high = 0, _STEPS
+        low, high = 0, _STEPS  # what a tile takes grows with its side, nearly always
         while low < high:
             middle = (low + high + 1) // 2
             low, high = (middle, high) if fits(sizes[middle]) else (low, middle - 1)
         found = sizes[low]
-        if flops_of(spec, plan_tiles(shape, spec, found**spec.ndim)) <= _DEAR * whole:
+        plan = plan_tiles(shape, spec, found**spec.ndim)
+        if flops_of(spec, plan, cut) <= _DEAR * whole:
             break
     return found
 
 
-class Most(NamedTuple):
-    """What the tile of a plan takes that takes most.
+class Largest(NamedTuple):
+    """The tile of a plan that takes most, and what it takes.
 
     Parameters
     ----------
+    crop
+        What is computed of its window.
     held
         Bytes of memory, without the weights.
     flops
         Operations.
     """
 
+    crop: Region
     held: float
     flops: float
 
 
-def most_of(spec: NetworkSpec, plan: TilePlan, value_bytes: int = 4) -> Most:
-    """Return what the tile of a plan takes that takes most."""
-    found = [
-        spec.costs(plan.window, value_bytes=value_bytes, part=crop)
-        for crop, _ in kinds_of_tiles(plan)
-    ]
-    live = max(costs.inference_bytes for costs in found) - 4 * spec.parameters
-    return Most(_PER_BYTE[spec.ndim] * live, max(costs.flops for costs in found))
+def largest_tile(
+    spec: NetworkSpec, plan: TilePlan, cut: bool, value_bytes: int = 4
+) -> Largest:
+    """Return the tile of a plan that takes most; see :func:`wider_side`."""
+    found = []
+    for crop, _ in kinds_of_tiles(spec, plan, cut):
+        costs = spec.costs(plan.window, value_bytes=value_bytes, part=crop)
+        live = costs.inference_bytes - 4 * spec.parameters
+        found.append(Largest(crop, _PER_BYTE[spec.ndim] * live, costs.flops))
+    held = max(tile.held for tile in found)
+    return max(found, key=lambda tile: tile.flops)._replace(held=held)
 
 
-def flops_of(spec: NetworkSpec, plan: TilePlan) -> float:
-    """Return the operations of all tiles of a plan."""
+def flops_of(spec: NetworkSpec, plan: TilePlan, cut: bool) -> float:
+    """Return the operations of all tiles of a plan; see :func:`wider_side`."""
     return sum(
         count * spec.costs(plan.window, part=crop).flops
-        for crop, count in kinds_of_tiles(plan)
+        for crop, count in kinds_of_tiles(spec, plan, cut)
     )
 
 
-def kinds_of_tiles(plan: TilePlan) -> Iterator[tuple[Region, int]]:
-    """Yield where cores lie in their windows, and how many tiles are alike in it."""
+def kinds_of_tiles(
+    spec: NetworkSpec, plan: TilePlan, cut: bool
+) -> Iterator[tuple[Region, int]]:
+    """Yield what is computed of windows, and how many tiles are alike in it."""
+    if not cut:
+        yield (
+            tuple(slice(0, size) for size in spec.output_shape(plan.window)),
+            len(plan),
+        )
+        return
     axes = [
         Counter((span.crop.start, span.crop.stop) for span in spans)
         for spans in plan.spans

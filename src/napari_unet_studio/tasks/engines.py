@@ -40,6 +40,15 @@ def executor_of(model: Model, config: PredictConfig, sample: Sample) -> Executor
     return kind(model, config.device, config.precision, config.compile)
 
 
+def cuts(config: PredictConfig) -> bool:
+    """Whether of a tile no more is computed than its core needs.
+
+    OpenVINO and networks compiled by torch compute windows whole: each part would have
+    to be compiled by itself.
+    """
+    return config.engine == "torch" and not config.compile
+
+
 def checked_int8(
     model: Model, config: PredictConfig, sample: Sample, said: list[str]
 ) -> Executor:

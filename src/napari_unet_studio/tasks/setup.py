@@ -215,7 +215,7 @@ def set_up(
     if known != before:
         remember(key, known)
     if config.margin == "fast" and spec.local and not any(spec.trim):
-        yield PredictProgress(0, 0, "Measuring the fast margin")
+        yield PredictProgress(0, 1, "Measuring the fast margin")
         notes += about_margin(model, config, sample)
     return Setup(model, config, tuple(notes))
 

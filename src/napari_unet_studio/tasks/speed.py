@@ -8,13 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_unet_studio.core.blocks import Region
-from napari_unet_studio.core.geometry import plan_tiles
+from napari_unet_studio.core.geometry import TilePlan, plan_tiles
 from napari_unet_studio.core.networks.spec import NetworkSpec, Shape
-from napari_unet_studio.tasks.budget import flops_of
+from napari_unet_studio.tasks.budget import flops_of, largest_tile
 from napari_unet_studio.tasks.executors import Executor
+from napari_unet_studio.tasks.progress import PredictProgress
 
 # A tile should not take longer: progress and cancelling wait for it.
-_LONGEST_TILE = 2.5
+_LONGEST_TILE = 3.5
 # Work that is over sooner is not worth a trial, in seconds.
 WORTH_A_TRIAL = 60.0
 # Side of the window that is tried first; per device it is large enough to be typical.
@@ -42,9 +43,10 @@ def tuned_side(
     shape: Shape,
     frames: float,
     sides: tuple[int, int],
-    seconds: Callable[[Shape], float],
-    points: dict[int, float],
-) -> Generator[int, None, int]:
+    cut: bool,
+    seconds: Callable[[Shape, Region], float],
+    paces: dict[int, float],
+) -> Generator[PredictProgress, None, int]:
     """Return the side of a tile with which an image takes least time.
 
     Parameters
@@ -57,16 +59,18 @@ def tuned_side(
         How many of them there are.
     sides
         The one that is taken without a trial, and the largest that memory allows.
+    cut
+        See :func:`.wider_side`.
     seconds
-        Times a window of the network's grid, wanted whole.
-    points
-        Seconds per pixel by the number of pixels of a window, as far as known; what is
-        measured is added.
+        Times a part of a window.
+    paces
+        Seconds per operation by the number of pixels of a window, as far as known; what
+        is measured is added.
 
     Yields
     ------
-    int
-        The side of a window, before it is timed.
+    PredictProgress
+        Before each trial.
 
     Returns
     -------
@@ -76,38 +80,42 @@ def tuned_side(
     """
     default, largest = sides
 
-    def measured(side: int) -> Iterator[int]:
-        window = spec.input_shape((side,) * spec.ndim)
-        if prod(window) not in points:
-            yield side
-            points[prod(window)] = seconds(window) / prod(window)
+    def plan(side: int) -> TilePlan:
+        return plan_tiles(shape, spec, side**spec.ndim)
+
+    def measured(side: int) -> Iterator[PredictProgress]:
+        window = plan(side).window
+        if prod(window) not in paces:
+            yield PredictProgress(0, 1, f"Trying tiles of {side} pixels")
+            tile = largest_tile(spec, plan(side), cut)
+            paces[prod(window)] = seconds(window, tile.crop) / tile.flops
+
+    def pace(side: int) -> float:
+        sizes = sorted(paces)
+        known = [paces[size] for size in sizes]
+        return float(np.interp(prod(plan(side).window), sizes, known))
 
     def total(side: int) -> float:
-        plan = plan_tiles(shape, spec, side**spec.ndim)
-        sizes = sorted(points)
-        pace = np.interp(prod(plan.window), sizes, [points[s] for s in sizes])
-        # Of a window with margins not all is computed, unlike of one that is timed.
-        windows = flops_of(spec, plan) / spec.costs(plan.window).flops
-        return float(frames * windows * prod(plan.window) * pace)
+        return frames * flops_of(spec, plan(side), cut) * pace(side)
 
-    if not points:
+    def short(side: int) -> bool:
+        return largest_tile(spec, plan(side), cut).flops * pace(side) <= _LONGEST_TILE
+
+    if not paces:
         halo = 2 * max(*spec.halo, 1)
         yield from measured(max(_TRIAL[spec.ndim], min(default, halo)))
     if total(default) < WORTH_A_TRIAL:
         return default
-    pace = min(points.values())
-    most = min(largest**spec.ndim, _LONGEST_TILE / pace)
-    for side in (default, int(most ** (1 / spec.ndim))):
-        yield from measured(max(default, side))
-    # It may have turned out slower than it looked: memory that has to be cleared. Or
-    # there was more memory when a size was measured.
-    room = max(1.1 * most, min(points))
-    sizes = [s for s in points if s <= room and s * points[s] <= 1.5 * _LONGEST_TILE]
-    low = min(points) ** (1 / spec.ndim)
-    high = max(sizes, default=0) ** (1 / spec.ndim)
-    high = max(low, high, default)
-    candidates: list[int] = np.geomspace(low, high, _SAMPLES).astype(int).tolist()
-    return min([default, *candidates], key=total)
+    low = max(_TRIAL[spec.ndim], 2 * max(spec.halo))
+    candidates: list[int] = (
+        np.geomspace(min(low, default), largest, _SAMPLES).astype(int).tolist()
+    )
+    quick = [side for side in candidates if short(side)]
+    yield from measured(default)
+    if quick:
+        yield from measured(max(quick))
+    # The largest may have turned out slower than it looked: memory to be cleared.
+    return min([default, *filter(short, candidates)], key=total)
 
 
 def default_batch(window: Sequence[int], cap: int, device: str) -> int:

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_unet_studio.core.blocks import Region
 from napari_unet_studio.core.geometry import plan_tiles
 from napari_unet_studio.core.networks.spec import NetworkSpec, Shape
 from napari_unet_studio.io.model import Model
 from napari_unet_studio.tasks.agreement import Agreement
 from napari_unet_studio.tasks.budget import default_side, wider_side
 from napari_unet_studio.tasks.device import bfloat16_wins
-from napari_unet_studio.tasks.engines import Sample, executor_of
+from napari_unet_studio.tasks.engines import Sample, cuts, executor_of
 from napari_unet_studio.tasks.predict_config import PredictConfig
 from napari_unet_studio.tasks.progress import PredictProgress
 from napari_unet_studio.tasks.speed import tuned_side, window_seconds
@@ -44,7 +45,7 @@ def raced(
     crop = tuple(slice(0, s) for s in spec.output_shape(window.shape[1:]))
     times, answers = {}, {}
     for precision in ("float32", quick):
-        yield PredictProgress(0, 0, f"Trying {precision}")
+        yield PredictProgress(0, 1, f"Trying {precision}")
         executor = executor_of(model, replace(config, precision=precision), sample)  # type: ignore[arg-type]
         try:
             times[precision] = window_seconds(executor, window, crop)
@@ -80,38 +81,34 @@ def side_of(
     """Return the side of a tile; times that are measured are added to `known`."""
     spec = model.card.spec
     bytes_each = VALUE_BYTES[config.precision]
-    side = largest = default_side(spec, config.device, bytes_each)
+    side = default_side(spec, config.device, bytes_each)
     tiles = len(plan_tiles(shape, spec, side**spec.ndim))
     if tiles == 1 or not spec.local:
         return side
-    if config.engine == "torch" and not config.compile:  # others compute it all
-        side = wider_side(spec, config.device, shape, side, bytes_each)
-        largest = wider_side(spec, config.device, shape, side, bytes_each, inf)
+    cut = cuts(config)
+    side = wider_side(spec, config.device, shape, side, cut, bytes_each)
     if config.device != "cpu" or config.compile:
         return side
-    points = {int(k): float(v) for k, v in known.get("seconds", {}).items()}
+    largest = wider_side(spec, config.device, shape, side, cut, bytes_each, inf)
+    paces = {int(k): float(v) for k, v in known.get("paces", {}).items()}
     executor: Executor | None = None
 
-    def seconds(window: Shape) -> float:
+    def seconds(window: Shape, crop: Region) -> float:
         nonlocal executor
         if executor is None:
             executor = executor_of(model, replace(config, tile=side), sample)
-        crop = tuple(slice(0, s) for s in spec.output_shape(window))
         return window_seconds(executor, sample(window, 1)[0], crop, repeats=1)
 
     try:
-        sides = tuned_side(spec, shape, frames, (side, largest), seconds, points)
-        while True:
-            tried = next(sides)
-            yield PredictProgress(0, 0, f"Trying tiles of {tried} pixels")
-    except StopIteration as end:
-        side = int(end.value)
+        best = yield from tuned_side(
+            spec, shape, frames, (side, largest), cut, seconds, paces
+        )
     finally:
         if executor is not None:
             executor.close()
-    if points:
-        known["seconds"] = {str(k): v for k, v in points.items()}
-    return side
+    if paces:
+        known["paces"] = {str(k): v for k, v in paces.items()}
+    return best
 
 
 def about_margin(model: Model, config: PredictConfig, sample: Sample) -> list[str]:
