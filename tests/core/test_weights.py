@@ -9,6 +9,7 @@ from hypothesis.extra.numpy import arrays
 from scipy import ndimage
 
 from napari_unet_studio.core import _search
+from napari_unet_studio.core.distances import nearest_objects
 from napari_unet_studio.core.errors import ConfigError, InputError
 from napari_unet_studio.core.weights import (
     PRESETS,
@@ -101,6 +102,19 @@ def test_distances_are_exact_however_unlike_the_axes_are(spacing, cutoff):
     expected = brute_two(labels, spacing, cutoff)
     found = nearest_two(labels, spacing, cutoff)
     np.testing.assert_allclose(found, expected, 1e-6)
+
+
+@pytest.mark.parametrize("spacing", [(1.0, 1.5), (0.3, 0.2), (2.0, 0.5)])
+def test_equal_distances_along_unlike_axes_are_equal(spacing):
+    # As many steps along each axis as the other one's step is long.
+    steps = [round(s / 0.1) for s in reversed(spacing)]
+    least = math.gcd(*steps)
+    rows, columns = (step // least for step in steps)
+    labels = np.zeros((rows + 1, columns + 1), int)
+    labels[0, columns], labels[rows, 0] = 2, 1
+    found = nearest_objects(labels, spacing)
+    assert found.d1[0, 0] == found.d2[0, 0]
+    assert (found.first[0, 0], found.second[0, 0]) == (1, 2)
 
 
 def test_an_axis_too_coarse_to_step_along_does_no_harm():

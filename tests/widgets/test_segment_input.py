@@ -475,6 +475,36 @@ def test_what_is_known_so_far_is_shown_and_goes(
     assert np.shares_memory(so_far.data, viewer.layers[1].data)
 
 
+def test_what_is_known_is_drawn_no_more_when_the_image_goes(
+    viewer: "Viewer", segment: SegmentWidget, qtbot: "QtBot", going: threading.Event
+) -> None:
+    image = viewer.add_image(np.tile(squares(), (8, 8)), name="cells")
+    segment.settings().set(PredictConfig(device="cpu", precision="float32", tile=64))
+    going.clear()
+    segment.run()
+    qtbot.waitUntil(lambda: "cells – so far" in viewer.layers, timeout=WAIT)
+    so_far, drawn = viewer.layers["cells – so far"], []
+    viewer.layers.remove(image)
+    so_far.events.set_data.connect(lambda event: drawn.append(event))
+    going.set()
+    qtbot.waitUntil(lambda: not segment.running, timeout=WAIT)
+    assert not drawn
+    assert so_far not in viewer.layers
+    assert "was removed meanwhile" in segment.status.text()
+    assert "cells [one] labels" in viewer.layers
+
+
+def test_no_name_is_too_long_for_the_dock(
+    viewer: "Viewer", segment: SegmentWidget, qtbot: "QtBot"
+) -> None:
+    name = "Experiment_2024_03_12_plate1_" + "wellB07site3ch1" * 8 + ".ome.tif"
+    viewer.add_image(squares(), name=name)
+    segment.run()
+    qtbot.waitUntil(lambda: not segment.running, timeout=WAIT)
+    assert name in segment.status.text()
+    assert segment.body.minimumSize().width() < 400
+
+
 @pytest.mark.parametrize("how", ["cancel", "close", "fail"])
 def test_what_was_known_goes_with_the_run(
     viewer: "Viewer",

@@ -21,7 +21,9 @@ from napari_unet_studio.core.errors import ConfigError
 LARGE = 1 << 22  # pixels from which several threads pay
 BLOCK = 1 << 18  # pixels per block, where the window along the first axis is short
 LARGEST_BLOCK = 1 << 22  # and where it is long
-_SIMPLE = 1 << 14  # largest denominator of a ratio of squared spacings taken as exact
+# Largest denominator of a ratio of squared spacings that is taken as exact, and how far
+# rounding may have moved it.
+_SIMPLE, _ROUNDING = 1 << 14, 1e-13
 
 
 class Plan(NamedTuple):
@@ -44,8 +46,8 @@ def plan_search(
 ) -> Plan:
     """Choose how squared distances become integers.
 
-    Where the squared spacings are to the smallest one as small whole numbers are, the
-    integers are exact, so that equal distances are found equal, and mostly fit 32 bits
+    Where whole numbers that fit are to each other as the squared spacings are, they are
+    exact, so that equal distances are found equal, and mostly fit 32 bits
     with the code. Otherwise they are fixed-point numbers that fill 60 bits with the
     code, mostly finer than the float32 result. A whole number of units per squared
     pixel keeps the finest axis exact.
@@ -98,7 +100,7 @@ def _common_denominator(numbers: Sequence[float]) -> int | None:
     found = 1
     for number in numbers:
         simple = Fraction(number).limit_denominator(_SIMPLE)
-        if abs(float(simple) - number) > 1e-9 * number:
+        if abs(float(simple) - number) > _ROUNDING * number:
             return None
         found = lcm(found, simple.denominator)
     return found

@@ -3,6 +3,7 @@
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -13,6 +14,7 @@ from napari_unet_studio.io.registry import HOME_VARIABLE
 
 # The ones used longest ago go when there are more.
 _MOST = 20
+_ABANDONED = 24 * 3600.0  # seconds
 
 
 def cache_folder() -> Path:
@@ -34,7 +36,8 @@ def kept(key: str) -> Path | None:
 def keep(key: str, write: Callable[[Path], None]) -> None:
     """Keep what `write` puts into an empty folder, in place of what was there.
 
-    It is there completely or not at all. A disk that cannot be written to is no error.
+    Others find all of it or nothing. That `write` or the disk fails with an OSError is
+    no error: nothing is kept.
 
     Examples
     --------
@@ -47,6 +50,9 @@ def keep(key: str, write: Callable[[Path], None]) -> None:
     place = cache_folder() / "kept"
     with suppress(OSError):
         place.mkdir(parents=True, exist_ok=True)
+        for left in place.glob(".*"):  # by a process that was killed
+            if time.time() - left.stat().st_mtime > _ABANDONED:
+                shutil.rmtree(left, ignore_errors=True)
         with tempfile.TemporaryDirectory(dir=place, prefix=".") as work:
             made = Path(work, key)
             made.mkdir()

@@ -9,11 +9,8 @@ from numpy.typing import NDArray
 
 from napari_unet_studio.core.networks.spec import Shape
 from napari_unet_studio.io.model import Model
-from napari_unet_studio.tasks.executors import (
-    CudaExecutor,
-    Executor,
-    TorchExecutor,
-)
+from napari_unet_studio.tasks.cuda import CudaExecutor
+from napari_unet_studio.tasks.executors import Executor, TorchExecutor
 from napari_unet_studio.tasks.predict_config import PredictConfig
 
 # Windows that set the ranges of 8-bit integers, and their longest side.

@@ -7,7 +7,6 @@ the next batch is read while a GPU computes this one.
 import copy
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -23,8 +22,6 @@ from napari_unet_studio.tasks.device import (
     autocast,
     empty_cache,
     enough_memory,
-    forget,
-    is_out_of_memory,
     memory_format,
 )
 from napari_unet_studio.tasks.memory import keeping_thread
@@ -193,110 +190,3 @@ class TorchExecutor:
         if self.precision == "float32":
             return autocast(self.device, "float32")
         return nullcontext()
-
-
-class CudaExecutor(TorchExecutor):
-    """Computes on an NVIDIA GPU while the next batch is read and the last one written.
-
-    Windows travel through pinned memory in a stream of their own. The kernels of a
-    kind of batch that comes again are recorded once and replayed (a CUDA graph), so
-    that small tiles do not wait for Python.
-
-    Parameters
-    ----------
-    model, device, precision, fast
-        As above.
-    """
-
-    ahead = 2
-
-    def __init__(
-        self, model: Model, device: str, precision: str, fast: bool = False
-    ) -> None:
-        super().__init__(model, device, precision, fast)
-        self._stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
-        # The weights may still be on their way.
-        self._stream.wait_stream(torch.cuda.current_stream(device))
-        # Batches come one after the other: their recordings share their memory.
-        self._pool: Any = torch.cuda.graph_pool_handle()
-        self._graphs: dict[str, _Recorded | None] = {}
-        self._record = not fast  # compiled networks bring their own
-
-    def submit(self, blocks: NDArray[np.float32], crops: Sequence[Region]) -> Pending:
-        """Begin with a batch; see :class:`Executor`."""
-        given = torch.from_numpy(blocks).pin_memory()
-        with torch.cuda.device(self.device), torch.cuda.stream(self._stream):
-            found = self._answers(given.to(self.device, non_blocking=True), crops)
-            hosts = [torch.empty(f.shape, pin_memory=True) for f in found]
-            for host, answer in zip(hosts, found, strict=True):
-                host.copy_(answer, non_blocking=True)
-            done = torch.cuda.Event()  # type: ignore[no-untyped-call]
-            done.record(self._stream)
-
-        def wait() -> list[NDArray[np.float32]]:
-            done.synchronize()
-            return [host.numpy() for host in hosts]
-
-        return wait
-
-    def close(self) -> None:
-        """Let go of the network, its recordings and their memory."""
-        self._stream.synchronize()
-        self._graphs.clear()
-        super().close()
-
-    def _logits(self, blocks: Tensor, part: Region) -> Tensor:
-        # Kernels depend on the part that is wanted, too: tiles at a border want more.
-        key = f"{tuple(blocks.shape)} {part}"
-        if not self._record:
-            return super()._logits(blocks, part)
-        known = key in self._graphs
-        try:
-            if known:
-                return self._replayed(key, blocks, part)
-            # The first batch of a kind runs as it is, in case no other follows.
-            logits = super()._logits(blocks, part)
-            self._graphs[key] = None
-            return logits
-        except RuntimeError as error:
-            lacks = is_out_of_memory(error) and any(self._graphs.values())
-            if not (known or lacks):
-                raise
-            forget(error)
-        # Recordings hold memory, and not everything can be recorded: go on without.
-        self._record = False
-        self._stream.synchronize()
-        self._graphs.clear()
-        empty_cache(self.device)
-        return super()._logits(blocks, part)
-
-    def _replayed(self, key: str, blocks: Tensor, part: Region) -> Tensor:
-        recorded = self._graphs[key]
-        if recorded is None:
-            compute = partial(super()._logits, part=part)
-            recorded = _Recorded(compute, blocks, self._pool)
-            self._graphs[key] = recorded
-        return recorded(blocks)
-
-
-class _Recorded:
-    """The kernels of one kind of batch, recorded for replay."""
-
-    def __init__(
-        self, compute: Callable[[Tensor], Tensor], blocks: Tensor, pool: Any
-    ) -> None:
-        self._given = blocks.clone()
-        self._graph = torch.cuda.CUDAGraph()
-        torch.cuda.current_stream().synchronize()
-        with torch.cuda.graph(
-            self._graph,
-            pool=pool,
-            stream=torch.cuda.current_stream(),
-            capture_error_mode="thread_local",  # others may use the GPU meanwhile
-        ):
-            self._found = compute(self._given)
-
-    def __call__(self, blocks: Tensor) -> Tensor:
-        self._given.copy_(blocks)
-        self._graph.replay()
-        return self._found

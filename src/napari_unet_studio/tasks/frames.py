@@ -82,10 +82,14 @@ class Looks:
         return rescaled(nothing, self.factors).size
 
     def pixels(self, shape: Shape) -> int:
-        """Return the pixels of the largest grid other than that of the image itself."""
+        """Return the pixels, besides those of a result, that a frame of a shape takes.
+
+        An answer lies on the grids that the network sees and on that of the image.
+        """
         nothing = np.broadcast_to(np.float32(0), (1, *shape))
-        sizes = [prod(chain[-1].size) for chain in self.chains(nothing) if chain]
-        return max(sizes, default=0)
+        sizes = [sum(prod(c.size) for c in chain) for chain in self.chains(nothing)]
+        most = max(sizes)
+        return most + prod(shape) if most else 0
 
 
 def factors_of(
@@ -205,10 +209,11 @@ class FramePredictor:
                 found = canvas.answer(found, inner, outer)
             if found is not result:
                 share = np.float32(1 / len(views))
+                found *= share
                 if number:
-                    result += found * share
+                    result += found
                 else:
-                    np.multiply(found, share, out=result)
+                    result[:] = found
             elif len(views) > 1:
                 result *= np.float32(1 / len(views))
 

@@ -1,6 +1,5 @@
 """Networks on CPUs through OpenVINO, in float32, bfloat16 or 8-bit integers."""
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -15,7 +14,6 @@ from napari_unet_studio.core.errors import ConfigError, DeviceError, StudioError
 from napari_unet_studio.core.networks.spec import NetworkSpec, Shape
 from napari_unet_studio.io.kept import keep, kept
 from napari_unet_studio.io.model import ModelCard
-from napari_unet_studio.io.plain_json import dumps
 from napari_unet_studio.tasks.agreement import (
     MOST_FLIPS,
     MOST_FOREGROUND_FLIPS,
@@ -24,6 +22,7 @@ from napari_unet_studio.tasks.agreement import (
 from napari_unet_studio.tasks.executors import Pending, probabilities_of
 from napari_unet_studio.tasks.openvino_model import (
     convert,
+    digest,
     explained,
     import_nncf,
     import_openvino,
@@ -197,7 +196,7 @@ class OpenVinoExecutor:
         Its ranges were set by an earlier image, or are set by these blocks if that does
         not do.
         """
-        key = f"int8-{_digest(network, openvino.__version__)}"
+        key = f"int8-{digest(network, openvino.__version__)}"
         folder = kept(key)
         nncf = None if folder else import_nncf()
         shared, held = _divided(calibration)
@@ -229,7 +228,10 @@ class OpenVinoExecutor:
         model = self._model
 
         def write(folder: Path) -> None:
-            openvino.save_model(model, folder / _KEPT, compress_to_fp16=False)
+            try:
+                openvino.save_model(model, folder / _KEPT, compress_to_fp16=False)
+            except RuntimeError as error:
+                raise OSError(str(error)) from error
 
         keep(key, write)
 
@@ -238,15 +240,6 @@ class OpenVinoExecutor:
         whole = (slice(None),) * (held.ndim - 2)
         quick = [self.submit(block[None], [whole])()[0] for block in held]
         return Agreement.between(exact, np.stack(quick, axis=1), self._card.threshold)
-
-
-def _digest(network: "Network", version: str) -> str:
-    """Return a network as one word: its drawing, its weights, and who converts it."""
-    found = hashlib.sha256(f"{version} {dumps(network.spec.to_dict())}".encode())
-    for name, values in network.state_dict().items():
-        found.update(name.encode())
-        found.update(values.cpu().contiguous().numpy().tobytes())
-    return found.hexdigest()[:24]
 
 
 @torch.inference_mode()

@@ -4,11 +4,13 @@ OpenVINO is optional, and so is NNCF, its tool for integers: the extra "openvino
 this package.
 """
 
+import hashlib
 import logging
 import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import metadata
 from typing import TYPE_CHECKING, Any, cast
 
 import rich
@@ -16,10 +18,14 @@ import torch
 from numpy.typing import NDArray
 
 from napari_unet_studio.core.errors import ConfigError, DeviceError, StudioError
+from napari_unet_studio.io.plain_json import dumps
 from napari_unet_studio.tasks.device import is_out_of_memory
 
 if TYPE_CHECKING:
     from napari_unet_studio.core.networks.network import Network
+
+
+_FORM = 1  # to be raised when integers are made in another way
 
 
 def import_openvino() -> Any:
@@ -111,6 +117,19 @@ def quantise(nncf: Any, model: Any, blocks: NDArray[Any]) -> Any:
     finally:
         console.quiet = before[0]
         logger.setLevel(before[1])
+
+
+def digest(network: "Network", version: str) -> str:
+    """Return as one word what integers are made of, and by which libraries."""
+    try:
+        makers = f"{version} {metadata.version('nncf')} {_FORM}"
+    except metadata.PackageNotFoundError:
+        makers = version
+    found = hashlib.sha256(f"{makers} {dumps(network.spec.to_dict())}".encode())
+    for name, values in network.state_dict().items():
+        found.update(name.encode())
+        found.update(values.cpu().contiguous().numpy().tobytes())
+    return found.hexdigest()[:24]
 
 
 @contextmanager

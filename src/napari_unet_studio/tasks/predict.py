@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_unet_studio.core.axes import Frames, over_frames, spatial_ndim
+from napari_unet_studio.core.axes import Frames, over_frames
 from napari_unet_studio.core.blocks import Region
-from napari_unet_studio.core.errors import DeviceError, InputError
+from napari_unet_studio.core.errors import DeviceError
 from napari_unet_studio.core.geometry import checked_region
 from napari_unet_studio.core.instances import ObjectConfig, label_objects
 from napari_unet_studio.core.networks.spec import Shape
 from napari_unet_studio.io.model import Model, ModelCard
+from napari_unet_studio.tasks.checks import check_channels, check_spacing
 from napari_unet_studio.tasks.device import enough_memory, freed
 from napari_unet_studio.tasks.executors import output_channels
 from napari_unet_studio.tasks.frames import FramePredictor, Looks, sampler
@@ -212,8 +213,8 @@ def result_bytes(card: ModelCard, shape: Sequence[int], between: int = 0) -> int
     shape
         Of the image without channels.
     between
-        Pixels of a grid on which answers are gathered before they are brought to that
-        of the image, see :class:`.Looks`.
+        Pixels of other grids, on which answers are gathered before they are brought to
+        that of the image, see :meth:`.Looks.pixels`.
     """
     # float32 for each probability; masks and ids while objects are found.
     channels = output_channels(card)
@@ -267,35 +268,6 @@ def interpret(
         lambda frame: label_objects(frame, objects, spacing), foreground, axes
     )
     return mask.astype(np.int32), labels
-
-
-def check_channels(frames: Frames, card: ModelCard) -> None:
-    """Raise an InputError if image and model have different numbers of channels."""
-    expected, found = card.spec.in_channels, frames.channels
-    if expected == found:
-        return
-    remedy = (
-        "convert the image to grey (channel 'grey'), take one of its "
-        "channels, or choose a model trained on colour"
-        if found == 3
-        else "choose another layer or another model"
-    )
-    raise InputError(
-        f"The model {card.name!r} takes {expected} channel{'s' * (expected > 1)} but "
-        f"the image has {found}; {remedy}."
-    )
-
-
-def check_spacing(spacing: Sequence[float] | None, axes: str) -> None:
-    """Raise an InputError unless each spatial axis has a pixel size above 0."""
-    count = spatial_ndim(axes)
-    if spacing is None:
-        return
-    if len(spacing) != count or not all(0 < step < np.inf for step in spacing):
-        raise InputError(
-            f"The spacing {tuple(spacing)} does not fit the axes {axes}: give {count} "
-            "numbers above 0, the pixel size of each spatial axis."
-        )
 
 
 def about_constant(filler: FramePredictor) -> Iterator[str]:

@@ -29,7 +29,8 @@ class Progress:
     Parameters
     ----------
     step, total
-        Steps done and steps in all; the total may be corrected on the way.
+        Steps done and steps in all. The total may be corrected on the way, and is 1 in
+        trials before the first step.
     message
         What is being done, for people.
     """

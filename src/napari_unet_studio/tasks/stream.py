@@ -20,8 +20,8 @@ from napari_unet_studio.tasks.begin import (
     digest,
     fingerprint,
 )
+from napari_unet_studio.tasks.checks import check_channels, check_spacing
 from napari_unet_studio.tasks.job import PREDICT, Job, Step, ledger_of
-from napari_unet_studio.tasks.predict import check_channels, check_spacing
 from napari_unet_studio.tasks.predict_config import PredictConfig
 from napari_unet_studio.tasks.progress import (
     Clock,

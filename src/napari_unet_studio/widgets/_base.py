@@ -12,7 +12,6 @@ from qtpy.QtWidgets import (
     QDockWidget,
     QFrame,
     QHBoxLayout,
-    QLabel,
     QMainWindow,
     QProgressBar,
     QPushButton,
@@ -25,6 +24,7 @@ from napari_unet_studio.core.errors import StudioError
 from napari_unet_studio.layers import METADATA_KEY
 from napari_unet_studio.tasks.progress import Progress
 from napari_unet_studio.widgets._form import Calm
+from napari_unet_studio.widgets._labels import WrappedLabel
 from napari_unet_studio.widgets._worker import Failure, Job, Task
 
 # In pixels; the longest title of a dock, with the name of the plugin, is seen whole.
@@ -119,8 +119,7 @@ class StudioWidget(QWidget):
         self.progress = QProgressBar()
         self.progress.setTextVisible(True)
         self.progress.setVisible(False)
-        self.status = QLabel("")
-        self.status.setWordWrap(True)
+        self.status = WrappedLabel()
         self.status.setTextInteractionFlags(
             Qt.TextInteractionFlag.TextSelectableByMouse
         )

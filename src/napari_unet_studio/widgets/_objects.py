@@ -18,6 +18,7 @@ from napari_unet_studio.core.instances import ObjectConfig
 from napari_unet_studio.io.model import ModelCard
 from napari_unet_studio.widgets._controls import NumberSlider, copy_button
 from napari_unet_studio.widgets._form import aligned_form
+from napari_unet_studio.widgets._labels import WrappedLabel
 from napari_unet_studio.widgets._segment.rows import remark, small_label
 from napari_unet_studio.widgets._segment.shown import Shown
 
@@ -91,12 +92,8 @@ class ObjectsPanel(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self.result: Shown | None = None
-        self.title = QLabel()
-        self.count = QLabel()
+        self.title, self.count = WrappedLabel(), WrappedLabel()
         self.count.setStyleSheet("font-weight: bold;")
-        for label in (self.title, self.count):
-            label.setWordWrap(True)
-            label.setTextFormat(Qt.TextFormat.PlainText)
         self.place = small_label()
         self.place.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.form = ObjectForm()

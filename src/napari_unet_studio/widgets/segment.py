@@ -177,8 +177,10 @@ class SegmentWidget(StudioWidget):
         except StudioError as error:
             self.complain(error)
             return
-        source, card = self._run.source, self._run.card
-        self._so_far = ProvisionalLayer(self.viewer, source, card, self)
+        run = self._run
+        self._so_far = ProvisionalLayer(
+            self.viewer, run.layer, run.source, run.card, self
+        )
         self.launch(self._run.task, "Segmenting", self._on_result, self._on_tiles)
 
     def _prepared(self) -> Run:

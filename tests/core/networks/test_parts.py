@@ -1,11 +1,13 @@
 """A part of an answer, against the same part of the whole one."""
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.utils.flop_counter import FlopCounterMode
 
+from napari_unet_studio.core.errors import ConfigError
 from napari_unet_studio.core.networks.catalog import NETWORKS, build
 from napari_unet_studio.core.networks.parts import divisible
 from napari_unet_studio.core.networks.resunet import ResUNetSpec
@@ -38,6 +40,9 @@ def drawn(spec):
     """A network in double precision, and an image of three steps of its grid."""
     torch.manual_seed(0)
     network = build(spec).double().eval()
+    with torch.no_grad():  # so that ReLUs of a single channel are not shut everywhere
+        for parameter in network.parameters():
+            parameter.abs_()
     shape = spec.input_shape((1,) * spec.ndim)
     more = 3 if spec.ndim == 2 else 1
     shape = [s + more * d for s, d in zip(shape, spec.divisor, strict=True)]
@@ -58,7 +63,26 @@ def test_a_part_is_that_of_the_whole_answer(name, data):
         part.append(slice(start, data.draw(st.integers(start + 1, size))))
     with torch.inference_mode():
         whole, found = network(image), network(image, part=part)
+    assert np.ptp(whole) > 0
     torch.testing.assert_close(found, whole[:, :, *part])
+
+
+@pytest.mark.parametrize(
+    "part", [[slice(0, 8)], [slice(0, 8), slice(4, 4)], [slice(0, 8), slice(60, 65)]]
+)
+def test_parts_that_are_none_are_refused(part):
+    network, image = build(UNetSpec(channels=(1, 1))).eval(), torch.zeros(1, 1, 64, 64)
+    with pytest.raises(ConfigError, match="not one of an answer of"):
+        network(image, part=part)
+
+
+def test_in_training_there_are_no_parts():
+    network, image = build(UNetSpec(channels=(1, 1))), torch.zeros(1, 1, 64, 64)
+    part = [slice(0, 8), slice(0, 8)]
+    with pytest.raises(ConfigError, match="evaluation mode"):
+        network.train()(image, part=part)
+    with pytest.raises(ConfigError, match="evaluation mode"):
+        network.eval()(image, every_head=True, part=part)
 
 
 @every

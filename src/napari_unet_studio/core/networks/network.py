@@ -6,11 +6,18 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from napari_unet_studio.core.errors import ConfigError
 from napari_unet_studio.core.networks.graph import Graph, Ref
 from napari_unet_studio.core.networks.initialise import initialise
 from napari_unet_studio.core.networks.lifetimes import in_place, last_readers
 from napari_unet_studio.core.networks.modules import average_heads, join, layer
-from napari_unet_studio.core.networks.parts import Portion, divisible, portion, within
+from napari_unet_studio.core.networks.parts import (
+    Box,
+    Portion,
+    divisible,
+    portion,
+    within,
+)
 
 if TYPE_CHECKING:
     from napari_unet_studio.core.networks.spec import NetworkSpec
@@ -91,25 +98,32 @@ class Network(nn.Module):
         every_head
             Return :class:`Heads` for the loss instead of the one answer.
         part
-            For the one answer, start and stop of the pixels that are wanted along each
-            axis; all by default. No more is computed than they need
+            For the one answer in evaluation mode, start and stop of the pixels that are
+            wanted along each axis; all by default. No more is computed than they need
             (:mod:`.parts`): they are the same but for rounding.
+
+        Raises
+        ------
+        ConfigError
+            If nothing would be left of the images, or the part leaves the answer or is
+            asked of a network in training.
         """
         shape = tuple(x.shape[2:])
         wanted = self.spec.output_shape(shape)
         inner = self.spec.input_shape(wanted)
         graph = self.graph
         found = {0: _mirrored(x, inner)}
-        whole = tuple((0, size) for size in wanted)
-        box = whole if part is None else tuple((p.start, p.stop) for p in part)
+        whole = box = tuple((0, size) for size in wanted)
         cuts = None
-        if part is not None and not every_head and divisible(graph):
-            cuts = portion(graph, inner, box)
+        if part is not None:
+            box = self._checked(part, wanted, every_head)
+            cuts = portion(graph, inner, box) if divisible(graph) else None
         self._run(found, self._all if every_head else self._answering, cuts)
         ends = graph.heads if every_head or graph.average else graph.heads[-1:]
+        held = [whole if cuts is None else cuts.boxes[head] for head in ends]
         logits = tuple(
-            _narrowed(found[head], within(box, cuts.boxes[head] if cuts else whole))
-            for head in ends
+            _narrowed(found[head], within(box, outer))
+            for head, outer in zip(ends, held, strict=True)
         )
         presence = None
         if graph.presence is not None:
@@ -118,6 +132,22 @@ class Network(nn.Module):
             return Heads(logits, presence)
         answer = average_heads(logits) if graph.average else logits[-1]
         return answer if presence is None else _guided(answer, presence)
+
+    def _checked(
+        self, part: Sequence[slice], wanted: Sequence[int], every_head: bool
+    ) -> Box:
+        """Return the pixels of a part."""
+        box = tuple((p.start, p.stop) for p in part)
+        inside = len(box) == len(wanted) and all(
+            0 <= low < high <= size
+            for (low, high), size in zip(box, wanted, strict=False)
+        )
+        if every_head or self.training or not inside:
+            raise ConfigError(
+                f"The part {box} is not one of an answer of {tuple(wanted)} pixels in "
+                "evaluation mode; give start and stop inside it for each axis."
+            )
+        return box
 
     def _run(
         self,

@@ -19,6 +19,8 @@ from napari_unet_studio.layers import (
 from napari_unet_studio.widgets._controls import timer
 
 if TYPE_CHECKING:
+    from napari.layers import Layer
+
     from napari_unet_studio.io.model import ModelCard
 
 _INTERVAL = 0.2  # seconds between two refreshes, at least
@@ -38,8 +40,10 @@ class ProvisionalLayer(QObject):
     ----------
     viewer
         Where the layer goes.
+    image
+        The layer that is predicted.
     source
-        The image, with its region.
+        What is predicted of it, with its region.
     card
         Of the model.
     parent
@@ -49,20 +53,23 @@ class ProvisionalLayer(QObject):
     def __init__(
         self,
         viewer: "napari.viewer.Viewer",
+        image: "Layer",
         source: Source,
         card: "ModelCard",
         parent: QObject,
     ) -> None:
         super().__init__(parent)
         self._viewer = viewer
+        self._image = image
         self._source = source
         self._title = f"{source.title} – so far{_of_classes(card)}"
-        self._dropped = False
+        self._dropped = self._alone = False
         self._pause = _INTERVAL
         self._last = 0.0
         self._timer = timer(self, 50, self._refresh)
         self._clock = timer(self, round(1000 * _DELAY), self._on_drawn)
         self.layer: Any = None
+        viewer.layers.events.removed.connect(self._on_removed)
 
     def show(self, probabilities: NDArray[np.float32]) -> None:
         """Show what there is; a layer that the user deleted stays away.
@@ -73,7 +80,7 @@ class ProvisionalLayer(QObject):
             Shape (C, *image axes), filled by the task; 0 where nothing is known yet.
             Of several classes the largest one but that of the first is shown.
         """
-        if self._dropped:
+        if self._dropped or self._alone:
             return
         if self.layer is None:
             if not self._too_large(probabilities[0].size):
@@ -87,12 +94,23 @@ class ProvisionalLayer(QObject):
 
     def remove(self) -> None:
         """Remove the layer, if it is still there; nothing is shown any more."""
+        self._viewer.layers.events.removed.disconnect(self._on_removed)
         self._timer.stop()
         self._clock.stop()
         self._dropped = True
         if self.layer is not None and self.layer in self._viewer.layers:
             self._viewer.layers.remove(self.layer)
         self.layer = None
+
+    def _on_removed(self, event: Any) -> None:
+        """Draw no more once the image is gone.
+
+        A layer that is drawn anew after one beneath it was removed can end the process
+        (napari 0.9 with vispy 0.17 on software OpenGL).
+        """
+        if event.value is self._image:
+            self._alone = True
+            self._timer.stop()
 
     def _add(self, probabilities: NDArray[np.float32]) -> None:
         selection = self._viewer.layers.selection

@@ -1,9 +1,9 @@
 """Rows of a form that come and go with what is chosen."""
 
-from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QComboBox, QFormLayout, QLabel, QWidget
 
 from napari_unet_studio.widgets._form import Calm
+from napari_unet_studio.widgets._labels import WrappedLabel
 
 RED = "#e06c60"
 
@@ -51,9 +51,7 @@ def combo_box(tooltip: str) -> QComboBox:
 
 def small_label() -> QLabel:
     """Return a label for a remark of one sentence or two."""
-    label = QLabel()
-    label.setWordWrap(True)
-    label.setTextFormat(Qt.TextFormat.PlainText)
+    label = WrappedLabel()
     label.setVisible(False)
     return label
 

@@ -1,0 +1,48 @@
+"""Labels that no file name is too long for."""
+
+import re
+
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QLabel, QSizePolicy
+
+_JOINTS = re.compile(r"(?<=[_\-./\\])(?=\w)")
+_LONGEST = 24  # letters that always fit into a dock
+_WORD = re.compile(rf"\w{{{_LONGEST}}}(?=\w)")
+_BREAK = "\u200b"  # a space without width
+
+
+class WrappedLabel(QLabel):
+    """A label that wraps its lines within long words too.
+
+    Names of files from microscopes are one word, which Qt would not break: the label,
+    and with it the dock's contents, would be as wide as that word.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._given = ""
+        self.setWordWrap(True)
+        self.setTextFormat(Qt.TextFormat.PlainText)
+        policy = self.sizePolicy()
+        policy.setHorizontalPolicy(QSizePolicy.Policy.Ignored)
+        self.setSizePolicy(policy)
+
+    def setText(self, text: str | None) -> None:
+        """Show a text."""
+        self._given = text or ""
+        super().setText(breakable(self._given))
+
+    def text(self) -> str:
+        """Return the text as it was given."""
+        return self._given
+
+
+def breakable(text: str) -> str:
+    """Return a text with places inside its words at which a line may end.
+
+    Examples
+    --------
+    >>> breakable("plate_1.tif").split("\u200b")
+    ['plate_', '1.', 'tif']
+    """
+    return _WORD.sub(rf"\g<0>{_BREAK}", _JOINTS.sub(_BREAK, text))
