@@ -14,7 +14,7 @@ from napari_unet_studio.tasks.executors import Executor, TorchExecutor
 from napari_unet_studio.tasks.predict_config import PredictConfig
 
 # Windows that set the ranges of 8-bit integers, and their longest side.
-_CALIBRATION, _SIDE = 8, {2: 256, 3: 64}
+_CALIBRATION, _SIDE = 8, {2: 256, 3: 128}
 
 Sample = Callable[[Shape, int], list[NDArray[np.float32]]]
 """Returns some normalised windows (C, *window) of the image."""
@@ -46,13 +46,15 @@ def cuts(config: PredictConfig) -> bool:
     return config.engine == "torch" and not config.compile
 
 
-def checked_int8(
+def checked_executor(
     model: Model, config: PredictConfig, sample: Sample, said: list[str]
 ) -> Executor:
-    """Return an executor in 8-bit integers, or in float32 if they change too much.
+    """Return the executor of a configuration, or float32 where integers are too rough.
 
-    What was measured is added to `said`.
+    What was measured of 8-bit integers is added to `said`.
     """
+    if config.precision != "int8":
+        return executor_of(model, config, sample)
     from napari_unet_studio.tasks.openvino import InaccurateError, OpenVinoExecutor
 
     try:

@@ -20,7 +20,7 @@ from napari_unet_studio.tasks.device import (
     choose_device,
     describe_device,
 )
-from napari_unet_studio.tasks.engines import Sample, checked_int8, executor_of
+from napari_unet_studio.tasks.engines import Sample, checked_executor
 from napari_unet_studio.tasks.executors import (
     Executor,
     TorchExecutor,
@@ -88,10 +88,7 @@ class Setup:
 
         def make(device: Any) -> Executor:
             config = replace(self.config, device=device)
-            if config.precision == "int8":
-                made = checked_int8(self.model, config, sample, said)
-            else:
-                made = executor_of(self.model, config, sample)
+            made = checked_executor(self.model, config, sample, said)
             return Averaged(made, views, self.spec) if len(views) > 1 else made
 
         runner = TileRunner(

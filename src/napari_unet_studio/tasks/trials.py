@@ -14,7 +14,7 @@ from napari_unet_studio.io.model import Model
 from napari_unet_studio.tasks.agreement import Agreement
 from napari_unet_studio.tasks.budget import default_side, wider_side
 from napari_unet_studio.tasks.device import bfloat16_wins
-from napari_unet_studio.tasks.engines import Sample, cuts, executor_of
+from napari_unet_studio.tasks.engines import Sample, checked_executor, cuts, executor_of
 from napari_unet_studio.tasks.predict_config import PredictConfig
 from napari_unet_studio.tasks.progress import PredictProgress
 from napari_unet_studio.tasks.speed import tuned_side, window_seconds
@@ -96,7 +96,7 @@ def side_of(
     def seconds(window: Shape, crop: Region) -> float:
         nonlocal executor
         if executor is None:
-            executor = executor_of(model, replace(config, tile=side), sample)
+            executor = checked_executor(model, replace(config, tile=side), sample, [])
         return window_seconds(executor, sample(window, 1)[0], crop, repeats=1)
 
     try:
