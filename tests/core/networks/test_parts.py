@@ -3,8 +3,6 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from torch.utils.flop_counter import FlopCounterMode
 
 from napari_unet_studio.core.errors import ConfigError
@@ -50,21 +48,21 @@ def drawn(spec):
 
 
 @every
-@settings(max_examples=8, deadline=None)
-@given(data=st.data())
-def test_a_part_is_that_of_the_whole_answer(name, data):
+@pytest.mark.parametrize("off", [0, 1], ids=["on the grid", "off the grid"])
+def test_a_part_is_that_of_the_whole_answer(name, off):
     spec = SPECS[name]
     network, image = drawn(spec)
-    off = data.draw(st.integers(0, 1), label="pixels off the grid")
     image = image[..., off:]
-    part = []
-    for size in spec.output_shape(image.shape[2:]):
-        start = data.draw(st.integers(0, size - 1))
-        part.append(slice(start, data.draw(st.integers(start + 1, size))))
+    sizes = spec.output_shape(image.shape[2:])
+    rng = np.random.default_rng(off)
     with torch.inference_mode():
-        whole, found = network(image), network(image, part=part)
-    assert np.ptp(whole) > 0
-    torch.testing.assert_close(found, whole[:, :, *part])
+        whole = network(image)
+        assert spec.graph.presence is not None or whole.min() < whole.max()
+        for _ in range(5):
+            ends = [np.sort(rng.choice(size + 1, 2, replace=False)) for size in sizes]
+            part = [slice(int(low), int(high)) for low, high in ends]
+            found = network(image, part=part)
+            torch.testing.assert_close(found, whole[:, :, *part])
 
 
 @pytest.mark.parametrize(
