@@ -1,6 +1,5 @@
 """The beginning of a prediction into a store: what is chosen, made and remembered."""
 
-import hashlib
 import re
 import zlib
 from collections.abc import Generator, Sequence
@@ -9,7 +8,6 @@ from math import prod
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from napari_unet_studio.core.axes import Frames
 from napari_unet_studio.core.channels import Channel
@@ -146,16 +144,6 @@ def label_name(name: str) -> str:
     'my-cells 2'
     """
     return re.sub(r'[/\\:*?"<>|\x00-\x1f]', "-", name).strip(". _") or "labels"
-
-
-def digest(model: Model) -> str:
-    """Return what tells a model's weights and card from others'."""
-    found = hashlib.sha256(str(model.card.to_dict()).encode())
-    for name, tensor in model.network.state_dict().items():
-        found.update(name.encode())
-        data = tensor.detach().cpu().reshape(-1).contiguous()
-        found.update(data.view(torch.uint8).numpy().tobytes())
-    return found.hexdigest()
 
 
 def fingerprint(frames: Frames) -> str:

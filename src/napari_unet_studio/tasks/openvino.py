@@ -22,10 +22,10 @@ from napari_unet_studio.tasks.agreement import (
 from napari_unet_studio.tasks.executors import Pending, probabilities_of
 from napari_unet_studio.tasks.openvino_model import (
     convert,
-    digest,
     explained,
     import_nncf,
     import_openvino,
+    key_of,
     quantise,
 )
 
@@ -196,7 +196,7 @@ class OpenVinoExecutor:
         Its ranges were set by an earlier image, or are set by these blocks if that does
         not do.
         """
-        key = f"int8-{digest(network, openvino.__version__)}"
+        key = f"int8-{key_of(network, openvino.__version__)}"
         folder = kept(key)
         nncf = None if folder else import_nncf()
         shared, held = _divided(calibration)

@@ -4,7 +4,6 @@ OpenVINO is optional, and so is NNCF, its tool for integers: the extra "openvino
 this package.
 """
 
-import hashlib
 import logging
 import sys
 import warnings
@@ -18,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 
 from napari_unet_studio.core.errors import ConfigError, DeviceError, StudioError
+from napari_unet_studio.core.networks.network import digest
 from napari_unet_studio.io.plain_json import dumps
 from napari_unet_studio.tasks.device import is_out_of_memory
 
@@ -119,17 +119,13 @@ def quantise(nncf: Any, model: Any, blocks: NDArray[Any]) -> Any:
         logger.setLevel(before[1])
 
 
-def digest(network: "Network", version: str) -> str:
+def key_of(network: "Network", version: str) -> str:
     """Return as one word what integers are made of, and by which libraries."""
     try:
         makers = f"{version} {metadata.version('nncf')} {_FORM}"
     except metadata.PackageNotFoundError:
         makers = version
-    found = hashlib.sha256(f"{makers} {dumps(network.spec.to_dict())}".encode())
-    for name, values in network.state_dict().items():
-        found.update(name.encode())
-        found.update(values.cpu().contiguous().numpy().tobytes())
-    return found.hexdigest()[:24]
+    return digest(network, f"{makers} {dumps(network.spec.to_dict())}")[:24]
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from napari_unet_studio.core.axes import Frames
 from napari_unet_studio.core.channels import Channel, pick_channel
 from napari_unet_studio.core.errors import InputError, StudioError
 from napari_unet_studio.core.instances import ObjectConfig
+from napari_unet_studio.core.networks.network import digest
 from napari_unet_studio.io.images import read_image
 from napari_unet_studio.io.model import Model, ModelCard
 from napari_unet_studio.io.ome_layout import Version
@@ -17,7 +18,6 @@ from napari_unet_studio.tasks.begin import (
     begun,
     check_separate,
     create,
-    digest,
     fingerprint,
 )
 from napari_unet_studio.tasks.checks import check_channels, check_spacing
@@ -180,7 +180,7 @@ def predict_zarr(
         "channel": channel,
         "spacing": None if spacing is None else list(spacing),
         "unit": unit,
-        "model": digest(model),
+        "model": digest(model.network, str(model.card.to_dict())),
         "network": config.to_dict(),
         "objects": objects.to_dict(),
         "version": version,

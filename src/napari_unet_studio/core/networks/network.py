@@ -1,5 +1,6 @@
 """The module of any network: a graph of operations, run node by node."""
 
+import hashlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -171,6 +172,16 @@ class Network(nn.Module):
             del taken  # the spent ones are to be freed now
             for source in gone:
                 del found[source]
+
+
+def digest(network: nn.Module, about: str) -> str:
+    """Return the weights of a network, and what else counts, as one word."""
+    found = hashlib.sha256(about.encode())
+    for name, tensor in network.state_dict().items():
+        found.update(name.encode())
+        data = tensor.detach().cpu().reshape(-1).contiguous()
+        found.update(data.view(torch.uint8).numpy().tobytes())
+    return found.hexdigest()
 
 
 def _plan(graph: Graph, refs: Sequence[Ref]) -> list[tuple[Ref, tuple[Ref, ...]]]:
