@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Generator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,6 +62,49 @@ class PredictProgress(Progress):
     probabilities: NDArray[np.float32] | None = None
 
 
+class HeldOut(NamedTuple):
+    """A part of the data that is kept from training to measure the network on.
+
+    Parameters
+    ----------
+    pair
+        Number of the pair among those in use, from 0.
+    name
+        Of the pair.
+    region
+        Slices over all axes of the labels.
+    gap
+        Pixels beside it, along the axis of the cut, that are neither trained nor
+        measured on.
+    """
+
+    pair: int
+    name: str
+    region: tuple[slice, ...]
+    gap: tuple[slice, ...] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared(Progress):
+    """The data are ready.
+
+    Parameters
+    ----------
+    held_out
+        What was held out by itself; empty where pairs have the role "validate".
+    notes
+        What the user should know.
+    """
+
+    held_out: tuple[HeldOut, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def routine(self) -> bool:
+        """Never."""
+        return False
+
+
 @dataclass(frozen=True)
 class TrainProgress(Progress):
     """One step of a training.
@@ -76,12 +119,21 @@ class TrainProgress(Progress):
         The first validation frame, after a validation round.
     seconds_left
         Estimated time to the end.
+    learning_rate
+        Of the update, where the loss was read.
+    patches_per_second
+        Since the last reading, where the loss was read.
+    memory
+        Bytes that the training takes: of the GPU, or of this process.
     """
 
     loss: float | None = None
     scores: Mapping[str, float] | None = None
     preview: "Preview | None" = None
     seconds_left: float | None = None
+    learning_rate: float | None = None
+    patches_per_second: float | None = None
+    memory: int | None = None
 
     @property
     def routine(self) -> bool:

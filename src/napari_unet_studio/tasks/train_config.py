@@ -5,7 +5,8 @@ from dataclasses import dataclass, field, replace
 from typing import Annotated, Literal
 
 from napari_unet_studio.core.augment import AugmentConfig
-from napari_unet_studio.core.config import Config, Device, Precision
+from napari_unet_studio.core.config import Config, Device
+from napari_unet_studio.core.errors import ConfigError
 from napari_unet_studio.core.loss_names import LOSS_NAMES, HeadWeights, parse_loss
 from napari_unet_studio.core.networks.catalog import NETWORKS
 from napari_unet_studio.core.networks.spec import NetworkSpec, pooling_for
@@ -23,6 +24,9 @@ class TrainConfig(Config):
     ----------
     network
         A name in the catalog; small ones suffice for a few images.
+    start
+        Name or file of a model to go on from, whose network is taken with its weights;
+        empty begins anew.
     width
         Factor on all widths of the network: 0.5 needs about a quarter of the memory and
         time.
@@ -33,14 +37,37 @@ class TrainConfig(Config):
         "objects": labels are instance ids (or a mask); the network learns foreground
         against background and the gaps between objects. "classes": every label value is
         a class of its own.
+    zero
+        What unpainted pixels (0) are: "background", or "unlabelled", which neither
+        teach nor count.
+    background
+        Label painted on background where unpainted pixels are unlabelled; the other
+        labels are objects. Of no meaning for classes.
+    ignore
+        Label of pixels that neither teach nor count, such as a debris class; 0 is none.
     updates
-        Number of weight updates.
+        Number of weight updates; 0 sets no limit.
+    epochs
+        How often all training pixels are seen once, on average; 0 sets no limit.
+    minutes
+        Time for training and validation; 0 sets no limit. The first limit that is
+        reached ends the training.
     batch
-        Patches per update.
+        Patches per update and device.
+    accumulate
+        Batches whose gradients are added up for one update: larger batches than the
+        memory holds.
     patch
         Side of a training patch in pixels; 0 takes 256 in 2D and 64 in 3D.
+    optimiser
+        "adamw", or "sgd" with the momentum of 0.99 of the U-Net paper.
     learning_rate
-        Largest step of the optimiser (AdamW); it warms up and then falls to zero.
+        Largest step of the optimiser.
+    schedule
+        "cosine": the rate warms up and then falls to zero; "constant": it stays.
+    ema
+        Keep a moving average of the weights, the part of the past in each update, such
+        as 0.99; it is what is validated and kept. 0 is off.
     loss
         What the network minimises: a name, or a sum such as "0.5 focal + dice".
     head_weights
@@ -52,27 +79,49 @@ class TrainConfig(Config):
         How patches are varied.
     hold_out
         Share of the data held out for validation if no image has that role.
+    validations
+        How often the network is scored on the validation data, evenly spread.
+    patience
+        Stop after so many validations without a better score; 0 never does.
     device
         "auto" takes the fastest device of this computer.
     precision
-        "auto" computes in bfloat16 where the device is faster with it, but for the
-        training of volumes on a CPU.
+        "auto" computes in bfloat16, or on older GPUs in float16, where the device is
+        faster with it, but for the training of volumes on a CPU.
+    compile
+        Let torch compile the network: minutes at first, somewhat faster then.
     seed
         Same seed, data and device: same model; on a GPU up to rounding.
     """
 
     network: Annotated[str, {"choices": tuple(NETWORKS)}] = "unet-16"
+    start: Annotated[str, {"label": "Start from model"}] = ""
     width: Annotated[
         float, {"min": 0.05, "max": 4.0, "step": 0.05, "label": "Width factor"}
     ] = 1.0
     fit_pooling: Annotated[bool, {"label": "Fit pooling to slices"}] = True
     target: Literal["objects", "classes"] = "objects"
-    updates: Annotated[int, {"min": 1, "max": 10_000_000, "step": 100}] = 1000
+    zero: Annotated[
+        Literal["background", "unlabelled"], {"label": "Unpainted (0) is"}
+    ] = "background"
+    background: Annotated[
+        int, {"min": 1, "max": 2**31 - 1, "label": "Background label"}
+    ] = 1
+    ignore: Annotated[int, {"min": 0, "max": 2**31 - 1, "label": "Ignore label"}] = 0
+    updates: Annotated[int, {"min": 0, "max": 10_000_000, "step": 100}] = 1000
+    epochs: Annotated[float, {"min": 0.0, "max": 1e6, "step": 1.0}] = 0.0
+    minutes: Annotated[float, {"min": 0.0, "max": 1e5, "step": 1.0}] = 0.0
     batch: Annotated[int, {"min": 1, "max": 1024, "label": "Batch size"}] = 4
+    accumulate: Annotated[int, {"min": 1, "max": 1024}] = 1
     patch: Annotated[
         int, {"min": 0, "max": 4096, "step": 16, "label": "Patch (px)"}
     ] = 0
+    optimiser: Literal["adamw", "sgd"] = "adamw"
     learning_rate: Annotated[float, {"min": 1e-7, "max": 1.0, "step": 1e-5}] = 1e-3
+    schedule: Literal["cosine", "constant"] = "cosine"
+    ema: Annotated[
+        float, {"min": 0.0, "max": 0.9999, "step": 0.001, "label": "Moving average"}
+    ] = 0.0
     loss: Annotated[str, {"suggestions": LOSS_NAMES, "check": parse_loss}] = (
         "cross-entropy + dice"
     )
@@ -80,9 +129,20 @@ class TrainConfig(Config):
     weights: WeightConfig = field(default_factory=WeightConfig)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     hold_out: Annotated[float, {"min": 0.0, "max": 0.5, "step": 0.05}] = 0.2
+    validations: Annotated[int, {"min": 1, "max": 1000}] = 20
+    patience: Annotated[int, {"min": 0, "max": 1000}] = 0
     device: Device = "auto"
-    precision: Precision = "auto"
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    compile: bool = False
     seed: Annotated[int, {"min": 0, "max": 2**31 - 1}] = 0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not (self.updates or self.epochs or self.minutes):
+            raise ConfigError(
+                "updates, epochs and minutes are all 0, so the training would never "
+                "end; set one of them."
+            )
 
 
 def chosen_network(
