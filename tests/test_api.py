@@ -216,7 +216,12 @@ def test_scores_of_a_perfect_and_of_an_empty_segmentation(cells) -> None:
         "dice": 1.0,
         "pixel_error": 0.0,
         "f1": 1.0,
+        "seg": 1.0,
         "average_precision": 1.0,
+        "average_precision_0.6": 1.0,
+        "average_precision_0.7": 1.0,
+        "average_precision_0.8": 1.0,
+        "average_precision_0.9": 1.0,
     }
     assert us.evaluate(labels * 0, labels)["f1"] == 0
     assert us.evaluate(labels * 0, labels * 0) == {"pixel_error": 0.0}

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from napari_unet_studio.benchmark.targets import (
     ratio,
     weight_targets,
 )
+from napari_unet_studio.benchmark.training_page import training_lines
 from napari_unet_studio.benchmark.weights import LIBRARIES as WEIGHT_LIBRARIES
 from napari_unet_studio.benchmark.window import window_targets
 from napari_unet_studio.cli.app import app
@@ -39,6 +41,7 @@ def docs(tmp_path_factory, small_heap):
         ("weights", ()),
         ("elastic", ("--device=cpu", "--json")),
         ("inference", ()),
+        ("training", ()),
     ):
         result = _call(name, "--quick", f"--page={folder}", "--overwrite", *options)
         assert result.exit_code == 0, result.output
@@ -85,6 +88,21 @@ def test_a_quick_run_of_inference_tells_every_method(docs) -> None:
     assert all(check["difference"] < 1e-4 for check in document["checks"])
 
 
+def test_a_quick_run_of_training_tells_every_loop(docs) -> None:
+    folder, printed = docs
+    document = pages.read_measurements(folder)["training"]
+    text = pages.page({"training": document})
+    (case,) = document["cases"]
+    assert tables.title(case) in printed["training"]
+    assert case["rows"][0]["method"] == OWN
+    for row in case["rows"]:
+        assert row["method"] in text
+        assert row["method"] in printed["training"]
+        assert ("ms" in row) != (row.get("note") == "not installed")
+        assert "bytes_per_pixel" not in row
+    assert 0 < case["rows"][1]["share"] < 1
+
+
 def test_the_tables_on_the_screen(docs) -> None:
     folder, printed = docs
     for case in pages.read_measurements(folder)["weights"]["cases"]:
@@ -111,6 +129,8 @@ def test_the_page_tells_what_is_stored(docs) -> None:
         assert document["machine"]["date"] in text
         for case in document["cases"]:
             told = tables.long_lines if section.name == "inference" else tables.lines
+            if section.name == "training":
+                told = partial(training_lines, document)
             assert list(told(case)[0].values())[2] in text  # the time
     assert all(len(line) <= 88 or line.startswith("|") for line in text.splitlines())
 
@@ -120,7 +140,7 @@ def test_a_run_leaves_the_other_measurement(docs, tmp_path) -> None:
     documents = pages.read_measurements(folder)
     pages.write_page(tmp_path, "elastic", documents["elastic"])
     assert pages.read_measurements(tmp_path) == {"elastic": documents["elastic"]}
-    for name in ("weights", "inference"):
+    for name in ("weights", "inference", "training"):
         pages.write_page(tmp_path, name, documents[name])
     assert pages.read_measurements(tmp_path) == documents
     written = (tmp_path / pages.PAGE).read_text(encoding="utf-8")

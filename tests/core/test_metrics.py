@@ -9,9 +9,11 @@ from hypothesis.extra.numpy import arrays
 
 from napari_unet_studio.core.errors import InputError
 from napari_unet_studio.core.metrics import (
+    IOU_THRESHOLDS,
     Confusion,
     ObjectScores,
     Overlap,
+    Seg,
     mean_finite,
     pairs_kept_apart,
     touching_pairs,
@@ -64,13 +66,14 @@ def test_class_scores_are_those_of_the_pixel_sets(images):
         expected = iou(p, r), 2 * (p & r).sum() / (p.sum() + r.sum())
         found = confusion.iou(label), confusion.dice(label)
         assert found == pytest.approx(expected)
-        present += [expected] if label else []
-    if present:
-        means = confusion.mean_iou(), confusion.mean_dice()
-        assert means == pytest.approx(tuple(np.mean(present, axis=0)))
-    else:
-        assert isnan(confusion.mean_iou())
-        assert isnan(confusion.mean_dice())
+        present.append((label, *expected))
+    for background in (False, True):
+        means = confusion.mean_iou(background), confusion.mean_dice(background)
+        counted = [found for label, *found in present if label or background]
+        if counted:
+            assert means == pytest.approx(tuple(np.mean(counted, axis=0)))
+        else:
+            assert all(map(isnan, means))
 
 
 @few
@@ -206,11 +209,55 @@ def test_a_threshold_that_allows_several_matches_is_refused(threshold):
 
 
 @pytest.mark.parametrize(
-    "measure", [Confusion.of, Overlap.of, ObjectScores.of, pairs_kept_apart]
+    "measure", [Confusion.of, Overlap.of, ObjectScores.of, Seg.of, pairs_kept_apart]
 )
 def test_images_of_different_shapes_are_refused(measure):
     with pytest.raises(InputError, match=r"\(2, 3\) and \(3, 2\)"):
         measure(np.zeros((2, 3), int), np.zeros((3, 2), int))
+
+
+def test_average_precision_falls_with_the_threshold() -> None:
+    # Two objects of ten pixels; one is found with 7 of them, the other with all.
+    truth = np.repeat([[1] * 10, [2] * 10], 1, axis=0)
+    found = truth.copy()
+    found[0, 7:] = 0
+    overlap = Overlap.of(found, truth)
+    by_hand = {0.5: 1.0, 0.6: 1.0, 0.7: 1 / 3, 0.8: 1 / 3, 0.9: 1 / 3}
+    for threshold in IOU_THRESHOLDS:
+        scores = overlap.matches(threshold)
+        assert scores == ObjectScores.of(found, truth, threshold)
+        assert scores.average_precision == pytest.approx(by_hand[threshold])
+
+
+# --- SEG
+
+
+def test_seg_of_a_few_objects_by_hand() -> None:
+    truth = [[1, 1, 1, 1, 0, 2, 2, 0, 3, 3]]
+    found = [[7, 7, 7, 0, 0, 8, 0, 0, 9, 9]]
+    # 3 of 4; half of an object is not more than half; all of it.
+    assert Seg.of(found, truth) == Seg(0.75 + 0 + 1, 3)
+    # What is found elsewhere costs nothing, what swallows others costs its size.
+    assert Seg.of([[0, 0, 0, 0, 4, 0, 0, 4, 3, 3]], truth).value == pytest.approx(1 / 3)
+    assert Seg.of([[5] * 10], truth) == Seg(0.4 + 0.2 + 0.2, 3)
+
+
+@few
+@given(images=label_images(2))
+def test_seg_is_that_of_a_search_over_all_pairs(images):
+    predicted, reference = images
+    found, there = masks(predicted), masks(reference)
+    total = sum(iou(a, b) for a in found for b in there if 2 * (a & b).sum() > b.sum())
+    seg = Seg.of(predicted, reference)
+    assert (seg.total, seg.objects) == (pytest.approx(total), len(there))
+    assert isnan(seg.value) == (not there)
+    if there:
+        assert 0 <= seg.value <= 1
+        assert Seg.of(reference * 3, reference).value == 1
+
+
+def test_seg_of_several_images_adds_up() -> None:
+    assert (Seg(1.5, 2) + Seg(0.5, 2)).value == 0.5
 
 
 # --- touching objects

@@ -17,6 +17,7 @@ from napari_unet_studio.io.images import (
     SUFFIXES,
     image_levels,
     read_image,
+    read_label_array,
     read_labels,
     reading,
     write_json,
@@ -1020,3 +1021,14 @@ def test_labels_from_zarr_come_into_memory(tmp_path):
     found = read_labels(stored(tmp_path / "a.zarr", labels))
     assert isinstance(found, np.ndarray)
     np.testing.assert_array_equal(found, labels)
+
+
+def test_large_labels_stay_in_their_file_if_so_desired(tmp_path, large):
+    labels = textured(20, 30, dtype="int32")
+    path = write_tiff(tmp_path / "a.tif", labels, "YX")
+    found = read_label_array(path)
+    assert not isinstance(found, np.ndarray)
+    np.testing.assert_array_equal(found, labels)
+    tifffile.imwrite(tmp_path / "b.tif", textured(20, 30, 3, dtype="uint8"))
+    with pytest.raises(InputError, match="one number per pixel"):
+        read_label_array(tmp_path / "b.tif")

@@ -7,6 +7,7 @@ import torch
 from napari_unet_studio.core.augment import AugmentConfig
 from napari_unet_studio.core.networks.catalog import NETWORKS
 from napari_unet_studio.tasks.draws import draws, example, patches_of
+from napari_unet_studio.tasks.items import Item
 from napari_unet_studio.tasks.progress import run
 from napari_unet_studio.tasks.train_config import TrainConfig
 
@@ -42,7 +43,7 @@ def test_draws_are_the_batches_of_training() -> None:
 def test_ids_take_the_way_of_the_target_that_training_makes_of_them() -> None:
     image, labels = blobs()
     item = example(image, labels, None, *UNIT)
-    truth = replace(item, target=(labels > 0).astype(np.int16))
+    truth = Item.of(image, (labels > 0).astype(np.int16))
     pairs = zip(drawn(item), drawn(truth), strict=True)
     for with_ids, with_classes in pairs:
         assert set(np.unique(with_ids.labels)) <= {0, 300, 600, 900, 1200, 1500}

@@ -24,16 +24,8 @@ SPEC = UNetSpec(channels=(4, 8, 16))
 
 def item_of(target, image=None, weight_map=None):
     image = target.astype(np.float32) if image is None else image
-    return Item(
-        image if image.ndim > target.ndim else image[None],
-        np.zeros(1),
-        np.ones(1),
-        target.astype(np.int16),
-        target,
-        weight_map,
-        np.argwhere(target > 0),
-        "item",
-    )
+    whole = image if image.ndim > target.ndim else image[None]
+    return Item.of(whole, target.astype(np.int16), weight_map)
 
 
 def source_of(*items, spec=SPEC, patch=32, batch=2, config=PLAIN, seed=0, spacing=None):

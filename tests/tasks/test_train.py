@@ -1,6 +1,7 @@
 import gc
 import json
 import math
+import re
 import weakref
 from dataclasses import replace
 
@@ -28,17 +29,22 @@ from napari_unet_studio.io.model import ModelCard
 from napari_unet_studio.io.model_file import load_model_file
 from napari_unet_studio.tasks.course import Course
 from napari_unet_studio.tasks.device import seeded
+from napari_unet_studio.tasks.learner import Learner
+from napari_unet_studio.tasks.pairs import Pair, check_pairs
 from napari_unet_studio.tasks.patches import PatchSource
 from napari_unet_studio.tasks.predict import PredictConfig, predict
-from napari_unet_studio.tasks.progress import Progress, TrainProgress, never, run
+from napari_unet_studio.tasks.progress import (
+    Prepared,
+    Progress,
+    TrainProgress,
+    never,
+    run,
+)
 from napari_unet_studio.tasks.train import train
 from napari_unet_studio.tasks.train_config import TrainConfig
-from napari_unet_studio.tasks.training_data import (
-    Pair,
-    check_pairs,
-    class_values,
-    prepare,
-)
+from napari_unet_studio.tasks.survey import class_values, survey
+from napari_unet_studio.tasks.team import Alone
+from napari_unet_studio.tasks.training_data import prepare
 from napari_unet_studio.tasks.validate import Judge, collapsed, selection_score
 
 STILL = AugmentConfig(False, False, 0, 0, 3, 0, 0, 0, 0)
@@ -53,7 +59,8 @@ class Course_:
 
     def __init__(self, pairs, config=QUICK, spec=TINY):
         used = check_pairs(pairs)
-        values = class_values(used, config.target)
+        surveys = run(survey(used, config))
+        values = class_values(surveys, config)
         classes = 1 if config.target == "objects" else len(values)
         self.config = config
         self.card = ModelCard(
@@ -63,38 +70,41 @@ class Course_:
             class_values=values,
         )
         spec = self.card.spec
-        task = prepare(
-            used,
-            spec,
-            self.card.normalisation,
-            config.weights,
-            config.target,
-            values,
-            config.hold_out,
-            config.seed,
-        )
+        task = prepare(used, surveys, spec, self.card.normalisation, config, values)
         self.data = run(task)
         self.source = PatchSource(
             self.data.train,
             spec,
             config.patch,
-            config.batch,
+            config.batch * config.accumulate,
             config.augment,
             None,
             config.seed,
         )
 
-    def start(self, checkpoint=None):
-        return Course(self.card, self.config, self.data, self.source, "cpu", checkpoint)
+    def start(self, resume=None, checkpoint=None):
+        with seeded("cpu", self.config.seed):
+            network = build(self.card.spec)
+        learner = Learner(network, self.config, "cpu", Alone())
+        start = resume and load_checkpoint(resume)
+        return Course(
+            self.card,
+            self.config,
+            self.data,
+            self.source,
+            learner,
+            start,
+            checkpoint,
+        )
 
     def run(self, report=None, checkpoint=None, resume=None, stop_after=None):
-        course = self.start(resume and load_checkpoint(resume))
+        course = self.start(resume, checkpoint)
         first = course.state.step
 
         def should_stop():
             return stop_after is not None and course.state.step >= first + stop_after
 
-        return run(course.run(checkpoint, should_stop), report)
+        return run(course.run(should_stop), report)
 
 
 def until(updates):
@@ -187,7 +197,7 @@ def test_a_guided_network_learns_whether_there_is_an_object(squares) -> None:
 def test_all_heads_of_a_deeply_supervised_network_learn(squares) -> None:
     spec = UNetPlusPlusSpec(channels=(4, 8, 16))
     course = Course_([Pair(*squares())], replace(QUICK, learning_rate=0.01), spec)
-    before = {k: t.clone() for k, t in course.start().network.state_dict().items()}
+    before = course.start().learner.kept()
     after = course.run().network.state_dict()
     heads = [name for name in after if name.startswith("heads") and "weight" in name]
     assert len(heads) == 2
@@ -206,6 +216,7 @@ def test_several_classes_are_learnt(squares) -> None:
         patch=64,
         learning_rate=0.02,
         augment=STILL,
+        seed=2,
     )
     model = Course_([Pair(grey, codes)], config).run()
     found = run(predict(grey, model, PredictConfig(device="cpu", precision="float32")))
@@ -256,7 +267,8 @@ def test_a_network_of_planes_trains_on_the_slices_of_a_stack(squares) -> None:
     image, labels = squares((3, 48, 48))
     records = []
     run(train([Pair(image, labels)], QUICK), records.append)
-    assert [record.step for record in records[1:]] == [1, 2]
+    updates = [r.step for r in records if isinstance(r, TrainProgress)]
+    assert updates == [1, 2]
 
 
 def test_a_network_of_volumes_cannot_train_on_planes(squares) -> None:
@@ -276,7 +288,7 @@ def test_each_update_is_reported_and_the_last_one_is_the_total(squares) -> None:
     assert set(steps) == set(range(1, 13))
     assert records[-1].step == records[-1].total == 12
     read = [record.step for record in records if record.loss is not None]
-    assert read == [1, 10, 12]
+    assert read == [*range(1, 11), 12]
     left = [
         record.seconds_left for record in records if record.seconds_left is not None
     ]
@@ -286,8 +298,10 @@ def test_each_update_is_reported_and_the_last_one_is_the_total(squares) -> None:
 def test_preparing_comes_before_updating(squares) -> None:
     records = []
     run(train([Pair(*squares(), name="cells")], QUICK), records.append)
-    assert records[0] == Progress(1, 1, "Preparing cells")
-    assert all(isinstance(record, TrainProgress) for record in records[1:])
+    kinds = [type(record) for record in records]
+    assert kinds == sorted(kinds, key=(Progress, Prepared, TrainProgress).index)
+    assert kinds.count(Prepared) == 1
+    assert any(record.message == "Preparing cells" for record in records)
 
 
 def test_validation_shows_scores_and_a_picture(squares) -> None:
@@ -395,7 +409,7 @@ def test_a_setting_that_is_newer_than_the_checkpoint_had_its_default(
 )
 def test_other_settings_are_not_resumed(squares, checkpoint, setting) -> None:
     name = next(iter(setting))
-    with pytest.raises(ConfigError, match=f"was made with {name} = .*, not .*anew"):
+    with pytest.raises(ConfigError, match=rf"was made with {name}\S* = .*, not .*anew"):
         resume(checkpoint, Pair(*squares()), **setting)
 
 
@@ -483,12 +497,12 @@ def test_a_validation_is_stopped_between_frames_and_made_up_for(
     pairs = [Pair(image, labels), *[Pair(image, labels, "validate")] * 3]
     course = Course_(pairs, replace(QUICK, updates=3))
     records = []
-    task = course.start().run(path, lambda: len(records) == 7)
+    task = course.start(checkpoint=path).run(lambda: len(records) == 7)
     part = run(task, records.append)
     assert [record.message for record in records[5:]] == ["Training", "Validating"]
     assert part.card.training["updates"] == 2
     assert part.card.training["best_update"] == 1
-    run(course.start(load_checkpoint(path)).run(path, lambda: True))
+    run(course.start(path, path).run(lambda: True))
     assert same_course(course.run(resume=path), course.run())
 
 
@@ -510,7 +524,7 @@ def test_stopped_before_the_first_update_nothing_is_left(squares, tmp_path) -> N
 
 def test_a_task_closed_on_the_way_leaves_its_last_checkpoint(squares, tmp_path) -> None:
     path = tmp_path / "a.ckpt"
-    task = judged(squares, 20).start().run(path, never)
+    task = judged(squares, 20).start(checkpoint=path).run(never)
     for record in task:
         if record.step == 4:
             break
@@ -562,25 +576,25 @@ def test_a_network_that_gives_one_class_everywhere_is_noticed(squares) -> None:
     course = judged(squares, 1, learning_rate=1e-7)
     started = course.start()
     with torch.no_grad():
-        started.network.head.bias.fill_(-100)
-    model = run(started.run(None, never))
+        started.learner.network.head.bias.fill_(-100)
+    model = run(started.run(never))
     assert "one class everywhere" in model.card.training["notes"][-1]
     judge = Judge(course.card)
     item = course.data.validate[0]
     judge.add(item, np.zeros((1, 64, 64), np.float32))
     assert collapsed(judge)
-    judge.add(item, (item.labels[None] > 0).astype(np.float32))
+    judge.add(item, (squares()[1][None] > 0).astype(np.float32))
     assert not collapsed(judge)
     assert judge.scores()["iou"] == pytest.approx(0.5)
 
 
 def test_a_collapsed_network_does_not_replace_a_better_one(squares) -> None:
     course = judged(squares, 2, learning_rate=1e-7).start()
-    for record in (task := course.run(None, never)):
+    for record in (task := course.run(never)):
         if record.step == 1 and record.scores is not None:
             kept = {k: t.clone() for k, t in course.best.items()}
             with torch.no_grad():
-                course.network.head.bias.fill_(-100)
+                course.learner.network.head.bias.fill_(-100)
     assert next(task, None) is None
     for name, tensor in course.best.items():
         assert torch.equal(tensor, kept[name])
@@ -589,31 +603,72 @@ def test_a_collapsed_network_does_not_replace_a_better_one(squares) -> None:
 # -- what can go wrong ---------------------------------------------------------------
 
 
-def test_a_loss_that_is_no_number_ends_the_training_with_a_sentence(
-    squares, tmp_path
-) -> None:
-    config = replace(QUICK, learning_rate=1.0, updates=40, loss="cross-entropy")
-    course = Course_([Pair(*squares())], config, UNetSpec(channels=(32, *(64,) * 5)))
-    with pytest.raises(StudioError, match=r"no longer a number after \d+ updates"):
-        course.run(checkpoint=tmp_path / "a.ckpt")
+def test_a_loss_that_is_no_number_sets_back_once_then_ends(squares, tmp_path) -> None:
+    config = replace(QUICK, learning_rate=1.0, updates=60, loss="cross-entropy")
+    spec = UNetSpec(channels=(32, *(64,) * 5))
+    course = Course_([Pair(*squares())], config, spec)
+    model = course.run(checkpoint=tmp_path / "a.ckpt")
+    first, second = model.card.training["notes"][-2:]
+    assert re.search(r"no longer a number after \d+ updates: .* went back", first)
+    assert "again: stopped. Try a lower learning rate" in second
+    assert model.card.training["finished"]
+    assert all(t.isfinite().all() for t in model.network.state_dict().values())
+    assert load_checkpoint(tmp_path / "a.ckpt").state["ended"]
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
-def test_weights_that_are_no_numbers_are_neither_kept_nor_saved(
+def test_weights_that_are_no_numbers_send_the_training_back(
     squares, tmp_path, bad
 ) -> None:
     path = tmp_path / "a.ckpt"
-    course = judged(squares, 100).start()
-    task = course.run(path, lambda: course.state.step == 3)
+    course = judged(squares, 40).start(checkpoint=path)
 
     def poison(record):
-        if record.step == 2:
+        if record.step == 5 and record.scores is None and course.state.slower == 1:
             with torch.no_grad():
-                course.network.head.bias.fill_(bad)
+                course.learner.network.head.bias.fill_(bad)
 
-    with pytest.raises(StudioError, match="no longer a number after 3 updates"):
-        run(task, poison)
-    assert not path.exists()
+    records = []
+    model = run(course.run(never), lambda r: (poison(r), records.append(r)))
+    training = model.card.training
+    assert training["updates"] == 40
+    (note,) = [n for n in training["notes"] if "no longer a number" in n]
+    assert "went back to update 4, and on at 0.3 of the rate" in note
+    steps = [entry["step"] for entry in training["history"]]
+    assert steps == sorted(steps)
+    assert all(math.isfinite(e.get("loss", 0)) for e in training["history"])
+    rates = {r.step: r.learning_rate for r in records if r.learning_rate is not None}
+    whole = {
+        r.step: r.learning_rate
+        for r in collected(judged(squares, 40))
+        if r.learning_rate is not None
+    }
+    assert rates[20] == pytest.approx(0.3 * whole[20])
+    assert load_checkpoint(path).state["step"] == 40
+
+
+def test_the_best_network_survives_a_setback(squares) -> None:
+    course = judged(squares, 20).start()
+    best = {}
+
+    def poison(record):
+        if record.step == 10 and record.scores is not None:
+            best.update(course.best)
+        if record.step >= 11 and record.scores is not None:
+            with torch.no_grad():
+                course.learner.network.head.bias.fill_(math.nan)
+
+    model = run(course.run(never), poison)
+    assert "again: stopped" in model.card.training["notes"][-1]
+    assert model.card.training["updates"] <= 12
+    assert model.card.scores
+    assert all(t.isfinite().all() for t in model.network.state_dict().values())
+
+
+def collected(course):
+    records = []
+    course.run(records.append)
+    return records
 
 
 def test_a_batch_too_small_for_batch_normalisation_is_explained(squares) -> None:
@@ -631,7 +686,7 @@ def test_too_little_memory_is_said_with_the_remedy(squares, monkeypatch, error) 
 
     monkeypatch.setattr(torch.nn.Conv2d, "forward", full)
     with pytest.raises(
-        DeviceError, match=r"batch of 1 patches of 32 x 32 pixels\. Choose"
+        DeviceError, match=r"suffice for 1 patch of 32 x 32 pixels\. Choose"
     ):
         run(train([Pair(*squares())], QUICK))
 

@@ -6,34 +6,35 @@ from napari_unet_studio.core.errors import InputError
 from napari_unet_studio.core.intensity import Normalisation
 from napari_unet_studio.core.networks.unet import UNetSpec
 from napari_unet_studio.core.weights import WeightConfig, separation_weights
+from napari_unet_studio.tasks import parts, training_data, truths
+from napari_unet_studio.tasks.computed import ComputedTruth
+from napari_unet_studio.tasks.pairs import Pair, channels_of, check_pairs
 from napari_unet_studio.tasks.progress import run
-from napari_unet_studio.tasks.training_data import (
-    Pair,
-    channels_of,
-    check_pairs,
-    class_values,
-    digest,
-    prepare,
-)
+from napari_unet_studio.tasks.survey import class_values, survey
+from napari_unet_studio.tasks.train_config import TrainConfig
+from napari_unet_studio.tasks.training_data import digest, prepare
 
 SPEC = UNetSpec(channels=(4, 8))
 
 
-def dataset(
-    pairs, spec=SPEC, target="objects", weights=None, hold_out=0.2, seed=0, report=None
-):
+def dataset(pairs, spec=SPEC, report=None, **options):
+    config = TrainConfig(**options)
     used = check_pairs(pairs)
-    task = prepare(
-        used,
-        spec,
-        Normalisation(),
-        weights or WeightConfig(),
-        target,
-        class_values(used, target),
-        hold_out,
-        seed,
-    )
-    return run(task, report)
+    found = run(survey(used, config))
+    values = class_values(found, config)
+    return run(prepare(used, found, spec, Normalisation(), config, values), report)
+
+
+def target_of(item):
+    return item.read(item.whole).target
+
+
+def weights_of(item):
+    return item.read(item.whole).weight_map
+
+
+def labels_of(item):
+    return item.truth.ids(item.whole)
 
 
 def refused(image, labels, message, **options):
@@ -53,11 +54,6 @@ def test_labels_that_are_no_whole_numbers_are_refused(squares, dtype) -> None:
         r"'cells' have values of type .*astype",
         name="cells",
     )
-
-
-def test_negative_labels_are_refused(squares) -> None:
-    image, labels = squares()
-    refused(image, labels - 1, "'pair 1' contain -1; ids must be 0 or more")
 
 
 def test_labels_of_another_shape_are_refused(squares) -> None:
@@ -81,12 +77,6 @@ def test_labels_without_any_object_are_refused(squares) -> None:
 def test_labels_of_one_object_everywhere_are_refused(squares) -> None:
     image, labels = squares()
     refused(image, labels * 0 + 1, "one class everywhere; label some pixels")
-
-
-def test_objects_to_judge_by_do_not_replace_objects_to_train_on(squares) -> None:
-    image, labels = squares()
-    with pytest.raises(InputError, match="paint some objects"):
-        dataset([Pair(image, labels * 0), Pair(image, labels, "validate")])
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.float64, bool])
@@ -155,43 +145,14 @@ def test_images_with_different_channels_are_refused(squares) -> None:
     assert channels_of(pairs[1:], 2) == 3
 
 
-def test_too_many_classes_point_to_objects(squares) -> None:
-    image, _ = squares()
-    many = np.arange(64 * 64).reshape(64, 64)
-    with pytest.raises(InputError, match=r"4096 different values.*target \"objects\""):
-        class_values([Pair(image, many)], "classes")
-
-
-def test_one_class_is_too_few(squares) -> None:
-    image, labels = squares()
-    with pytest.raises(InputError, match="only the value 4; two classes"):
-        class_values([Pair(image, labels * 0 + 4)], "classes")
-
-
-def test_a_class_number_that_no_labels_layer_holds_is_refused(squares) -> None:
-    image, labels = squares()
-    huge = (labels > 0) * np.uint64(2**40)
-    with pytest.raises(InputError, match="1099511627776, too large for a class"):
-        class_values([Pair(image, huge)], "classes")
-
-
 # -- targets and weights -------------------------------------------------------------
 
 
 def test_every_value_is_a_class_of_its_own_and_remembers_its_number(squares) -> None:
     image, labels = squares()
     codes = np.array([0, 255, 64])[labels % 3]
-    pairs = [Pair(image, codes)]
-    assert class_values(pairs, "classes") == (0, 64, 255)
-    (item,) = dataset(pairs, target="classes", hold_out=0).train
-    np.testing.assert_array_equal(np.array([0, 64, 255])[item.target], codes)
-
-
-def test_classes_of_all_images_count(squares) -> None:
-    image, labels = squares()
-    pairs = [Pair(image, (labels > 0) * 3), Pair(image, (labels > 0) * 9)]
-    assert class_values(pairs, "classes") == (0, 3, 9)
-    assert class_values(pairs, "objects") == (0, 1)
+    (item,) = dataset([Pair(image, codes)], target="classes", hold_out=0).train
+    np.testing.assert_array_equal(np.array([0, 64, 255])[target_of(item)], codes)
 
 
 def touching():
@@ -206,15 +167,15 @@ def touching():
 def test_touching_objects_get_background_between_them_to_learn() -> None:
     weights = WeightConfig(gap=2)
     (item,) = dataset([Pair(*touching())], weights=weights, hold_out=0).train
-    assert not item.target[20:40, 31:33].any()
-    assert item.target[20:40, 20:30].all()
-    np.testing.assert_array_equal(item.labels, touching()[1])
+    assert not target_of(item)[20:40, 31:33].any()
+    assert target_of(item)[20:40, 20:30].all()
+    np.testing.assert_array_equal(labels_of(item), touching()[1])
 
 
 def test_no_gap_leaves_touching_objects_touching() -> None:
     weights = WeightConfig(gap=0)
     (item,) = dataset([Pair(*touching())], weights=weights, hold_out=0).train
-    np.testing.assert_array_equal(item.target, touching()[1] > 0)
+    np.testing.assert_array_equal(target_of(item), touching()[1] > 0)
 
 
 @pytest.mark.parametrize("preset", ["2015", "2019", "none"])
@@ -233,20 +194,20 @@ def test_training_weighs_with_the_map_that_is_shown(preset) -> None:
         gap=1,
         inside=weights.inside,
     )
-    np.testing.assert_array_equal(item.weight_map, shown)
+    np.testing.assert_array_equal(weights_of(item), shown)
 
 
 def test_without_weights_there_is_no_map() -> None:
     weights = WeightConfig(preset="none", balance="none")
     (item,) = dataset([Pair(*touching())], weights=weights, hold_out=0).train
-    assert item.weight_map is None
+    assert weights_of(item) is None
 
 
 def test_frames_to_judge_by_are_not_weighed() -> None:
     pairs = [Pair(*touching()), Pair(*touching(), "validate")]
     result = dataset(pairs, weights=WeightConfig(preset="2015"))
-    assert result.train[0].weight_map is not None
-    assert result.validate[0].weight_map is None
+    assert weights_of(result.train[0]) is not None
+    assert weights_of(result.validate[0]) is None
 
 
 @pytest.mark.parametrize("value", [1, 255])
@@ -254,20 +215,20 @@ def test_the_components_of_a_mask_stand_for_its_objects(squares, value) -> None:
     image, labels = squares()
     (of_mask,) = dataset([Pair(image, (labels > 0) * value)], hold_out=0).train
     (of_ids,) = dataset([Pair(image, labels)], hold_out=0).train
-    assert of_mask.labels.max() == labels.max()
-    np.testing.assert_array_equal(of_mask.weight_map, of_ids.weight_map)
+    assert labels_of(of_mask).max() == labels.max()
+    np.testing.assert_array_equal(weights_of(of_mask), weights_of(of_ids))
 
 
 def test_a_boolean_mask_will_do(squares) -> None:
     image, labels = squares()
     (item,) = dataset([Pair(image, labels > 0)], hold_out=0).train
-    assert item.labels.max() == labels.max()
+    assert labels_of(item).max() == labels.max()
 
 
 def test_lazy_labels_will_do(squares) -> None:
     image, labels = squares()
     (item,) = dataset([Pair(image, da.from_array(labels))], hold_out=0).train
-    np.testing.assert_array_equal(item.labels, labels)
+    np.testing.assert_array_equal(labels_of(item), labels)
 
 
 def test_each_channel_is_normalised_by_itself(squares) -> None:
@@ -282,113 +243,13 @@ def test_preparing_reports_each_pair(squares) -> None:
     records = []
     pairs = [Pair(*squares(), name=name) for name in ("a", "b")]
     dataset(pairs, report=records.append)
-    assert [record.message for record in records] == ["Preparing a", "Preparing b"]
-    assert [(r.step, r.total) for r in records] == [(1, 2), (2, 2)]
-
-
-# -- holding out ---------------------------------------------------------------------
-
-
-def names(items):
-    return [item.name for item in items]
-
-
-def test_of_many_pairs_whole_ones_are_held_out_at_random(squares) -> None:
-    pairs = [Pair(*squares(), name=str(i)) for i in range(10)]
-    held = [names(dataset(pairs, seed=seed).validate) for seed in (0, 0, 1, 2)]
-    assert held[0] == held[1]
-    assert len({tuple(h) for h in held}) > 1
-    assert all(len(h) == 2 for h in held)
-    result = dataset(pairs)
-    assert sorted(names(result.train) + names(result.validate)) == list("0123456789")
-
-
-def test_at_least_one_of_five_pairs_is_held_out(squares) -> None:
-    pairs = [Pair(*squares(), name=str(i)) for i in range(5)]
-    assert len(dataset(pairs, hold_out=0.01).validate) == 1
-
-
-def test_the_last_frames_of_a_stack_are_held_out(squares) -> None:
-    image, labels = squares((10, 64, 64))
-    result = dataset([Pair(image, labels, axes="TYX", name="film")])
-    assert names(result.validate) == ["film [8]", "film [9]"]
-    assert len(result.train) == 8
-
-
-def test_the_end_of_an_image_is_held_out_beyond_a_gap() -> None:
-    labels = np.zeros((40, 200), int)
-    labels[10:30, 5:195:10] = np.arange(1, 20)
-    position = np.broadcast_to(np.arange(200.0), (40, 200))
-    result = dataset([Pair(position, labels)])
-    (first,), (second,) = result.train, result.validate
-    assert first.image.min() == 0
-    assert second.image.max() == 199
-    assert second.image.shape == (1, 40, 40)
-    gap = second.image.min() - first.image.max() - 1
-    assert gap == SPEC.receptive_field[1] // 2
-    for item in (first, second):
-        columns = item.image[0, 0].astype(int)
-        np.testing.assert_array_equal(item.labels, labels[:, columns])
-        assert item.target.shape == item.weight_map.shape == item.labels.shape
-        assert item.target[tuple(item.foreground.T)].all()
-
-
-def test_a_large_network_costs_an_eighth_of_an_image_as_gap_at_most(squares) -> None:
-    _, labels = squares((160, 160))
-    image = np.broadcast_to(np.arange(160.0), (160, 160)).T
-    spec = UNetSpec(channels=(2, 2, 2, 2, 2))
-    result = dataset([Pair(image, labels)], spec=spec)
-    assert result.validate[0].image.min() - result.train[0].image.max() - 1 == 20
-
-
-@pytest.mark.parametrize("shape", [(64, 64), (70, 70), (3, 64, 64)])
-def test_of_too_small_an_image_nothing_is_held_out(squares, shape) -> None:
-    result = dataset([Pair(*squares(shape), axes="TZYX"[-len(shape) :])])
-    assert not result.validate
-    assert result.train[0].target.shape == shape[-2:]
-    assert len(result.notes) == 1
-    assert "nothing could be held out, so the last weights" in result.notes[0]
-
-
-@pytest.mark.parametrize("where", [slice(0, 100), slice(170, 200)])
-def test_no_part_without_anything_to_find_is_held_out(where) -> None:
-    labels = np.zeros((200, 40), int)
-    labels[where, 10:30] = 1
-    result = dataset([Pair(np.random.default_rng(0).random((200, 40)), labels)])
-    assert not result.validate
-    assert len(result.notes) == 1
-
-
-def test_pairs_to_judge_by_are_used_and_nothing_else_is_held_out(squares) -> None:
-    pairs = [Pair(*squares(), name=str(i)) for i in range(6)]
-    pairs.append(Pair(*squares(), "validate", "judge"))
-    result = dataset(pairs)
-    assert names(result.validate) == ["judge"]
-    assert len(result.train) == 6
-    assert not result.notes
-
-
-def test_nothing_is_held_out_if_so_desired(squares) -> None:
-    pairs = [Pair(*squares((256, 256))) for _ in range(6)]
-    result = dataset(pairs, hold_out=0)
-    assert not result.validate
-    assert len(result.train) == 6
-    assert "No validation" in result.notes[0]
-
-
-def test_background_alone_is_not_judged_by(squares) -> None:
-    image, labels = squares()
-    result = dataset([Pair(image, labels), Pair(image, labels * 0, "validate")])
-    assert not result.validate
-    assert "labels to judge by are background everywhere" in result.notes[0]
-
-
-def test_volumes_are_items_of_their_own(squares) -> None:
-    image, labels = squares((2, 16, 32, 32), ndim=3)
-    spec = UNetSpec(ndim=3, channels=(2, 4))
-    pair = Pair(image, labels, axes="TZYX", spacing=(2.0, 1.0, 1.0))
-    result = dataset([pair], spec=spec, hold_out=0)
-    assert [item.target.shape for item in result.train] == [(16, 32, 32)] * 2
+    said = list(dict.fromkeys(record.message for record in records))
+    names = ["Preparing a", "Preparing b", "Weighing a", "Weighing b"]
+    assert [text for text in said if "Reading" not in text] == names
+    prepared = [record for record in records if "Reading" not in record.message]
+    assert sorted({r.step for r in prepared}) == [0, 1, 2, 3, 4]
+    assert [r.step for r in prepared] == sorted(r.step for r in prepared)
+    assert {r.total for r in prepared} == {4}
 
 
 # -- provenance ----------------------------------------------------------------------
@@ -423,8 +284,8 @@ def test_classes_are_balanced_over_all_images_together() -> None:
     inside = (labels > 0).sum() + 64
     total = 2 * labels.size
     for item in (first, second):
-        expected = np.where(item.target > 0, inside, total - inside)
-        np.testing.assert_allclose(item.weight_map, total / (2 * expected), rtol=1e-6)
+        expected = np.where(target_of(item) > 0, inside, total - inside)
+        np.testing.assert_allclose(weights_of(item), total / (2 * expected), rtol=1e-6)
 
 
 @pytest.mark.parametrize("balance", ["image", "global"])
@@ -432,6 +293,219 @@ def test_every_class_gets_the_same_total_weight(balance) -> None:
     image, labels = touching()
     labels[:4] = 7
     weights = WeightConfig(balance=balance)
-    (item,) = dataset([Pair(image, labels)], SPEC, "classes", weights, 0).train
-    sums = [item.weight_map[labels == value].sum() for value in (0, 1, 2, 7)]
+    (item,) = dataset(
+        [Pair(image, labels)], target="classes", weights=weights, hold_out=0
+    ).train
+    sums = [weights_of(item)[labels == value].sum() for value in (0, 1, 2, 7)]
     np.testing.assert_allclose(sums, labels.size / 4, rtol=1e-5)
+
+
+# -- pixels that neither teach nor count ---------------------------------------------
+
+
+def speckled(seed=0):
+    """Touching squares, a frame of debris (9), and strokes of background (5)."""
+    image, labels = touching()
+    labels[50:60, 50:60] = 3
+    labels[:, :4] = 9
+    labels[44:48] = 5
+    return image, labels
+
+
+@pytest.mark.parametrize("preset", ["2015", "2019", "none"])
+@pytest.mark.parametrize("zero", ["background", "unlabelled"])
+def test_what_is_ignored_neither_teaches_nor_weighs(preset, zero) -> None:
+    image, labels = speckled()
+    weights = WeightConfig(preset=preset, balance="image", gap=2)
+    (item,) = dataset(
+        [Pair(image, labels)],
+        weights=weights,
+        ignore=9,
+        zero=zero,
+        background=5,
+        hold_out=0,
+    ).train
+    target, found = target_of(item), weights_of(item)
+    ignored = labels == 9
+    if zero == "unlabelled":
+        ignored |= labels == 0
+    np.testing.assert_array_equal(target == -1, ignored)
+    assert not found[ignored].any()
+    assert (found[~ignored] > 0).all()
+    assert not labels_of(item)[ignored].any()
+    # The rest is what it would be if all else were background of no annotation.
+    painted = labels.astype(np.int32)
+    if zero == "unlabelled":
+        painted[labels == 5] = 0
+    painted[ignored] = 77
+    shown = separation_weights(
+        painted, preset, 10.0, 5.0, balance="image", ignore=77, gap=2, inside=False
+    )
+    np.testing.assert_array_equal(found, shown)
+    objects = [1, 2, 3] if zero == "unlabelled" else [1, 2, 3, 5]
+    assert set(np.unique(labels_of(item))) == {0, *objects}
+
+
+def test_what_is_ignored_may_hold_anything() -> None:
+    image, labels = speckled()
+    weights = WeightConfig(balance="global")
+    found = []
+    for debris in (9, 40000):
+        painted = np.where(labels == 9, debris, labels)
+        (item,) = dataset(
+            [Pair(image, painted)], weights=weights, ignore=debris, hold_out=0
+        ).train
+        found.append((target_of(item), weights_of(item), labels_of(item)))
+    for a, b in zip(*found, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("balance", ["image", "global"])
+def test_classes_are_balanced_by_what_is_labelled(balance) -> None:
+    image, labels = speckled()
+    weights = WeightConfig(balance=balance)
+    (item,) = dataset(
+        [Pair(image, labels)],
+        target="classes",
+        zero="unlabelled",
+        ignore=9,
+        weights=weights,
+        hold_out=0,
+    ).train
+    sums = [weights_of(item)[labels == value].sum() for value in (1, 2, 3, 5)]
+    known = np.isin(labels, (1, 2, 3, 5))
+    np.testing.assert_allclose(sums, known.sum() / 4, rtol=1e-5)
+    assert not weights_of(item)[~known].any()
+    codes = np.array([1, 2, 3, 5])
+    np.testing.assert_array_equal(codes[target_of(item)[known]], labels[known])
+
+
+def test_patches_can_be_drawn_where_there_are_labels() -> None:
+    (item,) = dataset(
+        [Pair(*speckled())], zero="unlabelled", background=5, hold_out=0
+    ).train
+    target = target_of(item)
+    assert (target[tuple(item.foreground.T)] == 1).all()
+    assert set(target[tuple(item.known.T)].tolist()) == {0, 1}
+    (full,) = dataset([Pair(*speckled())], hold_out=0).train
+    assert full.known is None
+
+
+def test_painted_objects_without_background_are_one_class() -> None:
+    image, labels = touching()
+    with pytest.raises(InputError, match="one class everywhere"):
+        dataset([Pair(image, labels > 0)], zero="unlabelled", background=5)
+
+
+def test_images_of_one_class_each_teach_together(squares) -> None:
+    image, labels = squares()
+    pairs = [Pair(image, labels * 0 + 1), Pair(image, labels * 0)]
+    assert len(dataset(pairs, hold_out=0).train) == 2
+
+
+# -- larger than memory --------------------------------------------------------------
+
+
+class Stored:
+    """An array in a file that remembers how much was read of it at once."""
+
+    def __init__(self, array, chunk=32):
+        self.array = array
+        self.shape, self.dtype, self.ndim = array.shape, array.dtype, array.ndim
+        self.chunks = (chunk,) * array.ndim
+        self.most = 0
+
+    def __getitem__(self, key):
+        found = self.array[key]
+        self.most = max(self.most, found.size)
+        return found
+
+
+@pytest.fixture
+def small_parts(monkeypatch):
+    """Let arrays be large from a few pixels on."""
+    monkeypatch.setattr(parts, "_PART", 2**12)
+    monkeypatch.setattr(parts, "_CHUNK", 2**12)
+    monkeypatch.setattr(truths, "_SMALL", 2**12)
+    monkeypatch.setattr(training_data, "_LARGE", 2**12)
+
+
+@pytest.mark.parametrize("mask", [False, True])
+@pytest.mark.parametrize("options", [{}, {"ignore": 3}, {"hold_out": 0}])
+def test_nothing_lazy_is_read_whole_and_the_result_is_the_same(
+    small_parts, squares, mask, options
+) -> None:
+    image, labels = squares((300, 260))
+    labels = (labels > 0) * np.uint8(255) if mask else labels
+    stored = Stored(image), Stored(labels)
+    lazy = dataset([Pair(*stored)], weights=WeightConfig(balance="image"), **options)
+    kept = dataset(
+        [Pair(image, labels)], weights=WeightConfig(balance="image"), **options
+    )
+    assert isinstance(lazy.train[0].truth, ComputedTruth)
+    assert lazy.held_out == kept.held_out
+    assert lazy.notes == kept.notes
+    box = (slice(-10, 60), slice(30, 90))
+    pairs = zip(lazy.train + lazy.validate, kept.train + kept.validate, strict=True)
+    for one, other in pairs:
+        assert one.shape == other.shape
+        for a, b in zip(one.read(box)[1:], other.read(box)[1:], strict=True):
+            np.testing.assert_array_equal(a, b)
+        np.testing.assert_array_equal(
+            one.read(box).image * one.scale + one.offset,
+            other.read(box).image * other.scale + other.offset,
+        )
+    # The grey values are measured on every n-th pixel of the whole, as always.
+    assert stored[1].most <= 2**12 + 4 * 2 * 100
+    assert len(lazy.train[0].foreground) > 50
+
+
+def test_a_large_lazy_image_is_sampled_and_checked_where_it_is_read(
+    small_parts, squares
+) -> None:
+    image, labels = squares((300, 260))
+    refused(da.from_array(image * 0 + 7), labels, "is constant, every pixel is 7")
+    image = image.astype(np.float32)
+    lazy = da.from_array(image, chunks=64)
+    (item,) = dataset([Pair(lazy, labels)], hold_out=0).train
+    assert item.read((slice(0, 9), slice(0, 9))).image.shape == (1, 9, 9)
+
+
+def test_stacks_are_frames_of_their_own_though_they_are_lazy(
+    small_parts, squares
+) -> None:
+    image, labels = squares((6, 128, 128))
+    pair = Pair(da.from_array(image), da.from_array(labels), axes="TYX")
+    result = dataset([pair])
+    assert [item.index for item in result.train] == [(0,), (1,), (2,), (3,), (4,)]
+    np.testing.assert_array_equal(labels_of(result.validate[0]), labels[5])
+
+
+def test_of_a_large_frame_the_part_around_the_labels_is_judged(
+    monkeypatch, squares
+) -> None:
+    monkeypatch.setattr(training_data, "_JUDGED", 64 * 64)
+    image, labels = squares((300, 260))
+    some = np.zeros_like(labels)
+    some[200:240, 20:60] = labels[200:240, 20:60]
+    pairs = [Pair(image, labels), Pair(image, some, "validate", "large")]
+    (item,) = (result := dataset(pairs)).validate
+    assert item.shape == (64, 64)
+    assert (labels_of(item) > 0).sum() == (some > 0).sum()
+    assert "Of 'large' only 64 x 64 pixels around the middle" in result.notes[0]
+    thin = dataset([Pair(image, labels), Pair(image[:16], some[200:216], "validate")])
+    assert thin.validate[0].shape == (16, 256)
+
+
+def test_a_lazy_array_is_known_by_a_sample(squares) -> None:
+    image, labels = squares((200, 200))
+    whole = digest(Pair(image, labels))
+    assert "sampled" not in whole
+    lazy = digest(Pair(da.from_array(image, chunks=50), labels))
+    assert lazy["sampled"] == "yes"
+    again = digest(Pair(da.from_array(image, chunks=25), labels))
+    assert again["sha256"] == lazy["sha256"]
+    other = image.copy()
+    other[:64, :64] += 1
+    changed = digest(Pair(da.from_array(other, chunks=50), labels))
+    assert changed["sha256"] != lazy["sha256"]

@@ -23,8 +23,9 @@ from napari_unet_studio.sample_data import nuclei_2d
 from napari_unet_studio.tasks.train_config import TrainConfig
 from napari_unet_studio.tasks.training_data import digest
 from napari_unet_studio.tasks.validate import Preview
-from napari_unet_studio.widgets._preview import NAME, Place, locate
-from napari_unet_studio.widgets._training import trainings_folder, unfinished
+from napari_unet_studio.widgets._train.preview import NAME
+from napari_unet_studio.widgets._train.place import Place, locate
+from napari_unet_studio.widgets._train.checkpoints import trainings_folder, unfinished
 from napari_unet_studio.widgets.train import TrainWidget
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from pytestqt.qtbot import QtBot
 
 PLUGIN = "napari-unet-studio"
-WAIT = 120_000  # milliseconds
+WAIT = 20_000  # milliseconds
 ENDLESS = 100_000
 SAMPLE = nuclei_2d((96, 96), seed=1)
 
@@ -389,7 +390,7 @@ def test_the_preview_lies_on_the_part_that_was_held_out(
 def test_the_preview_is_kept_on_request(
     viewer: "Viewer", layers: tuple[Image, Labels], widget: TrainWidget, finish: Any
 ) -> None:
-    widget.course.keep_preview.setChecked(True)
+    widget.course.keep_layers.setChecked(True)
     widget.run()
     finish(widget)
     assert len(previews(viewer)) == 1
@@ -437,7 +438,7 @@ def test_classes_are_shown_with_the_range_of_their_indices(
     viewer: "Viewer", layers: tuple[Image, Labels], widget: TrainWidget, finish: Any
 ) -> None:
     layers[1].data = np.digitize(SAMPLE.labels, [1, 3])
-    widget.course.keep_preview.setChecked(True)
+    widget.course.keep_layers.setChecked(True)
     widget.form.set(tiny(target="classes"))
     widget.run()
     finish(widget)
@@ -608,23 +609,23 @@ def test_a_model_that_cannot_be_saved_is_kept(
     home.write_text("in the way")
     widget.run()
     finish(widget)
-    assert widget.unsaved is not None
+    assert widget.unsaved.model is not None
     assert "NOT SAVED" in widget.status.text()
     assert widget.actions.save.isVisibleTo(widget)
     widget.run()
     assert not widget.running
     assert "not saved yet" in widget.status.text()
-    widget.save_as(home / "still.unet")
-    assert widget.unsaved is not None
+    widget.unsaved.save_as(home / "still.unet")
+    assert widget.unsaved.model is not None
     # Without its suffix the dialog does not see that a file is there.
     other = tmp_path / "v1.2.unet"
     other.write_text("a model of the user")
-    widget.save_as(tmp_path / "v1.2")
+    widget.unsaved.save_as(tmp_path / "v1.2")
     assert other.read_text() == "a model of the user"
     assert "already" in widget.status.text()
     home.unlink()
     with qtbot.waitSignal(widget.trained, timeout=WAIT) as trained:
-        widget.save_as(home / "models" / "rescued.unet")
+        widget.unsaved.save_as(home / "models" / "rescued.unet")
     assert trained.args == ["rescued"]
     assert load_model("rescued").card.scores
     assert widget.actions.resume.isVisibleTo(widget)

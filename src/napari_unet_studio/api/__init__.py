@@ -14,7 +14,7 @@ from napari_unet_studio.io.registry import load_model
 from napari_unet_studio.tasks.predict import PredictConfig, Prediction
 from napari_unet_studio.tasks.stream import StoredPrediction
 from napari_unet_studio.tasks.train_config import TrainConfig
-from napari_unet_studio.tasks.training_data import Pair
+from napari_unet_studio.tasks.pairs import Pair
 
 __all__ = [
     "Model",

@@ -6,7 +6,7 @@ from typing import Any
 from napari_unet_studio.benchmark.inference_peers import BARE, MONAI
 from napari_unet_studio.benchmark.race import OWN
 from napari_unet_studio.benchmark.tables import mebibytes
-from napari_unet_studio.benchmark.targets import Document, Row, Target, find
+from napari_unet_studio.benchmark.targets import Document, Target, find, missing
 from napari_unet_studio.benchmark.variants import AUTO, INT8
 
 CAP = (
@@ -52,7 +52,7 @@ def _against_monai(
     """Yield how many times as long as one of our ways MONAI takes."""
     peer, own = find(case["rows"], MONAI), find(case["rows"], name)
     text = f"{MONAI}, {_size(case)}, against {name}"
-    reason = obstacle or _missing(peer) or _missing(own)
+    reason = obstacle or missing(peer) or missing(own)
     if reason or peer is None or own is None:
         yield Target(text, wanted, 0, obstacle=reason)
     elif "ms" not in own or "ms" not in peer:
@@ -77,15 +77,6 @@ def _memory(case: Mapping[str, Any]) -> Iterator[Target]:
     if reached is not None:
         text = f"peak memory of {OWN}, {_size(case)}"
         yield Target(text, CAP, reached, " MiB", at_most=True)
-
-
-def _missing(row: Row | None) -> str:
-    """Return why a row could have no time; empty if it has one, or failed."""
-    if row is None:
-        return "not measured"
-    if "ms" in row or row["note"].startswith("failed"):
-        return ""
-    return f"{row['method']}: {row['note']}"
 
 
 def _size(case: Mapping[str, Any]) -> str:

@@ -1,7 +1,7 @@
 """The page of the documentation on speed, written from stored measurements."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,9 @@ from napari_unet_studio.benchmark.targets import (
     elastic_targets,
     weight_targets,
 )
+from napari_unet_studio.benchmark.training_page import TEXT as _TRAINING
+from napari_unet_studio.benchmark.training_page import training_tables
+from napari_unet_studio.benchmark.training_targets import training_targets
 from napari_unet_studio.benchmark.window import (
     COLUMNS,
     window_lines,
@@ -196,30 +199,19 @@ def _largest(cases: list[Mapping[str, Any]], row: int, key: str) -> str:
 
 def _elastic_tables(document: Document) -> Iterator[str]:
     for case in document["cases"]:
-        yield from _rows_of(case, tables.lines(case), tables.COLUMNS)
+        yield from tables.rows_of(case, tables.lines(case), tables.COLUMNS)
     yield wrapped(_method(document)) + "\n"
 
 
 def _inference_tables(document: Document) -> Iterator[str]:
     for case in document["cases"]:
-        yield from _rows_of(case, tables.long_lines(case), tables.LONG_COLUMNS)
+        yield from tables.rows_of(case, tables.long_lines(case), tables.LONG_COLUMNS)
     yield wrapped(_long_method(document)) + "\n"
     if document["streamed"]:
         yield _STREAMED
         rows = [list(line.values()) for line in tables.stream_lines(document)]
         columns = tables.STREAM_COLUMNS
         yield from markdown_table(columns, "l" + "r" * (len(columns) - 1), rows)
-
-
-def _rows_of(
-    case: Mapping[str, Any], rows: list[dict[str, str]], columns: Sequence[str]
-) -> Iterator[str]:
-    """Yield the table of a case: the columns that hold something."""
-    told = [name for name in columns if any(row[name] for row in rows)]
-    size = " x ".join(map(str, case["shape"]))
-    head = [size if name == "method" else name for name in told]
-    align = "".join("l" if name in ("method", "note") else "r" for name in told)
-    yield from markdown_table(head, align, ([r[name] for name in told] for r in rows))
 
 
 def _window_tables(document: Document) -> Iterator[str]:
@@ -293,6 +285,7 @@ SECTIONS = (
         "elastic", "Elastic deformation", _ELASTIC, _elastic_tables, elastic_targets
     ),
     Section("inference", "Inference", _INFERENCE, _inference_tables, inference_targets),
+    Section("training", "Training", _TRAINING, training_tables, training_targets),
     Section("window", "Live redraws", _WINDOW, _window_tables, window_targets),
 )
 """The order of the page; a further benchmark is one row here."""

@@ -1,11 +1,12 @@
 """How the numbers of a benchmark are written, on the screen and on the page."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from math import prod
 from typing import Any
 
 from napari_unet_studio.benchmark.race import title as name_of
 from napari_unet_studio.benchmark.targets import Row, Target, ratio
+from napari_unet_studio.io.markdown import markdown_table
 
 TIMES = "x as long as ours"
 COLUMNS = (
@@ -55,7 +56,7 @@ def line(row: Row, rows: list[Row]) -> dict[str, str]:
         if spread
         else "",
         TIMES: times(row, rows),
-        "B/pixel": _or_dash(row.get("bytes_per_pixel")) if spread else "",
+        "B/pixel": or_dash(row.get("bytes_per_pixel")) if spread else "",
         "difference": _small(row.get("difference")),
         "other labels": _small(row.get("labels_differ")),
         "note": row.get("note", ""),
@@ -77,11 +78,22 @@ def _long_line(row: Row, case: Mapping[str, Any]) -> dict[str, str]:
         "from - to": " - ".join(map(short, ends)),
         "calls": str(row.get("repeats", "")),
         TIMES: told[TIMES],
-        "MiB": _or_dash(mebibytes(row, case)) if ends else "",
+        "MiB": or_dash(mebibytes(row, case)) if ends else "",
         "read": short(row["read_ratio"]) if "read_ratio" in row else "",
         "difference": told["difference"],
         "note": told["note"],
     }
+
+
+def rows_of(
+    case: Mapping[str, Any], rows: list[dict[str, str]], columns: Sequence[str]
+) -> Iterator[str]:
+    """Yield the table of a case for a page: the columns that hold something."""
+    told = [name for name in columns if any(row[name] for row in rows)]
+    size = " x ".join(map(str, case["shape"]))
+    head = [size if name == "method" else name for name in told]
+    align = "".join("l" if name in ("method", "note") else "r" for name in told)
+    yield from markdown_table(head, align, ([r[name] for name in told] for r in rows))
 
 
 def mebibytes(row: Row, case: Mapping[str, Any]) -> float | None:
@@ -97,7 +109,7 @@ def stream_lines(document: Mapping[str, Any]) -> list[dict[str, str]]:
             "image": f"{row['side']} x {row['side']}",
             "s": short(row["seconds"]),
             "megapixels/s": short(row["side"] ** 2 / 1e6 / row["seconds"]),
-            "MiB": _or_dash(row["peak_mib"]),
+            "MiB": or_dash(row["peak_mib"]),
         }
         for row in document["streamed"]
     ]
@@ -141,7 +153,8 @@ def _tilde(row: Row) -> str:
     return "~" if row.get("estimated") else ""
 
 
-def _or_dash(value: float | None) -> str:
+def or_dash(value: float | None) -> str:
+    """Return a number, or a dash where it could not be measured."""
     return "–" if value is None else short(value)
 
 

@@ -66,6 +66,15 @@ def find(rows: list[Row], method: str) -> Row | None:
     return next((row for row in rows if row["method"] == method), None)
 
 
+def missing(row: Row | None) -> str:
+    """Return why a row could have no time; empty if it has one, or failed."""
+    if row is None:
+        return "not measured"
+    if "ms" in row or row["note"].startswith("failed"):
+        return ""
+    return f"{row['method']}: {row['note']}"
+
+
 def weight_targets(document: Document) -> Iterator[Target]:
     """Yield what the weight map has to reach, as far as it was measured."""
     running = "scipy EDT per object, running minimum"

@@ -10,11 +10,10 @@ import typer
 from napari_unet_studio.cli import console
 from napari_unet_studio.cli.benchmark import benchmark
 from napari_unet_studio.cli.networks import networks
-from napari_unet_studio.cli.options import with_config
 from napari_unet_studio.cli.predict import predict
-from napari_unet_studio.core.errors import InputError, StudioError
+from napari_unet_studio.cli.train import train
+from napari_unet_studio.core.errors import StudioError
 from napari_unet_studio.tasks.demo import FOREIGN, KNOWN, UPDATES
-from napari_unet_studio.tasks.train_config import TrainConfig
 
 app = typer.Typer(
     name="unet-studio",
@@ -71,45 +70,7 @@ def demo(
         console.show(result, json)
 
 
-@app.command()
-@with_config(TrainConfig)
-def train(
-    config: TrainConfig,
-    images: Annotated[Path, typer.Argument(help="An image, or a folder of images.")],
-    labels: Annotated[
-        Path,
-        typer.Argument(help="Its labels, or a folder with files of the same names."),
-    ],
-    out: Out = Path("model.unet"),
-    validate_images: Annotated[
-        Path | None, typer.Option(help="Images to judge by instead of a held-out part.")
-    ] = None,
-    validate_labels: Annotated[Path | None, typer.Option(help="Their labels.")] = None,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on from OUT.ckpt of an earlier run.")
-    ] = False,
-    overwrite: Overwrite = False,
-    json: AsJson = False,
-) -> None:
-    """Train a network on images with labels.
-
-    Labels hold ids of objects, or classes; 0 is background. The state is kept in
-    OUT.ckpt on the way. Ctrl-C stops and keeps the best network.
-    """
-    from napari_unet_studio.cli.files import read_pairs
-    from napari_unet_studio.cli.train import places, train_files
-
-    out, checkpoint = places(out, resume, overwrite)
-    pairs = read_pairs(images, labels, "train")
-    if validate_images is not None and validate_labels is not None:
-        pairs += read_pairs(validate_images, validate_labels, "validate")
-    elif validate_images is not None or validate_labels is not None:
-        raise InputError(
-            "Give both --validate-images and --validate-labels, or neither."
-        )
-    console.show(train_files(pairs, config, out, checkpoint, resume), json)
-
-
+app.command()(train)
 app.command()(predict)
 
 

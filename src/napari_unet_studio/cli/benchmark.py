@@ -115,6 +115,36 @@ def inference(
 
 
 @benchmark.command()
+def training(
+    device: Annotated[
+        Literal["cpu", "cuda"], typer.Option(help="Where networks are trained.")
+    ] = "cpu",
+    compiled: Annotated[
+        bool, typer.Option("--compile", help="Measure torch.compile too.")
+    ] = False,
+    seconds: Annotated[
+        float | None,
+        typer.Option(min=0.001, help="Budget for each method; default: 10."),
+    ] = None,
+    quick: Quick = False,
+    page: Page = None,
+    overwrite: Overwrite = False,
+    json: AsJson = False,
+) -> None:
+    """Measure a step of training against plain loops and MONAI."""
+    from napari_unet_studio.benchmark.training import benchmark_training
+    from napari_unet_studio.tasks.device import choose_device
+
+    _prepare(page, overwrite)
+    choose_device(device)  # which tells what is missing
+    budget = _budget(seconds, quick, LONG_BUDGET)
+    running = benchmark_training(budget, quick, device, compiled)
+    options = f" --device {device}" + " --compile" * compiled
+    options += f" --seconds {budget:g}" + " --quick" * quick
+    _finish("training", running, options, page, json)
+
+
+@benchmark.command()
 def window(
     moves: Annotated[int, typer.Option(min=2, help="Steps of each slider.")] = 40,
     page: Page = None,
@@ -176,7 +206,7 @@ def _finish(
 
 def _show(name: str, document: dict[str, Any]) -> None:
     """Print a table for each case, and what was to be reached."""
-    from napari_unet_studio.benchmark import tables
+    from napari_unet_studio.benchmark import tables, training_page
     from napari_unet_studio.benchmark import window as windows
     from napari_unet_studio.benchmark.page import SECTIONS
 
@@ -187,6 +217,9 @@ def _show(name: str, document: dict[str, Any]) -> None:
         console.out.print(tables.title(case))
         if name == "inference":
             console.show_table(tables.long_lines(case), tables.LONG_COLUMNS, False)
+        elif name == "training":
+            rows = training_page.training_lines(document, case)
+            console.show_table(rows, training_page.COLUMNS, False)
         else:
             console.show_table(tables.lines(case), tables.COLUMNS, False)
         console.out.print()

@@ -42,8 +42,21 @@ class TimeLeft(rich.progress.ProgressColumn):
 
 
 @contextmanager
-def progress_bar(title: str) -> Iterator[Callable[[Progress], None]]:
-    """Show a progress bar while the block runs; yields the function to report to."""
+def progress_bar(
+    title: str, quiet: bool = False
+) -> Iterator[Callable[[Progress], None]]:
+    """Show a progress bar while the block runs; yields the function to report to.
+
+    Parameters
+    ----------
+    title
+        Of the bar.
+    quiet
+        Show nothing: another process does.
+    """
+    if quiet:
+        yield lambda progress: None
+        return
     columns = (
         rich.progress.TextColumn("{task.description}", markup=False),
         rich.progress.BarColumn(),

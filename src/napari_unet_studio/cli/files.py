@@ -1,7 +1,7 @@
-"""Finding the images of a command, pairing them with labels, guarding what is there."""
+"""What a command is given: channels and label files; and guarding what is there."""
 
 import tempfile
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,97 +9,7 @@ import numpy as np
 
 from napari_unet_studio.core.channels import Channel, pick_channel
 from napari_unet_studio.core.errors import InputError, StorageError
-from napari_unet_studio.io.images import (
-    SUFFIXES,
-    ImageFile,
-    is_in_zarr,
-    read_image,
-    read_labels,
-)
-from napari_unet_studio.tasks.training_data import Pair, Role
-
-
-def find_images(paths: Sequence[Path]) -> list[Path]:
-    """Return the image files among the paths and directly in the folders among them.
-
-    Raises
-    ------
-    InputError
-        If there is none, or a path does not exist.
-    """
-    found: list[Path] = []
-    for path in paths:
-        if not path.exists():
-            raise InputError(f"{path} does not exist; check the path.")
-        if is_folder(path):
-            found += sorted(
-                p
-                for p in path.iterdir()
-                if p.suffix.lower() in SUFFIXES and not p.name.startswith(".")
-            )
-        else:
-            found.append(path)
-    if not found:
-        raise InputError(
-            f"There are no images in {', '.join(map(str, paths))}; readable are "
-            f"{', '.join(sorted(SUFFIXES))}."
-        )
-    return list(dict.fromkeys(found))
-
-
-def is_folder(path: Path) -> bool:
-    """Return whether a path is a folder of images; a zarr store is one image."""
-    return path.is_dir() and not is_in_zarr(path)
-
-
-def find_pairs(images: Path, labels: Path) -> list[tuple[Path, Path]]:
-    """Pair images and labels: two files, or two folders with files of the same stems.
-
-    Raises
-    ------
-    InputError
-        If an image has no labels, or several files that could be them.
-    """
-    candidates = find_images([labels])
-    if not is_folder(images) and not is_folder(labels):
-        return list(zip(find_images([images]), candidates, strict=True))
-    by_stem: dict[str, list[Path]] = {}
-    for path in candidates:
-        by_stem.setdefault(path.stem, []).append(path)
-    pairs = []
-    for path in find_images([images]):
-        found = by_stem.get(path.stem, [])
-        if not found:
-            raise InputError(
-                f"{path.name} has no labels in {labels}; give each image a label file "
-                "of the same name."
-            )
-        if len(found) > 1:
-            names = " and ".join(other.name for other in found)
-            raise InputError(
-                f"{path.name} has several labels in {labels}, {names}; leave one."
-            )
-        pairs.append((path, found[0]))
-    return pairs
-
-
-def read_pairs(images: Path, labels: Path, role: Role) -> list[Pair]:
-    """Read images with labels as training pairs."""
-    pairs = []
-    for image_path, labels_path in find_pairs(images, labels):
-        image = read_image(image_path)
-        pairs.append(
-            Pair(
-                image.array,
-                read_labels(labels_path),
-                role,
-                image_path.stem,
-                image.axes,
-                image.channel_axis,
-                image.spacing,
-            )
-        )
-    return pairs
+from napari_unet_studio.io.images import ImageFile, read_image
 
 
 def parse_channel(text: str | None) -> Channel | None:

@@ -10,24 +10,34 @@ _SAID = b"\nStopping when this step is done. Ctrl-C again: at once, keeping noth
 
 
 @contextmanager
-def until_interrupted(said: bytes = _SAID) -> Iterator[Callable[[], bool]]:
+def until_interrupted(
+    said: bytes = _SAID, patient: bool = False
+) -> Iterator[Callable[[], bool]]:
     """Yield a function that is true once Ctrl-C was pressed; a second one kills.
 
     Parameters
     ----------
     said
         Written to stderr at the first one.
+    patient
+        A second one does not kill, and SIGTERM asks as politely: ``torchrun`` passes on
+        to its processes what the terminal has told them already.
     """
     pressed = False
+    signals = [signal.SIGINT, signal.SIGTERM] if patient else [signal.SIGINT]
 
     def remember(number: int, frame: FrameType | None) -> None:
         nonlocal pressed
+        if not pressed:
+            # A signal handler must not wait for a lock of the console.
+            os.write(2, said)
         pressed = True
-        os.write(2, said)  # a signal handler must not wait for a lock of the console
-        signal.signal(signal.SIGINT, before)
+        if not patient:
+            signal.signal(number, before[0])
 
-    before = signal.signal(signal.SIGINT, remember)
+    before = [signal.signal(each, remember) for each in signals]
     try:
         yield lambda: pressed
     finally:
-        signal.signal(signal.SIGINT, before)
+        for each, handler in zip(signals, before, strict=True):
+            signal.signal(each, handler)

@@ -1,5 +1,6 @@
 """Command line options made from configuration dataclasses."""
 
+import copy
 import inspect
 import json
 from collections.abc import Callable
@@ -11,26 +12,47 @@ import typer
 
 from napari_unet_studio.core.config import Config, field_types, help_texts
 from napari_unet_studio.core.errors import ConfigError, StorageError
+from napari_unet_studio.io.model_file import SUFFIX, read_card
 
 Settings = TypeVar("Settings", bound=Config)
+# Finds the settings in a settings file's document, given the command's arguments.
+Reader = Callable[[dict[str, Any], dict[str, Any]], dict[str, Any]]
 _NESTED = "__"
 
 
+def _as_it_is(document: dict[str, Any], arguments: dict[str, Any]) -> dict[str, Any]:
+    """Take the document as the settings."""
+    return document
+
+
 def with_config(
-    config: type[Settings],
+    config: type[Settings], read: Reader = _as_it_is
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Give a command one option per field, and the built configuration as ``config``.
 
     The command also gets ``--config FILE`` with a JSON document as
     :meth:`.Config.to_dict` writes it; options on the command line win over the file.
+
+    Parameters
+    ----------
+    config
+        The dataclass.
+    read
+        Finds the settings in a document that holds more. The command gets all of it as
+        ``document`` if it has a parameter of that name.
     """
     flat = _flatten(config)
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        names = inspect.signature(command).parameters
+
         def wrapped(**arguments: Any) -> None:
-            document = _read(arguments.pop("config"))
-            for name in flat:
-                value = arguments.pop(name)
+            given = {name: arguments.pop(name) for name in flat}
+            whole = _read(arguments.pop("config"))
+            if "document" in names:
+                arguments["document"] = whole
+            document = copy.deepcopy(read(whole, arguments))
+            for name, value in given.items():
                 if value is None:
                     continue  # not given
                 *parents, last = name.split(_NESTED)
@@ -47,13 +69,16 @@ def with_config(
 
         own = [
             p
-            for p in inspect.signature(command).parameters.values()
-            if p.name != "config"
+            for p in names.values()
+            if p.name not in ("config", "document")
         ]
         extra = {
             "config": Annotated[
                 Path | None,
-                typer.Option(help="JSON file with settings; options win over it."),
+                typer.Option(
+                    help="JSON file with settings, or a model: those it was made "
+                    "with. Options win over it."
+                ),
             ],
             **flat,
         }
@@ -66,7 +91,8 @@ def with_config(
             ),
         ]
         hints = get_type_hints(command, include_extras=True)
-        hints.pop("config", None)
+        for name in ("config", "document"):
+            hints.pop(name, None)
         wrapped.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         wrapped.__annotations__ = {**hints, **extra}
         wrapped.__doc__, wrapped.__name__ = command.__doc__, command.__name__
@@ -102,6 +128,8 @@ def _flatten(config: type, prefix: str = "") -> dict[str, Any]:
 def _read(path: Path | None) -> dict[str, Any]:
     if path is None:
         return {}
+    if path.suffix == SUFFIX:
+        return dict(read_card(path).training.get("config", {}))
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:

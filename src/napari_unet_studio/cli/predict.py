@@ -87,10 +87,11 @@ def predict(
     block, whatever the size of the image; the same command goes on where it was stopped
     or killed.
     """
-    from napari_unet_studio.cli.files import find_images, parse_channel
+    from napari_unet_studio.cli.files import parse_channel
     from napari_unet_studio.cli.predict_files import complaints, predict_files
     from napari_unet_studio.cli.predict_store import predict_store
     from napari_unet_studio.core.instances import ObjectConfig
+    from napari_unet_studio.io.folders import find_images
     from napari_unet_studio.io.registry import load_model
 
     images, target = destination(images, out)

@@ -1,100 +1,136 @@
-"""Training from files into a model file, with a checkpoint on the way."""
+"""``unet-studio train``: from files to a model file."""
 
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
 from napari_unet_studio.cli import console
-from napari_unet_studio.cli.files import check_writable, refuse_existing
-from napari_unet_studio.cli.interrupt import until_interrupted
-from napari_unet_studio.core.errors import InputError, StorageError
-from napari_unet_studio.io.model import Model
-from napari_unet_studio.io.model_file import SUFFIX
-from napari_unet_studio.io.registry import free_name, models_folder
-from napari_unet_studio.tasks.progress import run
-from napari_unet_studio.tasks.train import train as train_task
+from napari_unet_studio.cli.options import with_config
+from napari_unet_studio.core.errors import ConfigError, InputError
+from napari_unet_studio.tasks import recipes
+from napari_unet_studio.tasks.pair_files import read_pairs
+from napari_unet_studio.tasks.pairs import Pair
 from napari_unet_studio.tasks.train_config import TrainConfig
-from napari_unet_studio.tasks.training_data import Pair
+
+MODEL = Path("model.unet")
+_ENTRIES = ("config", "pairs", "out")
 
 
-def places(out: Path, resume: bool, overwrite: bool) -> tuple[Path, Path]:
-    """Return the files for model and checkpoint, after making sure they may be written.
+def _settings(document: dict[str, Any], arguments: dict[str, Any]) -> dict[str, Any]:
+    """Return the settings of a training: a recipe's, and what the file changes."""
+    if document.keys() & set(_ENTRIES):
+        unknown = sorted(document.keys() - set(_ENTRIES))
+        if unknown:
+            raise ConfigError(
+                f"The settings file has an entry {unknown[0]!r} beside its pairs; known "
+                f"are {', '.join(_ENTRIES)}."
+            )
+        document = document.get("config", {})
+    if arguments["recipe"] is None:
+        return document
+    return {**recipes.recipe(arguments["recipe"]).to_dict(), **document}
 
-    Raises
-    ------
-    InputError
-        If one exists and neither `resume` nor `overwrite` allows to replace it, or
-        there is nothing to resume.
-    StorageError
-        If the folder cannot be written to.
+
+@with_config(TrainConfig, _settings)
+def train(
+    config: TrainConfig,
+    document: dict[str, Any],
+    images: Annotated[
+        Path | None, typer.Argument(help="An image, or a folder of images.")
+    ] = None,
+    labels: Annotated[
+        Path | None,
+        typer.Argument(help="Its labels, or a folder with files of the same names."),
+    ] = None,
+    recipe: Annotated[
+        str | None,
+        typer.Option(help=f"Settings to start from: {', '.join(recipes.RECIPES)}."),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help=f"The model file; default: {MODEL}."),
+    ] = None,
+    validate_images: Annotated[
+        Path | None, typer.Option(help="Images to judge by instead of a held-out part.")
+    ] = None,
+    validate_labels: Annotated[Path | None, typer.Option(help="Their labels.")] = None,
+    check: Annotated[
+        bool,
+        typer.Option("--check", help="Only say what is doubtful, and what it takes."),
+    ] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from OUT.ckpt of an earlier run.")
+    ] = False,
+    tensorboard: Annotated[
+        Path | None, typer.Option(help="Also write curves for TensorBoard here.")
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option(help="Replace results that exist already.")
+    ] = False,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print the result as JSON.")
+    ] = False,
+) -> None:
+    """Train a network on images with labels.
+
+    Labels hold ids of objects, or classes; 0 is background. The file of --config may
+    also list the "pairs" to train on, with their roles. The state is kept in OUT.ckpt
+    on the way. Ctrl-C stops and keeps the best network. Under torchrun, several
+    processes train one network together.
     """
-    if not out.name:
-        raise InputError(f"{out} is no name for a file; give one with --out.")
-    model = out if out.suffix == SUFFIX else out.with_name(out.name + SUFFIX)
-    checkpoint = model.with_suffix(".ckpt")
-    refuse_existing(model, overwrite or resume)
-    if checkpoint.exists() and not (resume or overwrite):
+    from napari_unet_studio.cli.train_files import check_files, places, train_files
+
+    pairs = _pairs(document, images, labels, validate_images, validate_labels)
+    if check:
+        console.show(check_files(pairs, config), json)
+        return
+    wanted = out or Path(document.get("out", MODEL))
+    model, checkpoint = places(wanted, resume, overwrite)
+    result = train_files(pairs, config, model, checkpoint, resume, tensorboard)
+    if result is not None:
+        console.show(result, json)
+
+
+def _pairs(
+    document: dict[str, Any],
+    images: Path | None,
+    labels: Path | None,
+    validate_images: Path | None,
+    validate_labels: Path | None,
+) -> list[Pair]:
+    """Return the pairs of the command line, or else those of the settings file."""
+    if (images is None) != (labels is None):
+        raise InputError("Give both images and labels, or neither.")
+    if (validate_images is None) != (validate_labels is None):
         raise InputError(
-            f"{checkpoint} holds an unfinished training; go on with it by --resume, "
-            "choose another place with --out, or allow --overwrite."
+            "Give both --validate-images and --validate-labels, or neither."
         )
-    if resume and not checkpoint.exists():
+    pairs = []
+    if images is not None and labels is not None:
+        pairs += read_pairs(images, labels, "train")
+    else:
+        for row in _listed(document):
+            pairs += read_pairs(Path(row["image"]), Path(row["labels"]), row["role"])
+    if validate_images is not None and validate_labels is not None:
+        pairs += read_pairs(validate_images, validate_labels, "validate")
+    if not pairs:
         raise InputError(
-            f"There is no unfinished training {checkpoint} to go on with; start one "
-            "without --resume."
+            "There is nothing to train on: give images and labels, or list pairs in "
+            "the file of --config."
         )
-    check_writable(model)
-    return model, checkpoint
+    return pairs
 
 
-def train_files(
-    pairs: list[Pair], config: TrainConfig, out: Path, checkpoint: Path, resume: bool
-) -> dict[str, Any]:
-    """Train, save the model and return what is to be said about it."""
-    with console.progress_bar("Training") as report, until_interrupted() as should_stop:
-        task = train_task(
-            pairs,
-            config,
-            name=out.stem,
-            checkpoint=checkpoint,
-            resume=checkpoint if resume else None,
-            should_stop=should_stop,
-        )
-        model = run(task, report)
-        course = model.card.training
-        if not course["updates"]:
-            console.err.print("Stopped before the first update: nothing was written.")
-            raise typer.Exit(130)
-        path = save(model, out)
-        finished = course["updates"] >= config.updates
-        if finished:
-            checkpoint.unlink(missing_ok=True)
-    return {
-        "model": str(path),
-        **({} if finished else {"checkpoint": str(checkpoint)}),
-        **{k: course[k] for k in ("updates", "best_update", "seconds", "device")},
-        **{f"held-out {name}": value for name, value in model.card.scores.items()},
-        "notes": course["notes"],
-    }
-
-
-def save(model: Model, out: Path) -> Path:
-    """Save a model; if it cannot be where it should, among the models of the user.
-
-    Raises
-    ------
-    StorageError
-        If it is not where it should be; it says where it is.
-    """
-    try:
-        return model.save(out)
-    except StorageError as error:
-        name = free_name(model.name)
-        try:
-            path = model.renamed(name).save(models_folder() / f"{name}{SUFFIX}")
-        except StorageError:
-            raise error from None
-        raise StorageError(
-            f"{error} The trained model was saved as {path} instead."
-        ) from error
+def _listed(document: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the pairs that a settings file lists, each with its role."""
+    rows = document.get("pairs", [])
+    for row in rows if isinstance(rows, list) else [rows]:
+        known = isinstance(row, dict) and row.keys() <= {"image", "labels", "role"}
+        texts = known and all(isinstance(value, str) for value in row.values())
+        if not texts or not {"image", "labels"} <= row.keys():
+            raise ConfigError(
+                f"The settings file lists {row!r:.80} as a pair; give the paths of its "
+                '"image" and "labels", and perhaps a "role".'
+            )
+    return [{"role": "train", **row} for row in rows]

@@ -84,14 +84,21 @@ class Draws:
         (N, ndim, *grid) elastic displacements in pixels, or None.
     tone
         (N, 4): brightness, contrast, gamma, noise of each sample.
-    seed
-        For the noise.
+    seeds
+        (N,): of the noise of each sample.
     """
 
     matrices: NDArray[np.float32]
     coarse: NDArray[np.float32] | None
     tone: NDArray[np.float32]
-    seed: int
+    seeds: NDArray[np.int64]
+
+    def part(self, samples: slice) -> "Draws":
+        """Return the choices for some of the samples."""
+        coarse = None if self.coarse is None else self.coarse[samples]
+        return Draws(
+            self.matrices[samples], coarse, self.tone[samples], self.seeds[samples]
+        )
 
 
 def draw(
@@ -131,7 +138,7 @@ def draw(
         matrices.astype(np.float32),
         None if coarse is None else coarse.astype(np.float32),
         tone.astype(np.float32),
-        int(rng.integers(2**31)),
+        rng.integers(2**31, size=batch),
     )
 
 
@@ -163,10 +170,11 @@ def augment_tone(images: "Tensor", draws: Draws) -> "Tensor":
     images = ((images - low) / span).clamp(0, 1) ** gamma.exp() * span + low
     mean = images.mean(axes, keepdim=True)
     images = (images - mean) * (1 + contrast) + mean + brightness
-    generator = torch.Generator(images.device).manual_seed(draws.seed)
-    grain = torch.randn(
-        images.shape, generator=generator, device=images.device, dtype=images.dtype
-    )
+    # Of each sample by itself, so that it does not depend on how batches are cut.
+    grain = torch.empty_like(images)
+    generator = torch.Generator(images.device)
+    for sample, seed in zip(grain, draws.seeds.tolist(), strict=True):
+        sample.normal_(generator=generator.manual_seed(seed))
     return images + grain * noise
 
 

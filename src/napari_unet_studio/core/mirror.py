@@ -41,14 +41,46 @@ def read_mirrored(array: Any, window: Sequence[slice]) -> NDArray[Any]:
     ndarray
         A copy or view of the leading axes with the window's shape.
     """
-    shape = array.shape[-len(window) :]
+    part, places = mirrored_part(array.shape[-len(window) :], window)
+    return spread(np.asarray(array[(..., *part)]), places)
+
+
+def mirrored_part(
+    shape: Sequence[int], window: Sequence[slice]
+) -> tuple[tuple[slice, ...], list[NDArray[np.intp]]]:
+    """Return what has to be read for a window that may leave an array.
+
+    Parameters
+    ----------
+    shape
+        Of the array.
+    window
+        One slice with start and stop for each axis.
+
+    Returns
+    -------
+    tuple
+        The part to read, and for each axis the place in it of each pixel of the window,
+        for :func:`spread`.
+
+    Examples
+    --------
+    >>> part, places = mirrored_part((10,), [slice(-2, 3)])
+    >>> part, places[0].tolist()
+    ((slice(0, 3, None),), [2, 1, 0, 1, 2])
+    """
     indices = [
         mirror_indices(w.start, w.stop, size)
         for w, size in zip(window, shape, strict=True)
     ]
     part = tuple(slice(int(i.min()), int(i.max()) + 1) for i in indices)
-    block = np.asarray(array[(..., *part)])
-    for axis, (index, box) in enumerate(zip(indices, part, strict=True)):
-        if len(index) != box.stop - box.start or index[0] > index[-1]:
-            block = np.take(block, index - box.start, axis=axis - len(window))
+    return part, [i - box.start for i, box in zip(indices, part, strict=True)]
+
+
+def spread(block: NDArray[Any], places: Sequence[NDArray[np.intp]]) -> NDArray[Any]:
+    """Return a window from the part that was read for it; over the last axes."""
+    for axis, place in enumerate(places):
+        length = block.shape[axis - len(places)]
+        if len(place) != length or place[0] > place[-1]:
+            block = np.take(block, place, axis=axis - len(places))
     return block

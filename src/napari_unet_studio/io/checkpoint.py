@@ -1,6 +1,7 @@
 """Unfinished trainings: network, optimiser and progress in one file, no pickle."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,12 +27,18 @@ class Checkpoint:
         ``optimiser.state_dict()``.
     state
         Step, scores and history, as plain JSON types.
+    average
+        Moving average of the weights, or None.
+    scaler
+        State of the gradient scaler.
     """
 
     model: Model
-    best: dict[str, "Tensor"] | None
-    optimiser: dict[str, Any]
+    best: Mapping[str, "Tensor"] | None
+    optimiser: Mapping[str, Any]
     state: dict[str, Any]
+    average: Mapping[str, "Tensor"] | None = None
+    scaler: Mapping[str, Any] = field(default_factory=dict)
 
 
 def save_checkpoint(checkpoint: Checkpoint, path: str | Path) -> None:
@@ -46,10 +53,15 @@ def save_checkpoint(checkpoint: Checkpoint, path: str | Path) -> None:
         "card": checkpoint.model.card.to_dict(),
         "state": checkpoint.state,
         "optimiser": {"param_groups": checkpoint.optimiser["param_groups"]},
+        "scaler": dict(checkpoint.scaler),
     }
-    tensors = {"weights": checkpoint.model.network.state_dict(), "moments": moments}
-    if checkpoint.best is not None:
-        tensors["best"] = checkpoint.best
+    tensors: dict[str, Mapping[str, Tensor]] = {
+        "weights": checkpoint.model.network.state_dict(),
+        "moments": moments,
+    }
+    for name, weights in (("best", checkpoint.best), ("average", checkpoint.average)):
+        if weights is not None:
+            tensors[name] = weights
     write_archive(Path(path), documents, tensors, {})
 
 
@@ -66,9 +78,12 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
     with Archive(path, "checkpoint") as archive:
         card = read_card_of(archive)
         network = build_with(card, archive.tensors("weights"), archive)
-        best = None
-        if "best.safetensors" in archive:
-            best = fitting(network.state_dict(), archive.tensors("best"), archive)
+        best, average = (
+            fitting(network.state_dict(), archive.tensors(name), archive)
+            if f"{name}.safetensors" in archive
+            else None
+            for name in ("best", "average")
+        )
         parameters = list(network.parameters())
         numbers = {str(number): number for number in range(len(parameters))}
         state: dict[int, dict[str, Tensor]] = {}
@@ -85,8 +100,14 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
         if _numbers(groups) != list(range(len(parameters))):
             raise archive.broken("its optimiser has other parameters than its network")
         optimiser = {"state": state, "param_groups": groups}
+        scaler = archive.document("scaler") if "scaler.json" in archive else {}
         return Checkpoint(
-            Model(network, card), best, optimiser, archive.document("state")
+            Model(network, card),
+            best,
+            optimiser,
+            archive.document("state"),
+            average,
+            scaler,
         )
 
 

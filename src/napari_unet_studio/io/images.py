@@ -23,6 +23,7 @@ __all__ = [
     "image_levels",
     "is_in_zarr",
     "read_image",
+    "read_label_array",
     "read_labels",
     "reading",
     "write_json",
@@ -119,10 +120,15 @@ def _read_picture(path: Path) -> ImageFile:
 
 def read_labels(path: str | Path) -> NDArray[Any]:
     """Read a label image; one channel only."""
+    return np.asarray(read_label_array(path))
+
+
+def read_label_array(path: str | Path) -> Any:
+    """Read a label image; lazily where :func:`read_image` does. One channel only."""
     found = read_image(path)
     if found.channel_axis is not None:
         raise InputError(f"{path} has channels; labels are one number per pixel.")
-    return np.asarray(found.array)
+    return found.array
 
 
 def write_json(path: str | Path, values: Any) -> Path:

@@ -2,9 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
-
-import numpy as np
 
 from napari_unet_studio.core.channels import Channel
 from napari_unet_studio.core.errors import InputError
@@ -15,8 +14,6 @@ from napari_unet_studio.layers.source import source_of
 from napari_unet_studio.layers.stored import stored_tuples
 
 if TYPE_CHECKING:  # at run time these load torch, which a widget opens without
-    from pathlib import Path
-
     import napari
     from napari.layers import Layer
 
@@ -30,27 +27,47 @@ if TYPE_CHECKING:  # at run time these load torch, which a widget opens without
     )
     from napari_unet_studio.tasks.stream import StoredPrediction
 
+Used = Literal["train", "validate"]
+LayerRow = tuple[str | Path, str | Path] | tuple[str | Path, str | Path, Used]
+
 
 def pair_of(
-    image: "Layer",
-    labels: "Layer",
+    image: "Layer | str | Path",
+    labels: "Layer | str | Path",
     role: Literal["train", "validate", "off"] = "train",
     axes: str | None = None,
 ) -> "Pair":
-    """Return an Image and a Labels layer as a training pair."""
-    from napari_unet_studio.api import Pair
+    """Return an image and its labels as a training pair.
 
+    Parameters
+    ----------
+    image, labels
+        An Image and a Labels layer, or files; large files and zarr are read in parts
+        when they are needed.
+    role
+        "train", "validate" or "off".
+    axes
+        Names of the axes of an image layer, if its ``axis_labels`` do not say.
+
+    Raises
+    ------
+    StudioError
+        If a layer or a file cannot be used, with the remedy.
+    """
+    from napari_unet_studio.api import Pair
+    from napari_unet_studio.io.images import read_image, read_label_array
+
+    if isinstance(labels, str | Path):
+        painted = read_label_array(labels)
+    else:
+        painted = source_of(labels).data
+    if isinstance(image, str | Path):
+        found = read_image(image)
+        described = (found.axes, found.channel_axis, found.spacing)
+        return Pair(found.array, painted, role, Path(image).stem, *described)
     source = source_of(image, axes)
-    data = labels.data[0] if labels.multiscale else labels.data
-    return Pair(
-        source.data,
-        np.asarray(data),
-        role,
-        source.name,
-        source.axes,
-        source.channel_axis,
-        source.spacing,
-    )
+    described = (source.axes, source.channel_axis, source.spacing)
+    return Pair(source.data, painted, role, source.name, *described)
 
 
 def predict_layer(
@@ -141,7 +158,7 @@ def predict_layer(
 
 def train_layers(
     viewer: "napari.Viewer",
-    layers: Sequence[tuple[str, str] | tuple[str, str, Literal["train", "validate"]]],
+    layers: Sequence[LayerRow],
     config: "TrainConfig | Mapping[str, Any] | None" = None,
     name: str = "model",
 ) -> "Model":
@@ -152,7 +169,8 @@ def train_layers(
     viewer
         A napari viewer.
     layers
-        Names of an Image and a Labels layer each, and possibly a role.
+        Names of an Image and a Labels layer each, or paths of files as
+        :class:`~pathlib.Path`, and possibly a role.
     config
         See :func:`napari_unet_studio.train`.
     name
@@ -160,10 +178,12 @@ def train_layers(
     """
     from napari_unet_studio.api import train
 
-    pairs = [
-        pair_of(viewer.layers[image], viewer.layers[labels], *role)
-        for image, labels, *role in layers
-    ]
+    pairs = []
+    for row in layers:
+        image, labels = (
+            part if isinstance(part, Path) else viewer.layers[part] for part in row[:2]
+        )
+        pairs.append(pair_of(image, labels, *row[2:]))
     return train(pairs, config, name=name)
 
 

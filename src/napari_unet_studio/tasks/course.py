@@ -1,34 +1,23 @@
-"""The course of one training: updates, validation rounds, checkpoints."""
+"""The course of one training: updates, validation rounds, setbacks."""
 
 import math
-from collections.abc import Generator
-from contextlib import nullcontext
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+import time
+from collections.abc import Generator, Mapping
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
 
+import psutil
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from napari_unet_studio.core.errors import (
-    ConfigError,
-    ModelFileError,
-    StorageError,
-    StudioError,
-)
-from napari_unet_studio.core.losses import (
-    get_loss,
-    head_shares,
-    over_heads,
-    presence_loss,
-)
+from napari_unet_studio.core.errors import ModelFileError
 from napari_unet_studio.core.networks.catalog import build
-from napari_unet_studio.core.networks.network import Heads
-from napari_unet_studio.io.checkpoint import Checkpoint, save_checkpoint
+from napari_unet_studio.io.checkpoint import Checkpoint
 from napari_unet_studio.io.model import Model, ModelCard
-from napari_unet_studio.tasks.device import autocast, memory_format, seeded
-from napari_unet_studio.tasks.patches import Batch, PatchSource
+from napari_unet_studio.tasks.keeper import Keeper
+from napari_unet_studio.tasks.learner import Learner, Snapshot
+from napari_unet_studio.tasks.memory import kept_buffers
+from napari_unet_studio.tasks.patches import PatchSource
 from napari_unet_studio.tasks.progress import (
     Clock,
     Progress,
@@ -36,38 +25,37 @@ from napari_unet_studio.tasks.progress import (
     TrainProgress,
     never,
 )
-from napari_unet_studio.tasks.setup import judging_runner
+from napari_unet_studio.tasks.rounds import Rounds, Verdict
+from napari_unet_studio.tasks.schedule import Plan, rate
+from napari_unet_studio.tasks.state import State
+from napari_unet_studio.tasks.steps import Steps
 from napari_unet_studio.tasks.train_config import TrainConfig
 from napari_unet_studio.tasks.training_data import Dataset
-from napari_unet_studio.tasks.validate import (
-    Judge,
-    collapsed,
-    predict_item,
-    preview_of,
-    selection_score,
-)
 
-VALIDATIONS = 20  # rounds in the course of a training
 _REPORT = 10  # updates between two readings of the loss, which wait for the device
-_WARM_UP = 0.05  # share of the updates in which the rate rises
-_CLIP = 1.0  # largest norm of the gradient
-
-
-@dataclass
-class State:
-    """Where a training stands."""
-
-    step: int
-    best_score: float
-    best_step: int
-    scores: dict[str, float]
-    history: list[dict[str, Any]]
-    seconds: float
-    pending: list[float] = field(default_factory=list)  # losses since the last reading
+_SLOWER = 0.3  # of the rate, after a setback
 
 
 class Course:
-    """The network, the optimiser and the state of one training."""
+    """One training, from its first update or from a checkpoint.
+
+    Parameters
+    ----------
+    card
+        Of the model, but for what is learnt.
+    config
+        How to train.
+    dataset
+        Frames to fit and to judge by.
+    source
+        Of the patches of all processes.
+    learner
+        The network with its optimiser, new.
+    start
+        Where to go on.
+    checkpoint
+        Where to keep the state on the way.
+    """
 
     def __init__(
         self,
@@ -75,252 +63,270 @@ class Course:
         config: TrainConfig,
         dataset: Dataset,
         source: PatchSource,
-        device: str,
-        start: Checkpoint | None,
+        learner: Learner,
+        start: Checkpoint | None = None,
+        checkpoint: str | Path | None = None,
     ) -> None:
-        self.card, self.config, self.device = card, config, device
-        self.dataset, self.source = dataset, source
-        self.loss = get_loss(config.loss)
-        self.layout = memory_format(device, card.spec.ndim)
-        # On CPUs, torch 2.13 computes wrong gradients of small volumes in bfloat16.
-        exact = device == "cpu" and card.spec.ndim == 3
-        self.precision = "float32" if exact else config.precision
-        if start is None:
-            with seeded("cpu", config.seed):
-                self.network = build(card.spec)
-        else:
-            self.network = start.model.network
-        self.network.to(device=device, memory_format=self.layout)  # type: ignore[call-overload]
-        self.optimiser = torch.optim.AdamW(self.network.parameters(), weight_decay=1e-4)
-        self.clock = Clock()
-        self.unsaved = ""
-        self.best: dict[str, Tensor] | None = None
-        self.state = State(0, -math.inf, 0, {}, [], 0.0)
-        self._unread: list[Tensor] = []
-        self._cap: int | None = None
+        self.card, self.config, self.dataset = card, config, dataset
+        self.learner, self.team = learner, learner.team
+        self.state = State(config.batch, source.patch)
+        self.best: Mapping[str, Tensor] | None = None
         if start is not None:
-            self._restore(start)
+            self._resume(start)
+            source = replace(source, patch=self.state.patch)
+        self.plan = Plan.of(
+            config,
+            sum(math.prod(item.shape) for item in dataset.train),
+            source.batch * math.prod(source.output_shape),
+        )
+        self.steps = Steps(learner, source, self.state.batch)
+        self.rounds = Rounds(card, dataset.validate, learner)
+        # Process 0 alone writes.
+        self.keeper = Keeper(None if self.team.rank else checkpoint)
+        self._unread: list[Tensor] = []
+        self._good: tuple[State, Snapshot] | None = None
+        self._busy = 0.0  # seconds in updates since the last reading
+        self._clock, self._before = Clock(), 0.0
 
-    def _restore(self, start: Checkpoint) -> None:
+    def _resume(self, start: Checkpoint) -> None:
+        weights = start.model.network.state_dict()
+        snapshot = Snapshot(weights, start.optimiser, start.average, start.scaler)
         try:
-            self.optimiser.load_state_dict(start.optimiser)
-            values = dict(start.state)
-            if values["best_score"] is None:  # what JSON makes of minus infinity
-                values["best_score"] = -math.inf
-            self.state = State(**values)
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            self.learner.restore(snapshot)
+            self.state = State(**start.state)
+        except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
             raise ModelFileError(
                 f"The checkpoint is damaged or of another version ({error}); start "
                 "anew."
             ) from error
         self.best = start.best
 
-    def run(
-        self, checkpoint: str | Path | None, should_stop: ShouldStop
-    ) -> Generator[Progress, None, Model]:
+    # -- the way ----------------------------------------------------------------------
+
+    def run(self, should_stop: ShouldStop) -> Generator[Progress, None, Model]:
         """Update the weights to the end, or until stopped."""
-        total, state = self.config.updates, self.state
-        every = max(1, total // VALIDATIONS)
-        first, before = state.step, state.seconds
-        self.clock = Clock()
-        if self._owes_round(every):
-            news = yield from self._validate(should_stop)
-            if news is not None:
-                yield from self.clock.without(news)
-        while state.step < total and not should_stop():
-            self._unread.append(self._update(self.source(state.step, self.device)))
-            state.step += 1
-            spent = self.clock.seconds
-            state.seconds = before + spent
-            left = spent / (state.step - first) * (total - state.step)
-            due = state.step % every == 0 or state.step == total
-            loss = None
-            if state.step % _REPORT == 0 or state.step in (1, total):
-                loss = self._read()
-            elif due:
-                self._settle()
-            yield from self.clock.without(
-                TrainProgress(
-                    state.step, total, "Training", loss=loss, seconds_left=left
-                )
-            )
-            if not due:
-                continue
-            news = None
-            if self.dataset.validate:
-                last = state.step == total
-                news = yield from self._validate(never if last else should_stop, left)
-                if news is None:
-                    break
-            if checkpoint is not None:
-                self._save(checkpoint)
-            if news is not None:
-                yield from self.clock.without(news)
-        if first < state.step < total:
-            self._settle()
-            if checkpoint is not None:
-                self._save(checkpoint)
+        first = self.state.step
+        self._clock, self._before = Clock(), self.state.seconds
+        with kept_buffers():
+            self.steps.begin()
+            try:
+                self._remember()
+                yield from self._train(should_stop)
+                if self.state.step > first:
+                    self._settle()
+                    self._save()
+            finally:
+                self.steps.close()
         return self._model()
 
-    def _update(self, batch: Batch) -> Tensor:
-        """Do one weight update and return its loss, still on the device."""
-        self.network.train()
-        step, total = self.state.step, self.config.updates
-        for group in self.optimiser.param_groups:
-            group["lr"] = self.config.learning_rate * _schedule(step, total)
-        # Dropout draws from torch's own generator: seeded by step, so that a resumed
-        # training repeats it, and put back, so that nobody else's is disturbed.
-        with seeded(self.device, self.config.seed * 1_000_003 + step):
-            with autocast(self.device, self.precision):
-                heads = self._forward(batch.images.to(memory_format=self.layout))
-            logits = [head.float() for head in heads.logits]
-            shares = head_shares(self.config.head_weights, len(logits))
-            loss = over_heads(self.loss, logits, batch.target, batch.weight_map, shares)
-            if heads.presence is not None:
-                loss = loss + presence_loss(heads.presence.float(), batch.target)
-        self.optimiser.zero_grad(set_to_none=True)
-        # Under autocast only the forward pass belongs; float32 is meant for both.
-        exact = self.precision == "float32"
-        with autocast(self.device, "float32") if exact else nullcontext():
-            loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(self.network.parameters(), _CLIP)
-        self.optimiser.step()
-        return loss.detach()
+    def _train(self, should_stop: ShouldStop) -> Generator[Progress, None, None]:
+        state = self.state
+        if not (yield from self._validated(should_stop)):
+            return
+        while self._share() < 1 and not state.ended:
+            if self.team.agreed(should_stop()):
+                return
+            learning_rate = self._advance()
+            last = self._share() >= 1
+            epoch = state.step % self.plan.epoch == 0
+            save = self.team.agreed(self.keeper.due(epoch))
+            record = self._record()
+            if state.step <= _REPORT or state.step % _REPORT == 0 or last:
+                record = self._read(record, learning_rate)
+            elif save or self._round_is_due():
+                self._settle()
+            yield from self._clock.without(record)
+            if self._round_is_due():
+                stop = never if last or self.team.size > 1 else should_stop
+                if not (yield from self._validated(stop)):
+                    return
+                save = True
+            if save:
+                self._save()
 
-    def _forward(self, x: Tensor) -> Heads:
-        try:
-            heads: Heads = self.network(x, every_head=True)
-        except ValueError as error:
-            if "more than 1 value per channel" not in str(error):
-                raise
-            raise ConfigError(
-                f"Batch normalisation has nothing to average in a batch of {len(x)} "
-                f"patch of {' x '.join(map(str, x.shape[2:]))} pixels. Choose a larger "
-                "batch or patch, or a network without it."
-            ) from error
-        return heads
+    def _advance(self) -> float:
+        """Do an update and return its learning rate."""
+        state, began = self.state, time.monotonic()
+        factor = rate(self._share(), self.config.schedule) * state.slower
+        learning_rate = self.config.learning_rate * factor
+        self._unread.append(self.steps.advance(state.step, learning_rate))
+        self._busy += time.monotonic() - began
+        state.step += 1
+        self._tell_time()
+        # Told once, and kept in the checkpoint.
+        state.notes += self.steps.notes
+        self.steps.notes.clear()
+        return learning_rate
 
-    def _read(self) -> float:
-        """Return the mean loss since the last reading, and note it."""
+    def _tell_time(self) -> None:
+        self.state.seconds = self.team.same(self._before + self._clock.seconds)
+
+    def _share(self) -> float:
+        return self.plan.share(self.state.step, self.state.seconds)
+
+    def _round_is_due(self) -> bool:
+        return self.plan.round(self.state.step, self.state.seconds) > self.state.round
+
+    def _record(self, message: str = "Training") -> TrainProgress:
+        step, seconds = self.state.step, self.state.seconds
+        total = max(step, self.plan.total(step, seconds))
+        left = self.plan.left(step, seconds)
+        return TrainProgress(step, total, message, seconds_left=left)
+
+    # -- losses and setbacks ----------------------------------------------------------
+
+    def _read(self, record: TrainProgress, learning_rate: float) -> TrainProgress:
+        """Note the mean loss since the last reading, and put it into a record."""
         self._settle()
         state = self.state
-        loss = sum(state.pending) / len(state.pending)
+        if not state.pending:  # gone back to where nothing is to be read
+            return self._record()
+        loss, count = sum(state.pending) / len(state.pending), len(state.pending)
         state.pending.clear()
-        state.history.append({"step": state.step, "loss": loss})
-        return loss
+        entry = {"step": state.step, "loss": loss, "learning_rate": learning_rate}
+        state.history.append(entry)
+        busy, self._busy = self._busy, 0.0
+        patches = count * self.steps.source.batch
+        return replace(
+            record,
+            loss=loss,
+            learning_rate=learning_rate,
+            patches_per_second=patches / busy if busy else None,
+            memory=_memory(self.learner.device),
+        )
 
     def _settle(self) -> None:
-        """Fetch the losses from the device, and make sure that all is finite."""
+        """Fetch the losses from the device; go back if something is no number."""
         losses = torch.stack(self._unread).tolist() if self._unread else []
         self._unread.clear()
-        self.state.pending += losses
-        weights = [p.isfinite().all() for p in self.network.parameters()]
-        if not (all(map(math.isfinite, losses)) and bool(torch.stack(weights).all())):
-            raise StudioError(
-                f"The loss is no longer a number after {self.state.step} updates. Try "
-                "a lower learning rate, or a network with batch normalisation."
+        numbers = [loss for loss in losses if math.isfinite(loss)]
+        # A scaler leaves out updates that overflow float16, and learns from them.
+        scaled = self.learner.scaler.is_enabled() and bool(numbers)
+        good = (len(numbers) == len(losses) or scaled) and self.learner.finite()
+        if self.team.agreed(not good):
+            self._go_back()
+        else:
+            self.state.pending += numbers
+
+    def _go_back(self) -> None:
+        """Return to the last good state, more slowly; the second time for good."""
+        assert self._good is not None
+        reached, (past, snapshot) = self.state.step, self._good
+        again = past.slower < 1
+        self.learner.restore(snapshot)
+        self._busy = 0.0
+        reason = f"The loss was no longer a number after {reached} updates"
+        if again:
+            past.ended = (
+                f"{reason}, again: stopped. Try a lower learning rate, or a network "
+                "with batch normalisation."
             )
+            past.notes.append(past.ended)
+        else:
+            past.slower = _SLOWER
+            past.notes.append(
+                f"{reason}: the training went back to update {past.step}, and on at "
+                f"{_SLOWER:g} of the rate."
+            )
+        vars(self.state).update(vars(past.copy()))
 
-    def _owes_round(self, every: int) -> bool:
-        """Return whether the training was stopped in the middle of a validation."""
-        step = self.state.step
-        due = bool(self.dataset.validate) and step > 0 and step % every == 0
-        return due and not any(
-            entry["step"] == step and "loss" not in entry
-            for entry in self.state.history
-        )
+    def _remember(self) -> None:
+        """Keep where the training stands, to go back to."""
+        self.state.batch, self.state.patch = self.steps.batch, self.steps.source.patch
+        self._good = self.state.copy(), self.learner.snapshot()
 
-    def _validate(
-        self, should_stop: ShouldStop, left: float | None = None
-    ) -> Generator[Progress, None, TrainProgress | None]:
-        """Score the network on the held-out frames; remember it if it is the best.
+    # -- validation -------------------------------------------------------------------
 
-        Returns what to report, with `left` as the time left, or None if stopped.
-        """
-        state, total = self.state, self.config.updates
-        judge, preview = Judge(self.card), None
-        model = Model(self.network, self.card)
-        with judging_runner(model, self.device, self.config.precision) as runner:
-            runner.cap = self._cap or runner.cap
-            for item in self.dataset.validate:
-                if should_stop():
-                    return None
-                probabilities = predict_item(runner, item)
-                judge.add(item, probabilities)
-                if preview is None:
-                    preview = preview_of(item, probabilities)
-                yield from self.clock.without(
-                    TrainProgress(state.step, total, "Validating")
-                )
-            self._cap = runner.cap
-        scores = judge.scores()
-        state.history.append({"step": state.step, **scores})
-        # A network that gives one class everywhere is never the one to keep.
-        score = -1.0 if collapsed(judge) else selection_score(scores)
-        if score > state.best_score:
-            state.best_score, state.best_step = score, state.step
-            state.scores = scores
-            weights = self.network.state_dict()
-            self.best = {k: t.detach().cpu().clone() for k, t in weights.items()}
-        return TrainProgress(state.step, total, "Training", None, scores, preview, left)
+    def _validated(self, should_stop: ShouldStop) -> Generator[Progress, None, bool]:
+        """Do the validation round that is due; False if stopped on the way."""
+        if not self._round_is_due():
+            return True
+        state = self.state
+        verdict: Verdict | None = None
+        if self.dataset.validate:
+            judging = self.rounds.judge(self.learner.judged(), should_stop)
+            while True:
+                try:
+                    next(judging)
+                except StopIteration as done:
+                    verdict = done.value
+                    break
+                yield from self._clock.without(self._record("Validating"))
+            if verdict is None:
+                return False
+        self._tell_time()
+        state.round = self.plan.round(state.step, state.seconds)
+        if verdict is not None:
+            self._weigh(verdict)
+            record = self._record()
+            record = replace(record, scores=verdict.scores, preview=verdict.preview)
+            yield from self._clock.without(record)
+        return True
 
-    def _save(self, path: str | Path) -> None:
+    def _weigh(self, verdict: Verdict) -> None:
+        """Keep the network if it is the best, and give up if none was for long."""
+        state = self.state
+        state.history.append({"step": state.step, **verdict.scores})
+        if state.best_score is None or verdict.score > state.best_score:
+            state.best_score, state.best_step = verdict.score, state.step
+            state.scores, state.threshold = verdict.scores, verdict.threshold
+            state.stale = 0
+            self.best = self.learner.kept()
+            return
+        state.stale += 1
+        if self.config.patience and state.stale >= self.config.patience:
+            state.ended = (
+                f"Stopped after {state.step} updates: no better score in "
+                f"{state.stale} validation rounds."
+            )
+            state.notes.append(state.ended)
+
+    # -- what is kept -----------------------------------------------------------------
+
+    def _save(self) -> None:
+        """Remember the state, and write it where it is to be kept."""
+        self._remember()
+        assert self._good is not None
+        state, snapshot = self._good
         checkpoint = Checkpoint(
-            Model(self.network, self._card()),
+            Model(self.learner.network, self._card()),
             self.best,
-            self.optimiser.state_dict(),
-            vars(self.state),
+            snapshot.optimiser,
+            asdict(state),
+            snapshot.average,
+            snapshot.scaler,
         )
-        try:
-            save_checkpoint(checkpoint, path)
-            self.unsaved = ""
-        except StorageError as error:
-            # The training is worth more than the means to resume it.
-            self.unsaved = f"The training cannot be resumed: {error}"
+        self.keeper.save(checkpoint)
 
     def _card(self) -> ModelCard:
-        notes = list(self.dataset.notes)
-        if self.dataset.validate and self.best is None and self.state.step:
-            notes.append(
-                "Kept unmeasured, because the training was stopped before its first "
-                "validation round was finished."
-            )
-        if self.best is not None and self.state.best_score < 0:
-            notes.append(
-                "The network predicts one class everywhere on the validation images: "
-                "train longer, or check that the labels fit the images."
-            )
-        if self.unsaved:
-            notes.append(self.unsaved)
-        return replace(
-            self.card,
-            scores=dict(self.state.scores),
-            created=datetime.now(UTC).isoformat(timespec="seconds"),
-            training={
-                "config": self.config.to_dict(),
-                "updates": self.state.step,
-                "best_update": self.state.best_step or self.state.step,
-                "seconds": round(self.state.seconds, 1),
-                "device": self.device,
-                "history": self.state.history,
-                "notes": notes,
-            },
-        )
+        state = self.state
+        notes = [
+            *self.dataset.notes,
+            *state.notes,
+            *state.doubts(bool(self.dataset.validate)),
+        ]
+        about = {
+            "config": self.config.to_dict(),
+            "finished": bool(state.ended) or self._share() >= 1,
+            "device": self.learner.device,
+            "precision": self.learner.precision,
+            "processes": self.team.size,
+            "notes": notes + [self.keeper.unsaved] * bool(self.keeper.unsaved),
+        }
+        return state.card(self.card, about)
 
     def _model(self) -> Model:
         """Return the best network, or the last one if none was measured."""
-        weights = self.best if self.best is not None else self.network.state_dict()
+        weights = self.best if self.best is not None else self.learner.kept()
         with torch.device("meta"):
             network = build(self.card.spec)
-        network.load_state_dict(
-            {k: t.detach().cpu().contiguous() for k, t in weights.items()}, assign=True
-        )
+        whole = {name: tensor.contiguous() for name, tensor in weights.items()}
+        network.load_state_dict(whole, assign=True)
         return Model(network.eval(), self._card())
 
 
-def _schedule(step: int, total: int) -> float:
-    """Rise linearly, then fall as a cosine to zero (Loshchilov and Hutter 2017)."""
-    rise = max(1, round(_WARM_UP * total))
-    if step < rise:
-        return (step + 1) / rise
-    return 0.5 * (1 + math.cos(math.pi * (step - rise) / max(1, total - rise)))
+def _memory(device: str) -> int:
+    """Return the bytes that a training takes: of the GPU, else of this process."""
+    if device.startswith("cuda"):
+        return int(torch.cuda.memory_reserved(device))
+    return int(psutil.Process().memory_info().rss)

@@ -18,7 +18,6 @@ from napari_unet_studio.tasks.train_config import (
     TrainConfig,
     chosen_network,
 )
-from napari_unet_studio.tasks.training_data import labelled_positions
 
 # The network whose patches are shown where the configuration has one of the other kind.
 _USUAL = {2: TrainConfig().network, 3: "unet-3d"}
@@ -63,17 +62,13 @@ def example(
     offset, scale
         Of each channel, from :meth:`.Normalisation.fit`.
     """
-    shape = image.shape[1:]
-    places = np.zeros((0, len(shape)), np.intp)
-    if labels is None:
-        target: Any = np.broadcast_to(np.int16(0), shape)
-    else:
+    target: Any = np.broadcast_to(np.int16(0), image.shape[1:])
+    if labels is not None:
         target = np.asarray(labels).astype(np.int64, copy=False)
-        places = labelled_positions(target)
     weights = None
     if weight_map is not None:
         weights = np.asarray(weight_map).astype(np.float32, copy=False)
-    return Item(image, offset, scale, target, target, weights, places, "")
+    return Item.of(image, target, weights, offset, scale)
 
 
 def patches_of(
@@ -93,7 +88,7 @@ def patches_of(
     seed
         Of the draws.
     """
-    ndim = item.target.ndim
+    ndim = len(item.shape)
     if NETWORKS[config.network].ndim != ndim:
         config = replace(config, network=_USUAL[ndim])
     steps = None if spacing is None else tuple(spacing)

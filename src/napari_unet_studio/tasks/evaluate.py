@@ -1,7 +1,7 @@
 """Scores of segmentations against references, counted over images."""
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -9,38 +9,112 @@ from skimage.measure import label as connected_components
 
 from napari_unet_studio.core.axes import spatial_ndim
 from napari_unet_studio.core.errors import InputError
-from napari_unet_studio.core.metrics import Confusion, ObjectScores, pairs_kept_apart
+from napari_unet_studio.core.metrics import (
+    IOU_THRESHOLDS,
+    Confusion,
+    ObjectScores,
+    Overlap,
+    Seg,
+    pairs_kept_apart,
+)
+from napari_unet_studio.tasks.evaluate_classes import ClassTally
+from napari_unet_studio.tasks.evaluate_labels import label_pair
+from napari_unet_studio.tasks.evaluate_membranes import MembraneTally
 from napari_unet_studio.tasks.targets import is_mask
+
+Kind = Literal["objects", "classes", "membranes"]
+
+
+class Scorer(Protocol):
+    """What adds up the scores of images, one by one."""
+
+    images: int
+
+    def add(
+        self, labels: ArrayLike, reference: ArrayLike, axes: str | None = None
+    ) -> None:
+        """Compare two label images; see :class:`Tally` for the arguments."""
+        ...
+
+    @property
+    def notes(self) -> list[str]:
+        """What was decided about the references."""
+        ...
+
+    def scores(self) -> dict[str, float]:
+        """Return the scores of all images together; undefined ones are NaN."""
+        ...
+
+
+def scorer(
+    kind: Kind, connected: bool | None = None, ignore: int | None = None
+) -> Scorer:
+    """Return what compares labels of a kind.
+
+    Parameters
+    ----------
+    kind
+        "objects", "classes" or "membranes".
+    connected
+        See :class:`Tally`; of objects only.
+    ignore
+        See :class:`ClassTally`; of classes only.
+
+    Raises
+    ------
+    InputError
+        If an option does not belong to the kind.
+    """
+    if connected is not None and kind != "objects":
+        raise InputError(
+            f"Connected components are taken of objects, and these are {kind}; leave "
+            "the option out."
+        )
+    if ignore is not None and kind != "classes":
+        raise InputError(
+            f"A label is ignored among classes, and these are {kind}; leave the option "
+            "out."
+        )
+    if kind == "classes":
+        return ClassTally(ignore)
+    return MembraneTally() if kind == "membranes" else Tally(connected)
 
 
 @dataclass
 class Tally:
     """Counts of pixels, objects and touching pairs, added up image by image.
 
+    Parameters
+    ----------
+    connected
+        Take the connected components of the references as their objects; None does so
+        for a mask, which holds one id for all of them, as training does.
+
     Examples
     --------
     >>> tally = Tally()
     >>> tally.add([[1, 1, 0, 2]], [[5, 5, 0, 7]])
-    >>> tally.scores()["f1"]
-    1.0
+    >>> tally.scores()["f1"], tally.scores()["seg"]
+    (1.0, 1.0)
     """
 
-    images: int = 0
-    masks: int = 0
+    connected: bool | None = None
+    images: int = field(default=0, init=False)
+    masks: int = field(default=0, init=False)
     pixels: Confusion = field(
-        default_factory=lambda: Confusion(np.zeros((2, 2), np.int64))
+        default_factory=lambda: Confusion(np.zeros((2, 2), np.int64)), init=False
     )
-    objects: ObjectScores = field(default_factory=lambda: ObjectScores(0, 0, 0))
-    pairs: int = 0
-    kept_apart: int = 0
-    image_ious: list[float] = field(default_factory=list)
+    objects: dict[float, ObjectScores] = field(
+        default_factory=lambda: dict.fromkeys(IOU_THRESHOLDS, ObjectScores(0, 0, 0)),
+        init=False,
+    )
+    seg: Seg = field(default=Seg(0.0, 0), init=False)
+    pairs: int = field(default=0, init=False)
+    kept_apart: int = field(default=0, init=False)
+    image_ious: list[float] = field(default_factory=list, init=False)
 
     def add(
-        self,
-        labels: ArrayLike,
-        reference: ArrayLike,
-        axes: str | None = None,
-        connected: bool | None = None,
+        self, labels: ArrayLike, reference: ArrayLike, axes: str | None = None
     ) -> None:
         """Compare two label images.
 
@@ -51,34 +125,21 @@ class Tally:
         axes
             Names of the axes; time points are compared one by one, because ids may
             start anew in each. None takes all axes as spatial.
-        connected
-            Take the connected components of the reference as its objects; None does so
-            for a mask, which holds one id for all of them, as training does.
 
         Raises
         ------
         InputError
             If the values are no whole numbers, or shapes and axes do not fit.
         """
-        found, truth = _as_labels(labels), _as_labels(reference)
-        if found.shape != truth.shape:
-            raise InputError(
-                f"The two label images have different shapes, {found.shape} and "
-                f"{truth.shape}; compare images of the same pixels."
-            )
-        if axes is not None and len(axes) != truth.ndim:
-            raise InputError(
-                f"Labels of shape {truth.shape} cannot have the axes {axes!r}; name "
-                "each of them."
-            )
+        found, truth = label_pair(labels, reference, axes)
         time = 0 if axes is None else truth.ndim - spatial_ndim(axes)
         self.images += 1
-        if connected or (connected is None and is_mask(truth)):
+        if self.connected or (self.connected is None and is_mask(truth)):
             pieces = np.empty(truth.shape, np.int64)
             for index in np.ndindex(*truth.shape[:time]):
                 pieces[index] = connected_components(truth[index] > 0, connectivity=1)
             # Said only where it makes a difference that nobody asked for.
-            self.masks += connected is None and int(pieces.max(initial=0)) > 1
+            self.masks += self.connected is None and int(pieces.max(initial=0)) > 1
             truth = pieces
         before = self.pixels.counts
         for index in np.ndindex(*truth.shape[:time]):
@@ -87,7 +148,10 @@ class Tally:
 
     def _add(self, found: NDArray[Any], truth: NDArray[Any]) -> None:
         self.pixels += Confusion.of(found > 0, truth > 0)
-        self.objects += ObjectScores.of(found, truth)
+        overlap = Overlap.of(found, truth)
+        for threshold in self.objects:
+            self.objects[threshold] += overlap.matches(threshold)
+        self.seg += overlap.seg()
         apart, pairs = pairs_kept_apart(found, truth)
         self.kept_apart += apart
         self.pairs += pairs
@@ -109,22 +173,20 @@ class Tally:
 
     def scores(self) -> dict[str, float]:
         """Return the scores of all images together; undefined ones are NaN."""
+        first, *others = IOU_THRESHOLDS
         return {
             "iou": float(self.pixels.iou(1)),
             "dice": float(self.pixels.dice(1)),
             "pixel_error": self.pixels.pixel_error,
-            "f1": self.objects.f1,
-            "average_precision": self.objects.average_precision,
+            "f1": self.objects[first].f1,
+            "seg": self.seg.value,
+            "average_precision": self.objects[first].average_precision,
+            **{
+                f"average_precision_{threshold:g}": scores.average_precision
+                for threshold in others
+                for scores in (self.objects[threshold],)
+            },
             "pairs_kept_apart": (
                 self.kept_apart / self.pairs if self.pairs else float("nan")
             ),
         }
-
-
-def _as_labels(values: ArrayLike) -> NDArray[Any]:
-    array = np.asarray(values)
-    if array.dtype.kind not in "bui":
-        raise InputError(
-            f"Labels of type {array.dtype} were given; whole numbers are needed."
-        )
-    return array

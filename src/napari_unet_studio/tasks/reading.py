@@ -1,8 +1,6 @@
 """The windows of an image, read and normalised ahead of the network."""
 
-from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -12,9 +10,7 @@ from napari_unet_studio.core.blocks import Region
 from napari_unet_studio.core.geometry import Tile
 from napari_unet_studio.core.intensity import Normalisation, check_finite
 from napari_unet_studio.core.mirror import read_mirrored
-
-# Batches that are read before they are asked for.
-_AHEAD = 2
+from napari_unet_studio.tasks.ahead import ahead
 
 
 class Windows:
@@ -58,16 +54,7 @@ class Windows:
         self, batches: Sequence[Sequence[Tile]]
     ) -> Iterator[tuple[Sequence[Tile], NDArray[np.float32]]]:
         """Yield batches with their windows; a thread reads those that follow."""
-        with ThreadPoolExecutor(1, "unet-studio-read") as pool:
-            waiting: deque[Future[NDArray[np.float32]]] = deque()
-            try:
-                for number, batch in enumerate(batches):
-                    for later in batches[number + len(waiting) : number + 1 + _AHEAD]:
-                        waiting.append(pool.submit(self.read, later))
-                    yield batch, waiting.popleft().result()
-            finally:
-                for future in waiting:
-                    future.cancel()
+        yield from ahead(self.read, batches)
 
     def window(self, region: Region) -> NDArray[np.float32]:
         """Return one normalised window (C, *region), mirrored outside of the image."""

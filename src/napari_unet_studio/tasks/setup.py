@@ -114,17 +114,15 @@ def judging_runner(model: Model, device: str, precision: str) -> TileRunner:
     device
         Where it is trained.
     precision
-        "auto" or "float32".
+        Type to compute in: "float32", "bfloat16" or "float16".
     """
-    quick = precision == "auto" and bfloat16_wins(device)
-    kind = "bfloat16" if quick else "float32"
     spec = model.card.spec
     return TileRunner(
         spec,
         output_channels(model.card),
-        lambda where: TorchExecutor(model, where, kind),
+        lambda where: TorchExecutor(model, where, precision),
         device,
-        default_side(spec, device, VALUE_BYTES[kind]) ** spec.ndim,
+        default_side(spec, device, VALUE_BYTES[precision]) ** spec.ndim,
     )
 
 

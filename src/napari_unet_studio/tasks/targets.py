@@ -2,69 +2,91 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from math import ceil
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from skimage.measure import label as connected_components
 
 from napari_unet_studio.core.carve import carve_gap
-from napari_unet_studio.core.weights import (
-    WeightConfig,
-    balanced,
-    class_counts,
-    separation_weights,
-)
-
-Target = Literal["objects", "classes"]
+from napari_unet_studio.core.networks.spec import Shape
+from napari_unet_studio.core.weights import balanced, reach, separation_weights
+from napari_unet_studio.tasks.items import IGNORED
+from napari_unet_studio.tasks.train_config import TrainConfig
 
 
-class Truth(NamedTuple):
-    """What a network should say about a frame.
+class Ids(NamedTuple):
+    """Labels with background 0.
 
     Parameters
     ----------
     ids
-        Instance ids, or the labels as they are where these are classes.
-    classes
-        Index of the class of each pixel.
-    gap
-        Pixels that were carved between touching objects.
+        Instance ids, or indices of classes.
+    void
+        The id of pixels that neither teach nor count; None where there are none.
     """
 
-    ids: NDArray[Any]
-    classes: NDArray[np.int16]
-    gap: int
+    ids: NDArray[np.integer]
+    void: int | None
+
+    @property
+    def painted(self) -> NDArray[np.integer]:
+        """The ids, 0 in place of the void."""
+        if self.void is None:
+            return self.ids
+        return np.where(self.ids == self.void, self.ids.dtype.type(0), self.ids)
 
 
 @dataclass(frozen=True)
 class Targets:
-    """How the labels of one training become targets.
+    """How the labels of one training become targets and weights.
 
     Parameters
     ----------
-    target
-        Whether labels are objects or classes.
+    config
+        What the labels mean, which of them to ignore, and how pixels are weighted.
     values
-        Labels of the classes, where they are classes.
-    weights
-        How pixels are weighted; classes have no border term.
-    balance
-        Weight of each class where it is balanced over all images, else None.
+        Label of each class index, where they are classes.
     """
 
-    target: Target
+    config: TrainConfig
     values: tuple[int, ...]
-    weights: WeightConfig
-    balance: tuple[float, ...] | None = None
 
-    def truth(self, labels: NDArray[Any], mask: bool) -> Truth:
-        """Return the truth of a frame; each connected piece of a mask is an object."""
-        if self.target == "classes":
-            return Truth(labels, np.searchsorted(self.values, labels).astype("i2"), 0)
-        ids = connected_components(labels > 0, connectivity=1) if mask else labels
-        gap = self.gap(mask)
-        return Truth(ids, (carve_gap(ids, gap) > 0).astype(np.int16), gap)
+    @property
+    def ignored(self) -> frozenset[int]:
+        """The labels of pixels that neither teach nor count."""
+        found = {self.config.ignore} if self.config.ignore else set()
+        return frozenset(found | ({0} if self.config.zero == "unlabelled" else set()))
+
+    @property
+    def classes(self) -> bool:
+        """Whether every label is a class of its own."""
+        return self.config.target == "classes"
+
+    @property
+    def num_classes(self) -> int:
+        """Number of class indices."""
+        return len(self.values) if self.classes else 2
+
+    @property
+    def first(self) -> int:
+        """The lowest class index that is no background: 1, or 0 if all are labelled."""
+        return 0 if self.classes and self.values[0] != 0 else 1
+
+    @property
+    def weighted(self) -> bool:
+        """Whether pixels weigh differently."""
+        weights = self.config.weights
+        border = weights.preset != "none" and not self.classes
+        return border or weights.balance != "none"
+
+    @property
+    def counted(self) -> bool:
+        """Whether weights depend on how many pixels of each class there are."""
+        weights = self.config.weights
+        own = weights.preset == "2019" and not self.classes
+        return weights.balance != "none" and not own
 
     def gap(self, mask: bool) -> int:
         """Return the gap that the target gets between touching objects.
@@ -72,43 +94,137 @@ class Targets:
         Classes have none, nor have masks: background already parts the pieces of a
         mask.
         """
-        return 0 if mask or self.target == "classes" else self.weights.gap
+        return 0 if mask or self.classes else self.config.weights.gap
 
-    def count(self, truth: Truth) -> NDArray[np.int64]:
-        """Count the pixels of each class in a frame."""
-        return class_counts(truth.classes, classes=self._classes())
+    def foreground(self, labels: NDArray[Any]) -> NDArray[np.bool_]:
+        """Return where the objects of labels are."""
+        there: NDArray[np.bool_] = labels != 0
+        if self.config.zero == "unlabelled":
+            there &= labels != self.config.background
+        if self.config.ignore:
+            there &= labels != self.config.ignore
+        return there
 
-    def balanced(self, counts: Sequence[NDArray[np.int64]]) -> "Targets":
-        """Return the same with the class balance over all frames, if one is wanted."""
-        if self.weights.balance != "global":
-            return self
-        numbers = balanced(np.sum(counts, axis=0))
-        return Targets(self.target, self.values, self.weights, numbers)
+    def ids(
+        self, labels: NDArray[Any], pieces: NDArray[np.integer] | None = None
+    ) -> Ids:
+        """Return the ids of a frame or window: objects, or indices of classes.
 
-    def weight_map(
-        self, truth: Truth, spacing: Sequence[float] | None
-    ) -> NDArray[np.float32] | None:
-        """Return the weight of each pixel of a frame, None where all weigh alike."""
-        w, objects = self.weights, self.target == "objects"
-        preset = w.preset if objects else "none"
-        if preset == "none" and w.balance == "none":
-            return None
+        Parameters
+        ----------
+        labels
+            As painted.
+        pieces
+            Numbers of the connected pieces of a mask, which then are the objects; of
+            the shape of the labels.
+        """
+        void: int | None
+        if self.classes:
+            ids: NDArray[Any] = np.searchsorted(self.values, labels).astype(np.int16)
+            void = len(self.values)
+            for value in self.ignored:
+                ids[labels == value] = void
+        elif pieces is not None:
+            ids, void = pieces, int(np.iinfo(pieces.dtype).max)
+            if self.ignored:
+                ids = pieces.copy()
+                for value in self.ignored:
+                    ids[labels == value] = void
+        elif self.config.zero == "unlabelled":
+            # 0 and the label of background change places.
+            void = self.config.background
+            wide = np.promote_types(labels.dtype, np.min_scalar_type(void))
+            ids = np.where(labels == void, 0, labels).astype(wide)
+            for value in self.ignored:
+                ids[labels == value] = void
+        else:
+            ids, void = labels, self.config.ignore
+        return Ids(ids, void if self.ignored else None)
+
+    def target(self, found: Ids, mask: bool) -> NDArray[np.int16]:
+        """Return the class index of each pixel, -1 where ignored."""
+        if self.classes:
+            target = found.ids.astype(np.int16)
+        else:
+            gap = self.gap(mask)
+            target = (carve_gap(found.ids, gap, found.void) > 0).astype(np.int16)
+        if found.void is not None:
+            target[found.ids == found.void] = IGNORED
+        return target
+
+    def weights(
+        self,
+        found: Ids,
+        mask: bool,
+        spacing: Sequence[float] | None,
+        balance: Sequence[float] | None,
+        threads: int | None = None,
+    ) -> NDArray[np.float32]:
+        """Return the weight of each pixel, 0 where ignored.
+
+        Parameters
+        ----------
+        found, mask
+            Of the frame, or of a window with all that is within :meth:`reach`.
+        spacing
+            Pixel size of the spatial axes.
+        balance
+            Weight of each class; None if they are not balanced.
+        threads
+            See :func:`.separation_weights`.
+        """
+        w = self.config.weights
+        kinds = None
+        if self.classes:
+            kinds = {number: number for number in range(1, self.num_classes)}
         return separation_weights(
-            truth.ids if objects else truth.classes,
-            preset,
+            found.ids,
+            "none" if self.classes else w.preset,
             w.w0,
             w.sigma,
             spacing=spacing,
-            balance=w.balance if self.balance is None else self.balance,
-            gap=truth.gap,
+            balance="none" if balance is None else balance,
+            ignore=found.void,
+            gap=self.gap(mask),
             inside=w.inside,
-            classes=self._classes(),
+            threads=threads,
+            classes=kinds,
         )
 
-    def _classes(self) -> dict[int, int] | None:
-        if self.target == "objects":
-            return None
-        return {number: number for number in range(1, len(self.values))}
+    def balance(self, counts: NDArray[np.int64]) -> tuple[float, ...] | None:
+        """Return the weight of each class from its pixels, None if all weigh alike."""
+        return balanced(counts) if self.counted else None
+
+    def carved(self, mask: bool) -> int:
+        """Return how far the target of a pixel depends on labels, in pixels."""
+        gap = self.gap(mask)
+        return gap + 1 if gap else 0
+
+    def reach(self, mask: bool, spacing: Sequence[float] | None, ndim: int) -> Shape:
+        """Return how far the weight of a pixel depends on labels, along each axis."""
+        w, steps = self.config.weights, spacing or (1.0,) * ndim
+        far = 0.0 if self.classes else reach(w.preset, w.sigma)
+        carved = self.carved(mask)
+        return tuple(max(carved, ceil(far * min(steps) / step)) for step in steps)
+
+
+def pieces_of(foreground: NDArray[np.bool_]) -> NDArray[np.int32]:
+    """Number the connected pieces of a mask from 1; faces connect, corners do not."""
+    found = connected_components(foreground, connectivity=1)
+    return np.asarray(found).astype(np.int32, copy=False)
+
+
+def no_objects(values: NDArray[np.integer], config: TrainConfig) -> bool:
+    """Return whether labels with these values name no objects, one for all.
+
+    Examples
+    --------
+    >>> no_objects(np.array([0, 255]), TrainConfig())
+    True
+    >>> no_objects(np.array([0, 1, 2]), TrainConfig(zero="unlabelled"))
+    True
+    """
+    return bool(np.count_nonzero(Targets(config, ()).foreground(values)) == 1)
 
 
 def is_mask(labels: NDArray[Any]) -> bool:

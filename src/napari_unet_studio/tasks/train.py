@@ -1,38 +1,35 @@
 """Training as a task: yields losses, scores and previews, returns a model."""
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from napari_unet_studio.core.errors import ConfigError, InputError
-from napari_unet_studio.core.networks.catalog import NETWORKS, get_spec
 from napari_unet_studio.io.checkpoint import Checkpoint, load_checkpoint
 from napari_unet_studio.io.model import Model, ModelCard
 from napari_unet_studio.tasks.course import Course
-from napari_unet_studio.tasks.device import choose_device, enough_memory, freed
+from napari_unet_studio.tasks.device import enough_memory, freed
+from napari_unet_studio.tasks.learner import Learner
+from napari_unet_studio.tasks.origin import origin_of
+from napari_unet_studio.tasks.pairs import Pair, channels_of, check_pairs
 from napari_unet_studio.tasks.patches import PatchSource
 from napari_unet_studio.tasks.progress import (
+    Prepared,
     Progress,
     ShouldStop,
     TrainProgress,
     never,
 )
-from napari_unet_studio.tasks.train_config import (
-    AUTOMATIC_PATCH,
-    TrainConfig,
-    chosen_network,
-)
-from napari_unet_studio.tasks.training_data import (
-    Pair,
-    carved_gap,
-    channels_of,
-    check_pairs,
-    class_values,
-    digest,
-    prepare,
-)
+from napari_unet_studio.tasks.survey import carved_gap, class_values, survey
+from napari_unet_studio.tasks.team import Alone, Team
+from napari_unet_studio.tasks.train_config import AUTOMATIC_PATCH, TrainConfig
+from napari_unet_studio.tasks.training_data import digest, prepare
 
 __all__ = ["TrainConfig", "TrainProgress", "train"]
+
+# What a resumed training may have changed: how long, how it is watched, and where.
+_FREE = ("updates", "epochs", "minutes", "validations", "patience", "device")
 
 
 def train(
@@ -43,6 +40,7 @@ def train(
     checkpoint: str | Path | None = None,
     resume: str | Path | None = None,
     should_stop: ShouldStop = never,
+    team: Team | None = None,
 ) -> Generator[Progress, None, Model]:
     """Train a network on labelled images.
 
@@ -55,85 +53,85 @@ def train(
     name
         Name of the model.
     checkpoint
-        Where to keep the state after each validation round and when stopped.
+        Where to keep the state: every minute, at the end of each epoch, after each
+        validation round and when stopped.
     resume
         A checkpoint to go on from. Data and settings must be those it was made with,
-        but for device and number of updates. If these are the same too, the result is
+        but for device, budget and validation. If these are the same too, the result is
         that of an uninterrupted training, on a GPU up to rounding.
     should_stop
         Asked before each update and each frame of a validation. A stopped training
         returns what it has: the best network so far, or the last one without
         validation.
+    team
+        The processes that share the training; None is this one alone.
 
     Yields
     ------
     Progress
-        While preparing, then one :class:`TrainProgress` per update.
+        While preparing, then :class:`Prepared`, then one :class:`TrainProgress` per
+        update.
 
     Raises
     ------
     InputError
-        If the pairs cannot be trained on, see :func:`.check_pairs`.
+        If the pairs cannot be trained on, see :func:`.check_pairs` and
+        :func:`.survey`.
     ConfigError
         If the network does not suit the images, or a checkpoint the settings.
     DeviceError
         If the device is absent or its memory too small.
     """
-    config = config or TrainConfig()
+    config, team = config or TrainConfig(), team or Alone()
+    device = team.device(config.device)
     used = check_pairs(pairs)
-    device = choose_device(config.device)
-    values = class_values(used, config.target)
-    ndim = NETWORKS[config.network].ndim
-    spacings = {pair.spacing and pair.spacing[-ndim:] for pair in used}
+    origin = origin_of(config)
+    channels = channels_of(used, origin.ndim)
+    surveys = yield from survey(used, config)
+    values = class_values(surveys, config)
+    spacings = {pair.spacing and pair.spacing[-origin.ndim :] for pair in used}
     spacing = spacings.pop() if len(spacings) == 1 else None
-    spec = get_spec(
-        chosen_network(config, spacing),
-        in_channels=channels_of(used, ndim),
-        num_classes=1 if config.target == "objects" else len(values),
-    )
+    spec = origin.spec(channels, values, spacing)
+    network, notes = origin.network(spec)
     card = ModelCard(
         name=name,
         spec=spec,
+        normalisation=origin.normalisation,
         target=config.target,
         class_values=values,
         spacing=spacing,
-        gap=carved_gap(used, config.weights, config.target),
+        gap=carved_gap(surveys, config),
         description=_description(used, values, config),
+        training=origin.about(),
         data=tuple(digest(pair) for pair in used),
         versions={p: version(p) for p in ("napari-unet-studio", "torch", "numpy")},
     )
     start = _resumed(resume, card, config) if resume is not None else None
-    preparing = prepare(
-        used,
-        spec,
-        card.normalisation,
-        config.weights,
-        config.target,
-        values,
-        config.hold_out,
-        config.seed,
+    dataset = yield from prepare(
+        used, surveys, spec, card.normalisation, config, values
     )
-    dataset = yield from preparing
+    dataset = dataset._replace(notes=(*notes, *dataset.notes))
+    yield Prepared(len(used), len(used), "Ready", dataset.held_out, dataset.notes)
     source = PatchSource(
         dataset.train,
         spec,
         config.patch or AUTOMATIC_PATCH[spec.ndim],
-        config.batch,
+        config.batch * config.accumulate * team.size,
         config.augment,
         spacing,
         config.seed,
     )
     with (
         enough_memory(
-            f"The memory of {device} does not suffice for a batch of {config.batch} "
-            f"patches of {' x '.join(map(str, source.input_shape))} pixels. Choose a "
-            "smaller batch, patch or network."
+            f"The memory of {device} does not suffice for this network. Choose a "
+            "smaller network, or another device."
         ),
         freed(device),
     ):
-        course = Course(card, config, dataset, source, device, start)
-        task = course.run(checkpoint, should_stop)
-        del course  # or the device's memory could not be freed
+        learner = Learner(network, config, device, team)
+        course = Course(card, config, dataset, source, learner, start, checkpoint)
+        task = course.run(should_stop)
+        del course, learner, network  # or the device's memory could not be freed
         return (yield from task)
 
 
@@ -158,15 +156,25 @@ def _resumed(path: str | Path, card: ModelCard, config: TrainConfig) -> Checkpoi
             "anew."
         )
     # A setting that did not exist then was what its default is now.
-    before = {**TrainConfig().to_dict(), **old.training.get("config", {})}
-    now = config.to_dict()
-    for key, value in now.items():
-        if key not in ("updates", "device") and before.get(key) != value:
+    before = _flat({**TrainConfig().to_dict(), **old.training.get("config", {})})
+    for key, value in _flat(config.to_dict()).items():
+        if key not in _FREE and before.get(key, value) != value:
             raise ConfigError(
-                f"The checkpoint {path} was made with {key} = {before.get(key)!r}, not "
+                f"The checkpoint {path} was made with {key} = {before[key]!r}, not "
                 f"{value!r}; use the same setting or start anew."
             )
     return start
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return nested settings as one table: "weights.sigma" and so on."""
+    found: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            found |= _flat(value, f"{prefix}{key}.")
+        else:
+            found[prefix + key] = value
+    return found
 
 
 def _origin(card: ModelCard) -> tuple[object, ...]:

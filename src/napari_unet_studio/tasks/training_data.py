@@ -1,276 +1,294 @@
 """From (image, labels) pairs to frames with targets and weights, split honestly."""
 
 import hashlib
-from collections.abc import Generator, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Literal, NamedTuple, get_args
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_unet_studio.core.axes import Frames, spatial_ndim
+from napari_unet_studio.core.axes import Frames, as_array
 from napari_unet_studio.core.errors import InputError
-from napari_unet_studio.core.intensity import Normalisation
+from napari_unet_studio.core.intensity import Normalisation, check_finite
 from napari_unet_studio.core.networks.spec import NetworkSpec
-from napari_unet_studio.core.weights import WeightConfig
-from napari_unet_studio.tasks.items import Item, check_pixels, split
-from napari_unet_studio.tasks.progress import Progress
-from napari_unet_studio.tasks.targets import Target, Targets, is_mask
+from napari_unet_studio.tasks.holding_out import (
+    Split,
+    judged_part,
+    merged,
+    record,
+    split,
+)
+from napari_unet_studio.tasks.items import Item, in_memory
+from napari_unet_studio.tasks.pairs import Pair, frames_of
+from napari_unet_studio.tasks.parts import read, sampled
+from napari_unet_studio.tasks.progress import HeldOut, Progress
+from napari_unet_studio.tasks.survey import Survey
+from napari_unet_studio.tasks.targets import Targets
+from napari_unet_studio.tasks.train_config import TrainConfig
+from napari_unet_studio.tasks.truths import Labelled, Painted, Truths
 
-Role = Literal["train", "validate", "off"]
-
-_MAX_CLASSES = 64
-_POSITIONS = 4096
-
-
-@dataclass(frozen=True, eq=False)
-class Pair:
-    """An image with its labels, and what it is used for.
-
-    Parameters
-    ----------
-    image
-        Axes (T)(Z)YX and possibly channels.
-    labels
-        Same axes without channels. Instance ids or classes, 0 is background.
-    role
-        "train", "validate" or "off".
-    name
-        For messages and the model card.
-    axes, channel_axis
-        See :meth:`.Frames.of`.
-    spacing
-        Pixel size of the spatial axes.
-    """
-
-    image: Any
-    labels: Any
-    role: Role = "train"
-    name: str = ""
-    axes: str | None = None
-    channel_axis: int | None = None
-    spacing: tuple[float, ...] | None = None
+# Bytes of a lazy image from which a sample of it is looked at beforehand, not all.
+_LARGE = 2**28
+# Parts that stand for a lazy array.
+_SAMPLES = 64
+# Pixels of a frame that are judged in a validation round: 4096 x 4096, or 256 cubed.
+_JUDGED = 2**24
 
 
 class Dataset(NamedTuple):
-    """Frames to fit and frames to judge by, and what was said about them."""
+    """Frames to fit and frames to judge by, and what was said about them.
+
+    Parameters
+    ----------
+    train, validate
+        The frames, or parts of frames.
+    notes
+        What the user should know.
+    held_out
+        What was held out; empty where pairs have the role "validate".
+    """
 
     train: tuple[Item, ...]
     validate: tuple[Item, ...]
     notes: tuple[str, ...]
-
-
-def check_pairs(pairs: Sequence[Pair]) -> list[Pair]:
-    """Return the pairs in use, labels as numpy; raise for the first unusable one.
-
-    Raises
-    ------
-    InputError
-        For float or negative labels, labels of another shape than the image, nothing to
-        train on, nothing but background.
-    """
-    used = []
-    for number, pair in enumerate(pairs, start=1):
-        name = pair.name or f"pair {number}"
-        if pair.role not in get_args(Role):
-            raise InputError(
-                f"The role of {name!r} is {pair.role!r}; choose one of "
-                f"{', '.join(get_args(Role))}."
-            )
-        if pair.role == "off":
-            continue
-        labels = np.asarray(pair.labels)
-        if labels.dtype.kind not in "bui":
-            raise InputError(
-                f"The labels of {name!r} have values of type {labels.dtype}; whole "
-                "numbers are needed. Convert them, for example with "
-                "labels.astype('int32')."
-            )
-        frames = Frames.of(pair.image, 2, pair.axes, pair.channel_axis)
-        expected = (*frames.leading, *frames.shape)
-        if expected != labels.shape:
-            raise InputError(
-                f"The image {name!r} has {expected} pixels but its labels have "
-                f"{labels.shape}; choose the labels that were painted on it."
-            )
-        if labels.size and labels.min() < 0:
-            raise InputError(
-                f"The labels of {name!r} contain {labels.min()}; ids must be 0 or more."
-            )
-        spacing = _checked_spacing(pair.spacing, frames.axes, name)
-        used.append(replace(pair, labels=labels, name=name, spacing=spacing))
-    if not any(pair.role == "train" for pair in used):
-        raise InputError(
-            "There is nothing to train on: give at least one image with labels the "
-            "role train."
-        )
-    if not any(pair.labels.any() for pair in used if pair.role == "train"):
-        raise InputError(
-            "The labels are background (0) everywhere; paint some objects first."
-        )
-    return used
-
-
-def channels_of(pairs: Sequence[Pair], ndim: int) -> int:
-    """Return the number of channels that all pairs share, or raise an InputError."""
-    found = {
-        Frames.of(pair.image, ndim, pair.axes, pair.channel_axis).channels
-        for pair in pairs
-    }
-    if len(found) > 1:
-        raise InputError(
-            f"The images have different numbers of channels, {sorted(found)}; train on "
-            "images of one kind."
-        )
-    return found.pop()
-
-
-def class_values(pairs: Sequence[Pair], target: Target) -> tuple[int, ...]:
-    """Return the label value of each class index: (0, 1) for objects."""
-    if target == "objects":
-        return (0, 1)
-    values = sorted({int(v) for pair in pairs for v in np.unique(pair.labels)})
-    if len(values) > _MAX_CLASSES:
-        raise InputError(
-            f"The labels hold {len(values)} different values, too many for classes. "
-            'Choose the target "objects" for labels with one number per object.'
-        )
-    if len(values) < 2:
-        raise InputError(
-            f"The labels hold only the value {values[0]}; two classes are needed at "
-            "least."
-        )
-    if values[-1] > np.iinfo(np.int32).max:
-        raise InputError(
-            f"The labels hold the value {values[-1]}, too large for a class; use "
-            "numbers up to 255, for example."
-        )
-    return tuple(values)
+    held_out: tuple[HeldOut, ...] = ()
 
 
 def prepare(
     pairs: Sequence[Pair],
+    surveys: Sequence[Survey],
     spec: NetworkSpec,
     normalisation: Normalisation,
-    weights: WeightConfig,
-    target: Target,
+    config: TrainConfig,
     values: tuple[int, ...],
-    hold_out: float,
-    seed: int,
 ) -> Generator[Progress, None, Dataset]:
-    """Compute targets and weight maps of checked pairs and split off validation.
+    """Make the frames of checked pairs ready, and hold some out if none is to validate.
+
+    Targets and weight maps are kept in memory as long as they take less than a quarter
+    of what is free and the labels are in memory too, or their frames small; else they
+    are computed window by window. Both are the same. What to hold out is chosen by
+    :func:`.holding_out.split`.
 
     Parameters
     ----------
-    hold_out
-        Share to hold out if no pair has the role "validate". With five pairs or more,
-        whole pairs at random; with five frames or more in a pair, its last frames; else
-        the end of each frame along its longest axis, with a gap of the network's reach.
+    pairs
+        From :func:`.check_pairs`.
+    surveys
+        What :func:`.survey` found in each.
+    spec
+        The network.
+    normalisation
+        Of grey values.
+    config
+        What labels mean, how they are weighted, and how much is held out.
+    values
+        From :func:`.class_values`.
+
+    Raises
+    ------
+    InputError
+        If an image is constant or contains NaN, or the labels to train on are of one
+        class everywhere.
     """
-    sets: dict[str, list[list[Item]]] = {"train": [], "validate": []}
-    targets = Targets(target, values, weights)
-    if weights.balance == "global":
-        targets = targets.balanced(
-            [_counts(pair, spec, targets) for pair in pairs if pair.role == "train"]
+    truths = Truths(Targets(config, values))
+    groups = yield from _looked(pairs, surveys, spec, normalisation, truths)
+    chosen = Split()
+    if config.hold_out > 0 and not any(pair.role == "validate" for pair in pairs):
+        names = [pair.name for pair in pairs]
+        chosen = split(groups, config.hold_out, spec, names, config.seed)
+    yield from _weighed(pairs, groups, chosen, truths)
+    return _divided(pairs, groups, chosen)
+
+
+def digest(pair: Pair) -> dict[str, str]:
+    """Return name, role and a SHA-256 of labels and image.
+
+    Of an array that is not in memory a sample is taken, and "sampled" is "yes".
+    """
+    code = hashlib.sha256()
+    lazy = False
+    for given in (pair.labels, pair.image):
+        array = as_array(given)
+        code.update(str((tuple(array.shape), array.dtype)).encode())
+        if in_memory(array):
+            code.update(np.ascontiguousarray(array).data)
+            continue
+        lazy = True
+        for part in sampled(array.shape, _SAMPLES):
+            code.update(np.ascontiguousarray(read(array, part)).data)
+    found = {"name": pair.name, "role": pair.role, "sha256": code.hexdigest()}
+    return {**found, "sampled": "yes"} if lazy else found
+
+
+def check_pixels(name: str, frames: Frames) -> Iterator[None]:
+    """Look at the frames of an image one by one; yield after each.
+
+    Of a large image that is not in memory a sample is looked at: its other pixels are
+    checked when they are read.
+
+    Raises
+    ------
+    InputError
+        If a pixel is not finite, or all of them are the same.
+    """
+    first: NDArray[Any] | None = None
+    constant = True
+    for block in _blocks(frames):
+        check_finite(block, name)
+        pixels = block.reshape(len(block), -1)
+        if first is None:
+            first = pixels[:, :1].copy()
+        constant = constant and bool((pixels == first).all())
+        yield
+    if constant and first is not None:
+        value = ", ".join(f"{v:g}" for v in first.ravel().tolist())
+        raise InputError(
+            f"The image {name!r} is constant, every pixel is {value}; there is nothing "
+            "to learn from. Leave it out."
         )
-    for number, pair in enumerate(pairs, start=1):
-        yield Progress(number, len(pairs), f"Preparing {pair.name}")
-        items = _items(pair, spec, normalisation, targets)
-        sets[pair.role].append(items)
-    fit, judge = sets["train"], sets["validate"]
-    notes = []
-    if not judge and hold_out > 0:
-        fit, judge = split(fit, hold_out, spec, seed)
-    train = tuple(item for items in fit for item in items)
-    validate = tuple(item for items in judge for item in items)
-    if validate and not any((item.target > 0).any() for item in validate):
-        validate = ()
-        notes.append(
-            "No validation: the labels to judge by are background everywhere, so the "
-            "last weights are kept."
-        )
-    elif not validate:
-        notes.append(
-            "No validation: nothing could be held out, so the last weights are kept."
-        )
-    if all(item.target.min() == item.target.max() for item in train):
+
+
+def _blocks(frames: Frames) -> Iterator[NDArray[Any]]:
+    """Yield the frames of an image, or pieces (C, ...) all over a large lazy one."""
+    array = frames.array
+    if in_memory(array) or array.size * array.dtype.itemsize <= _LARGE:
+        for _, image in frames:
+            yield np.asarray(image)
+        return
+    whole = frames.channels_first()
+    for part in sampled(whole.shape[1:], _SAMPLES):
+        yield read(whole, (slice(None), *part))
+
+
+def _looked(
+    pairs: Sequence[Pair],
+    surveys: Sequence[Survey],
+    spec: NetworkSpec,
+    normalisation: Normalisation,
+    truths: Truths,
+) -> Generator[Progress, None, list[list[Labelled]]]:
+    """Check the image of each pair, and make the truth of its frames."""
+    groups: list[list[Labelled]] = []
+    counts = [len(frames_of(pair, spec.ndim)) for pair in pairs]
+    weighed = [count for count, p in zip(counts, pairs, strict=True) if _trains(p)]
+    total, step = sum(counts) + truths.targets.weighted * sum(weighed), 0
+    for number, (pair, found) in enumerate(zip(pairs, surveys, strict=True)):
+        groups.append([])
+        frames = frames_of(pair, spec.ndim)
+        for _ in check_pixels(pair.name, frames):
+            yield Progress(step, total, f"Preparing {pair.name}")
+        offset, scale = normalisation.fit(frames.channels_first())
+        for index, image in frames:
+            step += 1
+            painted = Painted(
+                pair.labels[index],
+                found.mask and not truths.targets.classes,
+                None if pair.spacing is None else pair.spacing[-spec.ndim :],
+                _trains(pair),
+            )
+            truth, layout = yield from truths.look(
+                painted, Progress(step, total, f"Preparing {pair.name}")
+            )
+            item = Item(
+                image,
+                offset,
+                scale,
+                truth,
+                layout.foreground,
+                layout.known,
+                f"{pair.name} {list(index)}" if index else pair.name,
+                number,
+                index,
+            )
+            groups[-1].append(Labelled(item, layout, painted, truths.targets.first))
+    return groups
+
+
+def _weighed(
+    pairs: Sequence[Pair],
+    groups: Sequence[list[Labelled]],
+    chosen: Split,
+    truths: Truths,
+) -> Generator[Progress, None, None]:
+    """Weigh the frames that are trained on, in place."""
+    targets = truths.targets
+    trained = [
+        (p, f, frame)
+        for p, group in enumerate(groups)
+        for f, frame in enumerate(group)
+        if _trains(pairs[p])
+    ]
+    if not targets.weighted:
+        return
+    everywhere = np.sum([frame.layout.counts for _, _, frame in trained], axis=0)
+    together = targets.config.weights.balance == "global"
+    begun = sum(map(len, groups))
+    for step, (p, f, frame) in enumerate(trained, start=1):
+        yield Progress(begun + step, begun + len(trained), f"Weighing {pairs[p].name}")
+        if (p, f) in chosen.held:
+            continue
+        balance = targets.balance(everywhere if together else frame.layout.counts)
+        truth = truths.weigh(frame.item.truth, frame.painted, balance)
+        groups[p][f] = replace(frame, item=replace(frame.item, truth=truth))
+
+
+def _divided(
+    pairs: Sequence[Pair], groups: Sequence[Sequence[Labelled]], chosen: Split
+) -> Dataset:
+    """Divide the frames into those to train on and those to judge by."""
+    train: list[Item] = []
+    judge: list[Item] = []
+    records: list[HeldOut] = []
+    notes, cuts, finds = list(chosen.notes), dict(chosen.cuts), False
+    learned: NDArray[np.int64] = np.zeros(1, np.int64)
+    for p, (pair, group) in enumerate(zip(pairs, groups, strict=True)):
+        for f, frame in enumerate(group):
+            item, layout, cut = frame.item, frame.layout, cuts.get((p, f))
+            if cut is not None:
+                train.append(item.part(cut.axis, *cut.train))
+                judge.append(item.part(cut.axis, *cut.held))
+                records.append(record(item, pair.name, cut))
+                learned = learned + layout.within(cut.axis, *cut.train)
+                finds |= frame.finds(layout.within(cut.axis, *cut.held))
+            elif not _trains(pair) or (p, f) in chosen.held:
+                judge.append(item)
+                if _trains(pair):
+                    records.append(record(item, pair.name))
+                finds |= frame.finds(layout.counts)
+            else:
+                train.append(item)
+                learned = learned + layout.counts
+    if np.count_nonzero(learned) < 2:
         raise InputError(
             "The labels to train on are one class everywhere; label some pixels of "
             "another class, or of the background."
         )
-    return Dataset(train, validate, tuple(notes))
-
-
-def carved_gap(pairs: Sequence[Pair], weights: WeightConfig, target: Target) -> int:
-    """Return the gap that the target of the pairs gets between touching objects."""
-    masks = target == "objects" and all(is_mask(pair.labels) for pair in pairs)
-    return Targets(target, (), weights).gap(masks)
-
-
-def digest(pair: Pair) -> dict[str, str]:
-    """Return name, role and a SHA-256 of the labels and, if in memory, the image."""
-    code = hashlib.sha256()
-    for array in (pair.labels, pair.image):
-        if isinstance(array, np.ndarray):
-            code.update(str((array.shape, array.dtype)).encode())
-            code.update(np.ascontiguousarray(array).data)
-    return {"name": pair.name, "role": pair.role, "sha256": code.hexdigest()}
-
-
-def _items(
-    pair: Pair,
-    spec: NetworkSpec,
-    normalisation: Normalisation,
-    targets: Targets,
-) -> list[Item]:
-    frames = Frames.of(pair.image, spec.ndim, pair.axes, pair.channel_axis)
-    check_pixels(pair.name, frames)
-    offset, scale = normalisation.fit(frames.channels_first())
-    spacing = None if pair.spacing is None else pair.spacing[-spec.ndim :]
-    mask = is_mask(pair.labels)
-    items = []
-    for index, image in frames:
-        ids, truth, _ = found = targets.truth(pair.labels[index], mask)
-        weight_map = None
-        if pair.role == "train":
-            weight_map = targets.weight_map(found, spacing)
-        name = f"{pair.name} {list(index)}" if index else pair.name
-        positions = labelled_positions(truth)
-        items.append(
-            Item(image, offset, scale, truth, ids, weight_map, positions, name)
+    if not judge:
+        notes.append(
+            "No validation: nothing could be held out, so the last weights are kept."
         )
-    return items
-
-
-def _counts(pair: Pair, spec: NetworkSpec, targets: Targets) -> NDArray[np.int64]:
-    """Count the pixels of each class in a pair that is trained on."""
-    frames = Frames.of(pair.image, spec.ndim, pair.axes, pair.channel_axis)
-    mask = is_mask(pair.labels)
-    counts = [
-        targets.count(targets.truth(pair.labels[index], mask))
-        for index in np.ndindex(*frames.leading)
-    ]
-    total: NDArray[np.int64] = np.sum(counts, axis=0)
-    return total
-
-
-def _checked_spacing(
-    spacing: Sequence[float] | None, axes: str, name: str
-) -> tuple[float, ...] | None:
-    if spacing is None:
-        return None
-    steps = tuple(float(step) for step in spacing)
-    count = spatial_ndim(axes)
-    if len(steps) != count or not all(0 < step < np.inf for step in steps):
-        raise InputError(
-            f"The spacing {steps} of {name!r} does not fit its axes {axes}: give "
-            f"{count} numbers above 0, the pixel size of each spatial axis."
+    elif not finds:
+        judge.clear()
+        notes.append(
+            "No validation: the labels to judge by are background everywhere, so the "
+            "last weights are kept."
         )
-    return steps
+    judged = [_judged(item, notes) for item in judge]
+    return Dataset(tuple(train), tuple(judged), tuple(notes), merged(records))
 
 
-def labelled_positions(truth: NDArray[np.integer]) -> NDArray[np.intp]:
-    """Evenly chosen positions of labelled pixels, fewer than twice `_POSITIONS`."""
-    flat = np.flatnonzero(truth > 0)
-    flat = flat[:: max(1, len(flat) // _POSITIONS)]
-    return np.stack(np.unravel_index(flat, truth.shape), axis=1)
+def _judged(item: Item, notes: list[str]) -> Item:
+    """Return what is judged of a frame, without weights; say so if it is not all."""
+    part = judged_part(item, _JUDGED)
+    if part is not item:
+        size = " x ".join(map(str, part.shape))
+        notes.append(
+            f"Of {item.name!r} only {size} pixels around the middle of its labels are "
+            "used to judge."
+        )
+    return replace(part, truth=part.truth.unweighted())
+
+
+def _trains(pair: Pair) -> bool:
+    return pair.role == "train"

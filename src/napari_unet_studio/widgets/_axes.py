@@ -1,11 +1,26 @@
 """What is plotted, and the arithmetic of axes: round numbers, thinned lines."""
 
 import math
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from qtpy.QtCore import QRectF
+
+# Legible on dark and on light, and told apart by most people who see few colours.
+_COLOURS = (
+    "#4a9fe8",
+    "#e8963c",
+    "#35b57c",
+    "#d96aa8",
+    "#a58be0",
+    "#b8a431",
+    "#e06c60",
+    "#3cb4bd",
+)
+_DIGITS = re.compile(r"(\d+)")
 
 
 @dataclass(frozen=True)
@@ -42,11 +57,18 @@ class Panel:
         Upper end of the axis, or None to fit it to the values; the lower end is 0.
     waiting
         Shown until there are values.
+    family
+        Every value whose name begins so is a line too, from when it first comes. A
+        panel of nothing else is not there before.
+    member
+        What such a line is called, with the rest of its name in place of {}.
     """
 
     curves: tuple[Curve, ...]
     top: float | None = None
     waiting: str = ""
+    family: str = ""
+    member: str = "{}"
 
 
 @dataclass(frozen=True)
@@ -63,6 +85,29 @@ class Scale:
     def y(self, value: float) -> float:
         share = min(max(value / self.top, -0.02), 1.02)
         return float(self.box.bottom() - self.box.height() * share)
+
+
+def family_curves(panel: Panel, names: Iterable[str]) -> tuple[Curve, ...]:
+    """Return a curve for each name that begins like a family, by numbers in order.
+
+    Examples
+    --------
+    >>> classes = Panel((), family="iou ", member="class {}")
+    >>> [curve.label for curve in family_curves(classes, ["iou 10", "iou", "iou 9"])]
+    ['class 9', 'class 10']
+    """
+    family = panel.family
+    found = [name for name in names if family and name.startswith(family)]
+    found.sort(key=lambda n: [int(t) if t.isdigit() else t for t in _DIGITS.split(n)])
+    return tuple(
+        Curve(
+            name,
+            panel.member.format(name.removeprefix(family)),
+            _COLOURS[number % len(_COLOURS)],
+            dashed=number // len(_COLOURS) % 2 == 1,
+        )
+        for number, name in enumerate(found)
+    )
 
 
 def ticks(top: float, count: int) -> list[float]:

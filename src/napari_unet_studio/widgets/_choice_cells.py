@@ -33,14 +33,14 @@ class ChoiceCells(QStyledItemDelegate):
     parent
         The table's owner.
     choices
-        Called with a column for the names and values to choose from. Cells that cannot
-        be edited are no choice.
+        Called with a row and a column for the names and values to choose from. Cells
+        that cannot be edited are no choice.
     """
 
     chosen = Signal(int, int, object)
     """With row, column and value; connect it queued, for the table is being edited."""
 
-    def __init__(self, parent: QWidget, choices: Callable[[int], Choices]) -> None:
+    def __init__(self, parent: QWidget, choices: Callable[[int, int], Choices]) -> None:
         super().__init__(parent)
         self._choices = choices
 
@@ -49,7 +49,7 @@ class ChoiceCells(QStyledItemDelegate):
     ) -> QWidget:
         """Return a combo box that opens its list at once."""
         combo = QComboBox(parent)
-        for name, value in self._choices(index.column()):
+        for name, value in self._choices(index.row(), index.column()):
             combo.addItem(name, value)
         combo.setCurrentText(str(index.data()))
         combo.activated.connect(lambda: self._finish(combo))

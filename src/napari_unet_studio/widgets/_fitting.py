@@ -77,10 +77,10 @@ def _matched(
 ) -> list[tuple[Image, Labels]]:
     """Pair off by equal names, then by similar ones, then in order."""
     found: list[tuple[Image, Labels]] = []
-    free = {_core(image.name): image for image in reversed(images)}
+    free = {core_name(image.name): image for image in reversed(images)}
     left: list[Labels] = []
     for layer in labels:
-        image = free.pop(_core(layer.name), None)
+        image = free.pop(core_name(layer.name), None)
         if image is None:
             left.append(layer)
         else:
@@ -103,13 +103,13 @@ def _matched(
     return found
 
 
-def _core(name: str) -> str:
+def core_name(name: str) -> str:
     """Return what a layer's name says about its content."""
     return _COMMON.sub("", name.lower())
 
 
 def _similarity(a: str, b: str) -> float:
-    return SequenceMatcher(None, _core(a), _core(b), autojunk=False).ratio()
+    return SequenceMatcher(None, core_name(a), core_name(b), autojunk=False).ratio()
 
 
 def _painted(layer: Labels) -> bool:

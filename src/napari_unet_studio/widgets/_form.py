@@ -31,6 +31,10 @@ class Form(QWidget, Generic[Settings]):
         Fields without an editor; they keep the values last set.
     titles
         Titles of nested configurations, by field; the default is the field's name.
+    groups
+        Fields that go into collapsible sections: titles, and the fields of each.
+    zeros
+        What the editors of some fields show in place of 0.
     """
 
     changed = Signal()
@@ -40,6 +44,8 @@ class Form(QWidget, Generic[Settings]):
         config: Settings,
         hidden: tuple[str, ...] = (),
         titles: Mapping[str, str] | None = None,
+        groups: Mapping[str, Sequence[str]] | None = None,
+        zeros: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__()
         self._config = config
@@ -47,38 +53,68 @@ class Form(QWidget, Generic[Settings]):
         self._groups: dict[str, Form[Any]] = {}
         self._labels: dict[str, QLabel] = {}
         self._quiet = False
-        outer = QVBoxLayout(self)
-        outer.setContentsMargins(0, 0, 0, 0)
-        layout = self._rows = aligned_form()
-        outer.addLayout(layout)
-        described: type = type(config)
-        texts = help_texts(described)
-        for name, (kind, options) in field_types(described).items():
-            if name in hidden:
-                continue
-            value = getattr(config, name)
-            if is_dataclass(kind):
-                group: Form[Any] = Form(value)
-                group.changed.connect(self._on_changed)
-                self._groups[name] = group
-                title = (titles or {}).get(name, name.replace("_", " ").capitalize())
-                outer.addWidget(collapsible(title, group, texts.get(name, "")))
-                continue
-            editor = self._editor(kind, value, options)
-            editor.native.setToolTip(texts.get(name, ""))
-            Calm.down(editor.native)
-            label = QLabel(options.get("label", name.replace("_", " ").capitalize()))
-            label.setToolTip(texts.get(name, ""))
-            layout.addRow(label, editor.native)
-            self._editors[name] = editor
-            self._labels[name] = label
-            editor.changed.connect(self._on_changed)
+        self._titles, self._zeros = titles or {}, zeros or {}
+        self._outer = QVBoxLayout(self)
+        self._outer.setContentsMargins(0, 0, 0, 0)
+        self._rows = aligned_form()
+        self._outer.addLayout(self._rows)
+        sections = groups or {}
+        grouped = {name for names in sections.values() for name in names}
+        kinds = field_types(type(config))
+        free = [name for name in kinds if name not in hidden and name not in grouped]
+        nested = [name for name in free if is_dataclass(kinds[name][0])]
+        for name in free:
+            if name not in nested:
+                self._add_field(name, self._rows, self._outer)
+        for title, names in sections.items():
+            self._add_section(title, names)
+        for name in nested:
+            self._add_field(name, self._rows, self._outer)
+
+    def _add_section(self, title: str, names: Sequence[str]) -> None:
+        """Add a collapsible section with some fields."""
+        section = QWidget()
+        column = QVBoxLayout(section)
+        column.setContentsMargins(0, 0, 0, 0)
+        rows = aligned_form()
+        column.addLayout(rows)
+        for name in names:
+            self._add_field(name, rows, column)
+        words = [self._labels[name].text() for name in names if name in self._labels]
+        self._outer.addWidget(collapsible(title, section, ", ".join(words)))
+
+    def _add_field(self, name: str, rows: QFormLayout, column: QVBoxLayout) -> None:
+        """Add a row to `rows`, or a nested configuration to `column`."""
+        kind, options = field_types(type(self._config))[name]
+        tip = help_texts(type(self._config)).get(name, "")
+        value = getattr(self._config, name)
+        if is_dataclass(kind):
+            group: Form[Any] = Form(value)
+            group.changed.connect(self._on_changed)
+            self._groups[name] = group
+            title = self._titles.get(name, name.replace("_", " ").capitalize())
+            column.addWidget(collapsible(title, group, tip))
+            return
+        if name in self._zeros:
+            options = {**options, "zero": self._zeros[name]}
+        editor = self._editor(kind, value, options)
+        editor.native.setToolTip(tip)
+        Calm.down(editor.native)
+        label = QLabel(options.get("label", name.replace("_", " ").capitalize()))
+        label.setToolTip(tip)
+        rows.addRow(label, editor.native)
+        self._editors[name] = editor
+        self._labels[name] = label
+        editor.changed.connect(self._on_changed)
+
+    def values(self) -> dict[str, Any]:
+        """Return the fields as edited, each by itself."""
+        values = {name: editor.value for name, editor in self._editors.items()}
+        return values | {name: group.value() for name, group in self._groups.items()}
 
     def value(self) -> Settings:
         """Return the configuration as edited."""
-        values = {name: editor.value for name, editor in self._editors.items()}
-        values |= {name: group.value() for name, group in self._groups.items()}
-        return cast("Settings", replace(cast("Any", self._config), **values))
+        return cast("Settings", replace(cast("Any", self._config), **self.values()))
 
     def set(self, config: Settings) -> None:
         """Show another configuration; `changed` is emitted once if anything differs."""
@@ -126,10 +162,11 @@ class Form(QWidget, Generic[Settings]):
     def _editor(kind: Any, value: Any, options: Mapping[str, Any]) -> ValueWidget[Any]:
         if "suggestions" in options:
             return SuggestionBox(value, options["suggestions"])
-        if "zero" in options:
+        if "zero" in options and kind is int:
             step = options.get("step", 1)
             return ZeroBox(value, options["zero"], options["max"], step)
-        settings = {k: v for k, v in options.items() if k not in ("label", "check")}
+        without = ("label", "check", "zero")
+        settings = {k: v for k, v in options.items() if k not in without}
         if kind is float:
             settings.setdefault("step", 0.1)
             settings.setdefault("widget_type", "FloatSpinBox")
@@ -142,6 +179,8 @@ class Form(QWidget, Generic[Settings]):
             places = -math.floor(math.log10(min(settings["min"], settings["step"])))
             editor.native.setDecimals(max(places, editor.native.decimals()))
             editor.value = value
+        if "zero" in options:
+            editor.native.setSpecialValueText(options["zero"])
         return editor
 
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from napari_unet_studio.tasks.progress import Progress
-from napari_unet_studio.widgets._train_texts import time_left
+from napari_unet_studio.widgets._train.texts import time_left
 
 
 def progress_text(progress: Progress) -> str:

@@ -1,85 +1,48 @@
 """The table of training pairs: an image, its labels, and what they are used for."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any, get_args
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
-import numpy as np
 from napari.layers import Image, Labels
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import (
-    QAbstractItemView,
-    QHBoxLayout,
-    QHeaderView,
-    QLabel,
+    QFileDialog,
+    QGridLayout,
+    QMenu,
     QPushButton,
     QSizePolicy,
-    QTableWidget,
     QTableWidgetItem,
     QVBoxLayout,
     QWidget,
 )
 
-from napari_unet_studio.layers import Source, source_of
-from napari_unet_studio.tasks.training_data import Pair, Role
+from napari_unet_studio.core.errors import StudioError
 from napari_unet_studio.widgets._choice_cells import (
     QUIET,
     WRONG,
     ChoiceCells,
     Choices,
 )
-from napari_unet_studio.widgets._fitting import fitting_pairs, pixel_shape
-
-LayerPair = tuple[Image, Labels, Role]
-
-ROLES: tuple[Role, ...] = get_args(Role)
-_ROW = 26  # height in pixels
-_SHOWN = (2, 6)  # fewest and most rows that have room
-_FIELDS = ("image", "labels", "role")
-_TIPS = (
-    "The image. Click to choose another layer.",
-    "The labels painted on it. Click to choose another layer.",
-    "train: to learn from; validate: to measure the quality on, never learnt from; "
-    "off: not used. Without any row to validate a part is held out automatically.",
-    "Remove this row; the layers stay.",
+from napari_unet_studio.widgets._fitting import fitting_pairs
+from napari_unet_studio.widgets._labels import WrappedLabel
+from napari_unet_studio.widgets._segment.rows import RED
+from napari_unet_studio.widgets._train.files import (
+    FILTER,
+    ask_for_files,
+    ask_for_folders,
+    matched,
 )
+from napari_unet_studio.widgets._train.rows import FIELDS, ROLES, Row, RowTuple
+from napari_unet_studio.widgets._train.table import CENTRE, LEFT, ROW, plain_table
 
-
-def read_pair(image: Image, labels: Labels, role: Role) -> tuple[Source, Pair]:
-    """Return what an image layer is, and the pair as it is now: labels are copied."""
-    source, painted = source_of(image), source_of(labels).data
-    if isinstance(painted, np.ndarray):
-        painted = painted.copy()
-    pair = Pair(
-        source.data,
-        painted,
-        role,
-        source.name,
-        source.axes,
-        source.channel_axis,
-        source.spacing,
-    )
-    return source, pair
-
-
-@dataclass(frozen=True, eq=False)
-class _Row:
-    image: Image
-    labels: Labels
-    role: Role = "train"
-
-    @property
-    def complaint(self) -> str:
-        """Why this row cannot be trained on, or nothing."""
-        sizes = [pixel_shape(self.image), pixel_shape(self.labels)]
-        if sizes[0] == sizes[1]:
-            return ""
-        shown = [" × ".join(map(str, size)) for size in sizes]
-        return f"The image has {shown[0]} pixels but the labels have {shown[1]}."
+_SHOWN = (2, 6)  # fewest and most rows that have room
+_FILE = "Open a file…"
 
 
 class PairsTable(QWidget):
-    """Rows of (image layer, labels layer, role), kept in step with the viewer.
+    """Rows of (image, labels, role): layers of the viewer, or files.
 
     Parameters
     ----------
@@ -92,34 +55,15 @@ class PairsTable(QWidget):
     def __init__(self, viewer: Any) -> None:
         super().__init__()
         self._viewer = viewer
-        self._rows: list[_Row] = []
-        self._shown: list[tuple[str, str, str, str]] | None = None
+        self._rows: list[Row] = []
+        self._shown: list[tuple[str, ...]] | None = None
         self._touched = False
-        self.table = QTableWidget(0, 4)
-        self.table.setHorizontalHeaderLabels(["Image", "Labels", "Use to", ""])
-        header = self.table.horizontalHeader()
-        for column in (0, 1):
-            header.setSectionResizeMode(column, QHeaderView.ResizeMode.Stretch)
-        for column, width in ((2, 76), (3, 24)):
-            header.setSectionResizeMode(column, QHeaderView.ResizeMode.Fixed)
-            header.resizeSection(column, width)
-        header.setMinimumSectionSize(20)
-        header.setFixedHeight(_ROW)
-        header.setHighlightSections(False)
-        header.setDefaultAlignment(_LEFT)
-        self.table.verticalHeader().setVisible(False)
-        self.table.verticalHeader().setDefaultSectionSize(_ROW)
-        self.table.setSelectionMode(QAbstractItemView.SelectionMode.NoSelection)
-        self.table.setEditTriggers(QAbstractItemView.EditTrigger.EditKeyPressed)
-        self.table.setTextElideMode(Qt.TextElideMode.ElideMiddle)
-        self.table.setWordWrap(False)  # else each word is cut on its own
-        self.table.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.table = plain_table(["Image", "Labels", "Use to", ""])
         cells = ChoiceCells(self, self._choices)
         cells.chosen.connect(self.change, Qt.ConnectionType.QueuedConnection)
         self.table.setItemDelegate(cells)
         self.table.cellClicked.connect(self._on_click)
-        self.hint = QLabel("")
-        self.hint.setWordWrap(True)
+        self.hint = WrappedLabel()
         self.add_button = _button("Add row", "Add a pair of layers.", self.add_row)
         self.fit_button = _button(
             "Add all that fit",
@@ -128,12 +72,22 @@ class PairsTable(QWidget):
             "are left out; “Add row” takes those too.",
             self.add_fitting,
         )
+        self.files_button = QPushButton("Add files…")
+        self.files_button.setToolTip(
+            "Add images and labels from files or zarr. They are opened when they are "
+            "needed and not put into the viewer."
+        )
+        menu = QMenu(self.files_button)
+        menu.addAction("Files…", lambda: self._ask(ask_for_files))
+        menu.addAction("Folders or zarr…", lambda: self._ask(ask_for_folders))
+        self.files_button.setMenu(menu)
         self.clear_button = _button("Clear", "Remove all rows.", self._on_clear)
-        buttons = QHBoxLayout()
+        buttons = QGridLayout()
         buttons.setSpacing(4)
-        buttons.addWidget(self.add_button)
-        buttons.addWidget(self.fit_button)
-        buttons.addWidget(self.clear_button)
+        buttons.addWidget(self.add_button, 0, 0)
+        buttons.addWidget(self.fit_button, 0, 1)
+        buttons.addWidget(self.files_button, 1, 1)
+        buttons.addWidget(self.clear_button, 1, 0)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(4)
@@ -145,14 +99,14 @@ class PairsTable(QWidget):
 
     # -- for programs -----------------------------------------------------------------
 
-    def pairs(self) -> list[LayerPair]:
+    def pairs(self) -> list[RowTuple]:
         """Return the rows."""
         return [(row.image, row.labels, row.role) for row in self._rows]
 
-    def set_pairs(self, pairs: Sequence[LayerPair]) -> None:
+    def set_pairs(self, pairs: Sequence[RowTuple]) -> None:
         """Replace the rows."""
         self._touched = True
-        self._set([_Row(*pair) for pair in pairs])
+        self._set([Row(*pair) for pair in pairs])
 
     def refresh(self) -> None:
         """Follow the viewer: new names, removed layers, and new ones that fit.
@@ -163,15 +117,15 @@ class PairsTable(QWidget):
         rows = [
             row
             for row in self._rows
-            if id(row.image) in present and id(row.labels) in present
+            if all(id(layer) in present for layer in row.layers)
         ]
         self._set(rows + ([] if self._touched else self._fitting(rows)))
 
-    def _fitting(self, rows: Sequence[_Row]) -> list[_Row]:
+    def _fitting(self, rows: Sequence[Row]) -> list[Row]:
         """Return new rows for layers that are in none of `rows`."""
-        used = {id(layer) for row in rows for layer in (row.image, row.labels)}
+        used = {id(layer) for row in rows for layer in row.layers}
         free = [layer for layer in self._viewer.layers if id(layer) not in used]
-        return [_Row(*pair) for pair in fitting_pairs(free)]
+        return [Row(*pair) for pair in fitting_pairs(free)]
 
     # -- buttons ----------------------------------------------------------------------
 
@@ -189,7 +143,7 @@ class PairsTable(QWidget):
 
     def add_row(self) -> None:
         """Append a row: layers not yet in the table, if there are any."""
-        used = {id(layer) for row in self._rows for layer in (row.image, row.labels)}
+        used = {id(layer) for row in self._rows for layer in row.layers}
         images = sorted(self.layers(Image), key=lambda layer: id(layer) in used)
         labels = sorted(self.layers(Labels), key=lambda layer: id(layer) in used)
         if not images or not labels:
@@ -197,7 +151,33 @@ class PairsTable(QWidget):
             self._say(f"There is no layer to choose: add {missing} first.")
             return
         self._touched = True
-        self._set([*self._rows, _Row(images[0], labels[0])])
+        self._set([*self._rows, Row(images[0], labels[0])])
+
+    def add_files(self, images: Sequence[Path], labels: Sequence[Path]) -> None:
+        """Append a row for each image with the labels of its name."""
+        pairs, left = matched(images, labels)
+        known = {(row.image, row.labels) for row in self._rows}
+        self._touched = True
+        self._set([*self._rows, *(Row(*p) for p in pairs if p not in known)])
+        if left:
+            names = ", ".join(path.name for path in left[:3])
+            more = f" and {len(left) - 3} more" if len(left) > 3 else ""
+            self._say(
+                f"Without labels of its name: {names}{more}. Name image and labels "
+                "alike, or add them one by one.",
+                error=True,
+            )
+
+    def _ask(
+        self, question: Callable[[QWidget], tuple[list[Path], list[Path]]]
+    ) -> None:
+        try:
+            images, labels = question(self)
+        except StudioError as error:
+            self._say(str(error), error=True)
+            return
+        if images and labels:
+            self.add_files(images, labels)
 
     def layers(self, kind: Any) -> list[Any]:
         """Return the viewer's layers of a type."""
@@ -205,9 +185,14 @@ class PairsTable(QWidget):
 
     def change(self, index: int, column: int, value: Any) -> None:
         """Set a cell: an image, labels or a role."""
-        field = _FIELDS[column]
+        field = FIELDS[column]
         if index >= len(self._rows) or getattr(self._rows[index], field) is value:
             return
+        if value == _FILE:
+            path, _ = QFileDialog.getOpenFileName(self, "Open", "", FILTER)
+            if not path:
+                return
+            value = Path(path)
         self._touched = True
         rows = list(self._rows)
         rows[index] = replace(rows[index], **{field: value})
@@ -223,20 +208,23 @@ class PairsTable(QWidget):
         self._set([])
 
     def _on_click(self, row: int, column: int) -> None:
-        if column == len(_FIELDS):
+        if column == len(FIELDS):
             self.remove(row)
         else:
             self.table.edit(self.table.model().index(row, column))
 
-    def _choices(self, column: int) -> Choices:
-        if column < 2:
-            layers = self.layers((Image, Labels)[column])
-            return [(layer.name, layer) for layer in layers]
-        return [(role, role) for role in ROLES]
+    def _choices(self, row: int, column: int) -> Choices:
+        if column == 2:
+            return [(role, role) for role in ROLES]
+        found = [(layer.name, layer) for layer in self.layers((Image, Labels)[column])]
+        now = getattr(self._rows[row], FIELDS[column])
+        if isinstance(now, Path):
+            found.insert(0, (now.name, now))
+        return [*found, (_FILE, _FILE)]
 
     # -- showing ----------------------------------------------------------------------
 
-    def _set(self, rows: list[_Row]) -> None:
+    def _set(self, rows: list[Row]) -> None:
         before = self.pairs()
         self._rows = rows
         self._show_rows()
@@ -244,8 +232,10 @@ class PairsTable(QWidget):
             self.changed.emit()
 
     def _show_rows(self) -> None:
+        columns = (*FIELDS, "")
         shown = [
-            (r.image.name, r.labels.name, str(r.role), r.complaint) for r in self._rows
+            (*(row.text(field) for field in FIELDS), row.complaint)
+            for row in self._rows
         ]
         if shown == self._shown:
             return
@@ -255,35 +245,30 @@ class PairsTable(QWidget):
         for index, row in enumerate(self._rows):
             wrong = row.complaint if row.role != "off" else ""
             problem = problem or (wrong and f"Row {index + 1}: {wrong}")
-            texts = (row.image.name, row.labels.name, row.role, "✕")
-            for column, (text, tip) in enumerate(zip(texts, _TIPS, strict=True)):
-                item = QTableWidgetItem(text)
-                item.setToolTip(f"{text}\n{wrong or tip}" if column < 2 else tip)
-                item.setTextAlignment(_LEFT if column < 3 else _CENTRE)
+            for column, field in enumerate(columns):
+                item = QTableWidgetItem(row.text(field))
+                item.setToolTip(row.tip(field))
+                item.setTextAlignment(LEFT if field else CENTRE)
                 item.setData(WRONG, bool(wrong) and column < 2)
-                if column == len(_FIELDS):
+                if not field:
                     item.setFlags(item.flags() & ~Qt.ItemFlag.ItemIsEditable)
-                item.setData(QUIET, row.role == "off" or column == 3)
+                item.setData(QUIET, row.role == "off" or not field)
                 self.table.setItem(index, column, item)
         count = min(max(len(self._rows), _SHOWN[0]), _SHOWN[1])
         frame = 2 * self.table.frameWidth()
-        self.table.setFixedHeight((1 + count) * _ROW + frame)
+        self.table.setFixedHeight((1 + count) * ROW + frame)
         if not self._rows:
             problem = (
                 "Open an image and paint some objects on it in a Labels layer of the "
-                "same size; the pair then appears here."
+                "same size; the pair then appears here. Or add files."
             )
         self._say(problem, error=bool(self._rows))
         self.clear_button.setEnabled(bool(self._rows))
 
     def _say(self, text: str, error: bool = False) -> None:
-        self.hint.setStyleSheet("color: #e06c60;" if error else "")
+        self.hint.setStyleSheet(f"color: {RED};" if error else "")
         self.hint.setText(text)
         self.hint.setVisible(bool(text))
-
-
-_LEFT = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
-_CENTRE = Qt.AlignmentFlag.AlignCenter
 
 
 def _button(text: str, tooltip: str, action: Any) -> QPushButton:

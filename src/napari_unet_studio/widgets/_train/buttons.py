@@ -1,9 +1,19 @@
 """The buttons of the Train widget: which ones there are, and which ones when."""
 
-from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QHBoxLayout, QMenu, QPushButton, QStackedWidget, QWidget
+from collections.abc import Callable
 
-from napari_unet_studio.widgets._training import unfinished
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import (
+    QApplication,
+    QHBoxLayout,
+    QMenu,
+    QPushButton,
+    QStackedWidget,
+    QWidget,
+)
+
+from napari_unet_studio.widgets._controls import timer
+from napari_unet_studio.widgets._train.checkpoints import unfinished
 
 
 class ResumeButton(QPushButton):
@@ -15,7 +25,7 @@ class ResumeButton(QPushButton):
     def __init__(self) -> None:
         super().__init__("Resume…")
         self.setToolTip(
-            "Go on with a training that was stopped, on the same layers in the same "
+            "Go on with a training that was stopped, on the same images in the same "
             "order."
         )
         self._menu = QMenu(self)
@@ -33,6 +43,36 @@ class ResumeButton(QPushButton):
             self._menu.addAction("No unfinished training").setEnabled(False)
 
 
+class CopyButton(QPushButton):
+    """Puts the training on the clipboard, as one language or another, and says so.
+
+    Parameters
+    ----------
+    languages
+        What each is called, and what returns its code; empty code is not copied.
+    """
+
+    def __init__(self, languages: dict[str, Callable[[], str]]) -> None:
+        super().__init__("Copy…")
+        self.setToolTip(
+            "Copy code that repeats this training: in Python for layers and files, or "
+            "for a shell if all rows are files."
+        )
+        self._back = timer(self, 1500, lambda: self.setText("Copy…"))
+        menu = QMenu(self)
+        for name, code in languages.items():
+            action = menu.addAction(f"Copy as {name}")
+            action.triggered.connect(lambda *_, it=code: self._copy(it))
+        self.setMenu(menu)
+
+    def _copy(self, code: Callable[[], str]) -> None:
+        clipboard, text = QApplication.clipboard(), code()
+        if clipboard is not None and text:
+            clipboard.setText(text)
+            self.setText("Copied")
+            self._back.start()
+
+
 class TrainButtons(QStackedWidget):
     """The second row of buttons: other ones while a training runs, and after a failure.
 
@@ -44,18 +84,24 @@ class TrainButtons(QStackedWidget):
     keep
         The button that stops the training and keeps the model.
     copy
-        The button that copies the script.
+        The button that copies code.
     """
 
     def __init__(self, keep: QPushButton, copy: QPushButton) -> None:
         super().__init__()
         self.resume = ResumeButton()
+        self.check = button(
+            "Check",
+            "Say what is wrong or doubtful about images, labels and settings, and how "
+            "long the training will take. Train does so too before it starts.",
+        )
         self.pause = button("Pause", "Give the computer a rest; nothing is lost.")
         self.discard = button(
             "Discard", "Stop now and save nothing; earlier models stay as they are."
         )
         self.save = button("Save as…", "Choose a file for the trained model.")
         self.forget = button("Discard model", "Forget the model that is not saved.")
+        self.leave = button("Stop the check", "Check no further.")
         keep.setText("Stop and keep")
         keep.setToolTip(
             "Stop now and save the best network so far. It can be resumed later."
@@ -63,16 +109,21 @@ class TrainButtons(QStackedWidget):
         self._idle = _row(self.resume, copy)
         self._running = _row(keep, self.discard)
         self._unsaved = _row(self.save, self.forget)
-        self._stoppers = (self.pause, keep, self.discard)
-        for row in (self._idle, self._running, self._unsaved):
+        self._checking = _row(self.leave)
+        self._stoppers = (self.pause, keep, self.discard, self.leave)
+        for row in (self._idle, self._running, self._unsaved, self._checking):
             self.addWidget(row)
 
-    def show_state(self, running: bool, unsaved: bool) -> None:
+    def show_state(self, running: bool, unsaved: bool, checking: bool = False) -> None:
         """Show the buttons that make sense."""
         self.set_stoppable(running)
         self.pause.setText("Pause")
+        self.pause.setVisible(running and not checking)
+        self.check.setVisible(not running or checking)
+        self.check.setEnabled(not running)
+        busy = self._checking if checking else self._running
         idle = self._unsaved if unsaved else self._idle
-        self.setCurrentWidget(self._running if running else idle)
+        self.setCurrentWidget(busy if running else idle)
 
     def set_stoppable(self, stoppable: bool) -> None:
         """Enable or disable all that interrupts a training."""

@@ -1,0 +1,143 @@
+"""Training from files into a model file, with a checkpoint on the way."""
+
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from napari_unet_studio.cli import console
+from napari_unet_studio.cli.files import check_writable, refuse_existing
+from napari_unet_studio.cli.interrupt import until_interrupted
+from napari_unet_studio.core.errors import InputError, StorageError
+from napari_unet_studio.io.model import Model
+from napari_unet_studio.io.model_file import SUFFIX
+from napari_unet_studio.io.registry import free_name, models_folder
+from napari_unet_studio.tasks.diagnosis import diagnose
+from napari_unet_studio.tasks.pairs import Pair
+from napari_unet_studio.tasks.preflight import preflight
+from napari_unet_studio.tasks.progress import Progress, run
+from napari_unet_studio.tasks.tensorboard import TensorBoard
+from napari_unet_studio.tasks.train import train as train_task
+from napari_unet_studio.tasks.train_config import TrainConfig
+
+
+def places(out: Path, resume: bool, overwrite: bool) -> tuple[Path, Path]:
+    """Return the files for model and checkpoint, after making sure they may be written.
+
+    Raises
+    ------
+    InputError
+        If one exists and neither `resume` nor `overwrite` allows to replace it, or
+        there is nothing to resume.
+    StorageError
+        If the folder cannot be written to.
+    """
+    if not out.name:
+        raise InputError(f"{out} is no name for a file; give one with --out.")
+    model = out if out.suffix == SUFFIX else out.with_name(out.name + SUFFIX)
+    checkpoint = model.with_suffix(".ckpt")
+    refuse_existing(model, overwrite or resume)
+    if checkpoint.exists() and not (resume or overwrite):
+        raise InputError(
+            f"{checkpoint} holds an unfinished training; go on with it by --resume, "
+            "choose another place with --out, or allow --overwrite."
+        )
+    if resume and not checkpoint.exists():
+        raise InputError(
+            f"There is no unfinished training {checkpoint} to go on with; start one "
+            "without --resume."
+        )
+    check_writable(model)
+    return model, checkpoint
+
+
+def train_files(
+    pairs: list[Pair],
+    config: TrainConfig,
+    out: Path,
+    checkpoint: Path,
+    resume: bool,
+    tensorboard: Path | None,
+) -> dict[str, Any] | None:
+    """Train, save the model and return what is to be said about it.
+
+    Of several processes only the first one writes and has something to say.
+    """
+    from napari_unet_studio.distributed.ddp import in_torchrun, torchrun
+
+    with ExitStack() as stack:
+        team = stack.enter_context(torchrun(config.device)) if in_torchrun() else None
+        leads = team is None or not team.rank
+        curves = TensorBoard(tensorboard) if tensorboard is not None and leads else None
+        report = stack.enter_context(console.progress_bar("Training", quiet=not leads))
+
+        def tell(progress: Progress) -> None:
+            report(progress)
+            if curves is not None:
+                curves.add(progress)
+
+        should_stop = stack.enter_context(until_interrupted(patient=team is not None))
+        task = train_task(
+            pairs,
+            config,
+            name=out.stem,
+            checkpoint=checkpoint,
+            resume=checkpoint if resume else None,
+            should_stop=should_stop,
+            team=team,
+        )
+        model = run(task, tell)
+        if curves is not None:
+            curves.close()
+        course = model.card.training
+        if not leads:
+            return None
+        if not course["updates"]:
+            console.err.print("Stopped before the first update: nothing was written.")
+            raise typer.Exit(130)
+        path = save(model, out)
+        if course["finished"]:
+            checkpoint.unlink(missing_ok=True)
+    return {
+        "model": str(path),
+        **({} if course["finished"] else {"checkpoint": str(checkpoint)}),
+        **{k: course[k] for k in ("updates", "best_update", "seconds", "device")},
+        **{f"held-out {name}": value for name, value in model.card.scores.items()},
+        "threshold": model.card.threshold,
+        "notes": course["notes"] + [f"{f.text} {f.remedy}" for f in diagnose(course, model.card.scores)],
+    }
+
+
+def check_files(pairs: list[Pair], config: TrainConfig) -> dict[str, Any]:
+    """Return what is wrong or doubtful about a training, and what it takes."""
+    with console.progress_bar("Checking") as report:
+        found = run(preflight(pairs, config), report)
+    assert found is not None  # nobody stopped it
+    result: dict[str, Any] = {
+        "findings": [f"{f.kind}: {f.text} {f.remedy}" for f in found.findings]
+    }
+    if found.expected is not None:
+        result |= found.expected._asdict()
+    return result
+
+
+def save(model: Model, out: Path) -> Path:
+    """Save a model; if it cannot be where it should, among the models of the user.
+
+    Raises
+    ------
+    StorageError
+        If it is not where it should be; it says where it is.
+    """
+    try:
+        return model.save(out)
+    except StorageError as error:
+        name = free_name(model.name)
+        try:
+            path = model.renamed(name).save(models_folder() / f"{name}{SUFFIX}")
+        except StorageError:
+            raise error from None
+        raise StorageError(
+            f"{error} The trained model was saved as {path} instead."
+        ) from error

@@ -1,0 +1,186 @@
+"""The course of a training on screen: curves, figures, and what is shown on images."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
+
+from napari_unet_studio.core.errors import StudioError
+from napari_unet_studio.tasks.progress import Prepared, Progress, TrainProgress
+from napari_unet_studio.widgets._axes import Curve, Panel
+from napari_unet_studio.widgets._labels import WrappedLabel
+from napari_unet_studio.widgets._plot import LivePlot
+from napari_unet_studio.widgets._train.export import ask_where, save_curves
+from napari_unet_studio.widgets._train.form import SMALL, fine_print
+from napari_unet_studio.widgets._train.held_out import HeldOutLayers, in_words
+from napari_unet_studio.widgets._train.place import Place
+from napari_unet_studio.widgets._train.preview import PreviewLayer
+from napari_unet_studio.widgets._train.texts import figures
+
+if TYPE_CHECKING:
+    from napari_unet_studio.io.model import Model
+
+_PANELS = (
+    Panel((Curve("loss", "Loss", "#e8963c"),), waiting="The loss appears here."),
+    Panel(
+        (
+            Curve("iou", "IoU", "#4a9fe8"),
+            Curve("f1", "F1 of objects", "#35b57c", dashed=True),
+        ),
+        top=1.0,
+        waiting="Scores on held-out data appear here.",
+    ),
+    Panel((), top=1.0, family="iou ", member="class {}"),
+)
+_FIGURES = ("learning_rate", "patches_per_second", "memory")
+
+
+@dataclass(frozen=True, eq=False)
+class Stage:
+    """Where a training is shown.
+
+    Parameters
+    ----------
+    viewer
+        The napari viewer.
+    places
+        Of the images that are layers.
+    classes
+        Whether the network tells classes and not objects.
+    """
+
+    viewer: Any
+    places: tuple[Place, ...]
+    classes: bool
+
+
+class Course(QWidget):
+    """Follows a training; hidden until there is one."""
+
+    said = Signal(str)
+    """That the curves are saved, and where."""
+    failed = Signal(object)
+    """With the error that kept the curves from being saved."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.plot = LivePlot(_PANELS, "updates")
+        self.figures = fine_print()
+        self.figures.setToolTip(
+            "Learning rate of the last update, patches per second, memory in use, and "
+            "the estimated time to the end."
+        )
+        self.measured = WrappedLabel()
+        self.measured.setStyleSheet(SMALL)
+        self.keep_layers = QCheckBox("Keep the layers")
+        self.keep_layers.setToolTip(
+            "While a network trains, one layer shows what it makes of a held-out "
+            "image, and others which parts are held out (blue) and which are not used "
+            "because they lie too near (grey). They are removed at the end unless this "
+            "is ticked."
+        )
+        self.save = QPushButton("Save curves…")
+        self.save.setToolTip("Save the values as a table (CSV) or a picture (PNG).")
+        self.save.clicked.connect(self._ask)
+        self.records: list[dict[str, Any]] = []
+        self._last: TrainProgress | None = None
+        self._preview: PreviewLayer | None = None
+        self._held_out: HeldOutLayers | None = None
+        row = QHBoxLayout()
+        row.addWidget(self.keep_layers, 1)
+        row.addWidget(self.save)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 6, 0, 0)
+        layout.setSpacing(4)
+        for part in (self.plot, self.figures, self.measured):
+            layout.addWidget(part)
+        layout.addLayout(row)
+        self.measured.setVisible(False)
+        self.setVisible(False)
+
+    def begin(self, stage: Stage, history: Iterable[Mapping[str, Any]] = ()) -> None:
+        """Start with empty curves, or with those of a training that is resumed."""
+        self._preview = PreviewLayer(stage.viewer, stage.places, stage.classes)
+        self._held_out = HeldOutLayers(stage.viewer, stage.places)
+        self.records = [dict(record) for record in history]
+        self.plot.clear()
+        self.plot.extend(self.records)
+        self._last = None
+        self.figures.setText("")
+        self.measured.setVisible(False)
+        self.setVisible(True)
+
+    def follow(self, progress: Progress) -> None:
+        """Show what a record says; routine ones say how long it still takes."""
+        if isinstance(progress, Prepared):
+            self._show_held_out(progress)
+        if not isinstance(progress, TrainProgress):
+            return
+        self._note(progress)
+        if progress.loss is not None:
+            self._last = progress
+            self.figures.setText(figures(progress))
+        if progress.preview is not None and self._preview is not None:
+            self._preview.show(progress.preview)
+
+    def conclude(self, model: "Model") -> None:
+        """Say which network was kept, or that none was measured."""
+        if model.card.scores:
+            self.plot.mark(model.card.training["best_update"], "best")
+        else:
+            self.plot.wait_for(_PANELS[0].waiting, "No scores: nothing was measured.")
+
+    def end(self, keep: bool = True) -> None:
+        """Take the layers away, unless they shall be kept."""
+        keep = keep and self.keep_layers.isChecked()
+        for shown in (self._preview, self._held_out):
+            if shown is not None and not keep:
+                shown.remove()
+        self._preview = self._held_out = None
+        if self._last is not None:
+            self.figures.setText(figures(replace(self._last, seconds_left=None)))
+
+    def save_curves(self, path: str | Path) -> None:
+        """Save the curves as a table (.csv) or a picture (.png)."""
+        try:
+            save_curves(Path(path), self.records, self.plot.picture())
+        except StudioError as error:
+            self.failed.emit(error)
+            return
+        self.said.emit(f"Saved: {path}")
+
+    def _ask(self) -> None:
+        path = ask_where(self, "curves")
+        if path is not None:
+            self.save_curves(path)
+
+    def _show_held_out(self, prepared: Prepared) -> None:
+        text = in_words(prepared.held_out)
+        self.measured.setText(text)
+        self.measured.setVisible(bool(text))
+        if self._preview is not None and self._held_out is not None:
+            self._preview.held_out = prepared.held_out
+            self._held_out.show(prepared.held_out)
+
+    def _note(self, progress: TrainProgress) -> None:
+        """Keep and draw the numbers of a record."""
+        step = progress.step
+        if progress.loss is None and not progress.scores:
+            return
+        # After a setback the training goes on from an earlier update.
+        self.records = [r for r in self.records if r["step"] <= step]
+        if progress.loss is not None:
+            record: dict[str, Any] = {"step": step, "loss": progress.loss}
+            for name in _FIGURES:
+                if (value := getattr(progress, name)) is not None:
+                    record[name] = value
+            self._add(record)
+        if progress.scores:
+            self._add({"step": step, **progress.scores})
+
+    def _add(self, record: dict[str, Any]) -> None:
+        self.records.append(record)
+        self.plot.add(record["step"], record)

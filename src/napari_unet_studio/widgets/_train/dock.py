@@ -1,0 +1,127 @@
+"""What the dock "Train" consists of, and how its parts keep each other informed."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import napari.viewer
+from qtpy.QtWidgets import QLineEdit
+
+from napari_unet_studio.core.errors import StudioError
+from napari_unet_studio.tasks.findings import Finding, changed
+from napari_unet_studio.tasks.train_config import TrainConfig
+from napari_unet_studio.widgets._base import StudioWidget
+from napari_unet_studio.widgets._train.buttons import CopyButton, TrainButtons
+from napari_unet_studio.widgets._train.code import CodeRow, code_rows, command, script
+from napari_unet_studio.widgets._train.course import Course
+from napari_unet_studio.widgets._train.device import device_text
+from napari_unet_studio.widgets._train.form import TrainForm, fine_print
+from napari_unet_studio.widgets._train.pairs import PairsTable
+from napari_unet_studio.widgets._train.panel import FindingsPanel
+from napari_unet_studio.widgets._train.rows import RowTuple
+
+_WIDTH = 330  # pixels, for the names of two layers beside each other
+
+
+class TrainDock(StudioWidget):
+    """The table of pairs, the form and the findings above curves and buttons.
+
+    Parameters
+    ----------
+    viewer
+        The napari viewer.
+    """
+
+    def __init__(self, viewer: "napari.viewer.Viewer") -> None:
+        super().__init__(viewer, "Train")
+        self.table = PairsTable(viewer)
+        self.name = QLineEdit("my model")
+        self.name.setToolTip(
+            "Name of the model in the list of models and of its file. A number is "
+            "added if it is taken: no model is ever overwritten."
+        )
+        self.form = TrainForm(TrainConfig())
+        self.form.insert_row("Model name", self.name)
+        self.device = fine_print()
+        self.panel = FindingsPanel()
+        for part in (self.table, self.form, self.device, self.panel):
+            self.body.addWidget(part)
+        self.course = Course()
+        self.run_button.setToolTip(
+            "Check, and start. Labels are copied: go on painting meanwhile if you like."
+        )
+        copy = CopyButton({"Python": self.script, "shell command": self.command})
+        self.actions = TrainButtons(self.cancel_button, copy)
+        for button in (self.actions.check, self.actions.pause):
+            self.buttons.addWidget(button, 1)
+        self.footer.insertWidget(1, self.actions)
+        self.footer.insertWidget(0, self.course)
+        self.setMinimumWidth(_WIDTH)
+        self.course.said.connect(self.say)
+        self.course.failed.connect(self.complain)
+        self.panel.mend.connect(self._mend)
+        self.form.changed.connect(self._on_settings)
+        self.table.changed.connect(self.panel.grow_stale)
+        self._on_settings()
+
+    # -- for programs -----------------------------------------------------------------
+
+    def set_pairs(self, pairs: Sequence[RowTuple]) -> None:
+        """Set the rows: image and labels, each a layer or a path, and role."""
+        self.table.set_pairs(pairs)
+
+    def pairs(self) -> list[RowTuple]:
+        """Return the rows."""
+        return self.table.pairs()
+
+    def script(self) -> str:
+        """Return Python code that does what the Train button does."""
+        return self._code(script)
+
+    def command(self) -> str:
+        """Return a shell command that does what the Train button does."""
+        return self._code(command)
+
+    def _code(self, made: Callable[[Sequence[CodeRow], TrainConfig, str], str]) -> str:
+        name = self.name.text().strip() or "model"
+        try:
+            return made(code_rows(self.pairs()), self.form.value(), name)
+        except StudioError as error:
+            self.complain(error)
+            return ""
+
+    # -- the viewer -------------------------------------------------------------------
+
+    def reset_choices(self, event: object = None) -> None:
+        """Follow the layers of the viewer."""
+        super().reset_choices(event)
+        self.table.refresh()
+
+    def enterEvent(self, event: Any) -> None:
+        """Look at the layers again: nothing tells that empty labels were painted on."""
+        super().enterEvent(event)
+        self.table.refresh()
+
+    # -- settings ---------------------------------------------------------------------
+
+    def _on_settings(self) -> None:
+        """Say where the training would run, and that a check is of no use any more."""
+        self.panel.grow_stale()
+        self.show_device(self.form.values()["device"])
+
+    def show_device(self, device: str) -> None:
+        """Say where a training runs."""
+        self.device.setText(device_text(device))
+
+    def _mend(self, finding: Finding) -> None:
+        """Make the changes that a finding proposes."""
+        try:
+            self.form.set(changed(self.form.value(), finding.changes))
+        except StudioError as error:
+            self.complain(error)
+
+    def set_running(self, running: bool) -> None:
+        """Lock the settings while they are in use."""
+        super().set_running(running)
+        self.table.setEnabled(not running)
+        self.form.set_locked(running)
+        self.panel.set_locked(running)

@@ -1,0 +1,215 @@
+"""What the check and the diagnosis find, each with a button that mends it."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtWidgets import (
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QScrollArea,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_unet_studio.tasks.findings import Finding
+from napari_unet_studio.widgets._controls import timer
+from napari_unet_studio.widgets._labels import WrappedLabel
+from napari_unet_studio.widgets._segment.rows import RED
+from napari_unet_studio.widgets._train.form import FAINT, fine_print
+
+
+class _Look(NamedTuple):
+    sign: str
+    colour: str
+    one: str
+    several: str
+
+
+_LOOKS = {
+    "error": _Look("✖", RED, "error", "errors"),
+    "doubt": _Look("▲", "#e8963c", "doubt", "doubts"),
+    "note": _Look("●", "#4a9fe8", "note", "notes"),
+}
+_STALE = "Settings or images have changed since."
+
+
+class FindingsPanel(QFrame):
+    """Lists findings, the worst first; hidden as long as there is nothing to say."""
+
+    mend = Signal(object)
+    """With the :class:`.Finding` whose changes the user wants."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.findings: tuple[Finding, ...] = ()
+        self.cards: list[FindingCard] = []
+        self._locked = False
+        self._scrolling = timer(self, 0, self._scroll_here)
+        self.title = QLabel()
+        self.title.setStyleSheet("font-weight: bold;")
+        self.expected = fine_print()
+        self.stale = fine_print(_STALE)
+        self.stale.setStyleSheet(f"color: {FAINT};")
+        close = QToolButton()
+        close.setText("✕")
+        close.setAutoRaise(True)
+        close.setToolTip("Hide this list.")
+        close.clicked.connect(self.clear)
+        self._list = QVBoxLayout()
+        self._list.setSpacing(6)
+        head = QHBoxLayout()
+        head.addWidget(self.title, 1)
+        head.addWidget(close)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 4, 0, 0)
+        layout.setSpacing(3)
+        layout.addLayout(head)
+        layout.addWidget(self.expected)
+        layout.addWidget(self.stale)
+        layout.addLayout(self._list)
+        self.setVisible(False)
+
+    def show_findings(
+        self, title: str, findings: Sequence[Finding], expected: str = ""
+    ) -> None:
+        """Show findings instead of those before.
+
+        Parameters
+        ----------
+        title
+            What they are from; how many there are of each kind is added.
+        findings
+            In any order.
+        expected
+            A line below the title.
+        """
+        order = list(_LOOKS)
+        found = sorted(findings, key=lambda finding: order.index(finding.kind))
+        self._drop()
+        self.findings = tuple(found)
+        self.title.setText(f"{title}: {counted(found)}")
+        self.expected.setText(expected)
+        self.expected.setVisible(bool(expected))
+        self.stale.setVisible(False)
+        for finding in found:
+            card = FindingCard(finding)
+            card.fix.clicked.connect(lambda *_, it=card: self._on_fix(it))
+            self._list.addWidget(card)
+            self.cards.append(card)
+        self.set_locked(self._locked)
+        self.setVisible(True)
+        self._scrolling.start()
+
+    def clear(self) -> None:
+        """Forget the findings."""
+        self._drop()
+        self.findings = ()
+        self.setVisible(False)
+
+    def grow_stale(self) -> None:
+        """Say that the findings are those of other settings or images."""
+        self.stale.setVisible(True)
+        self.expected.setVisible(False)
+
+    def set_locked(self, locked: bool) -> None:
+        """Let nobody change settings while they are in use."""
+        self._locked = locked
+        for card in self.cards:
+            card.fix.setEnabled(not locked and not card.mended)
+
+    def _scroll_here(self) -> None:
+        """Bring the list into sight, its beginning first."""
+        parent = self.parentWidget()
+        while parent is not None and not isinstance(parent, QScrollArea):
+            parent = parent.parentWidget()
+        if parent is not None:
+            parent.verticalScrollBar().setValue(self.y())
+
+    def _on_fix(self, card: "FindingCard") -> None:
+        card.set_mended()
+        self.mend.emit(card.finding)
+
+    def _drop(self) -> None:
+        for card in self.cards:
+            self._list.removeWidget(card)
+            card.setParent(None)
+            card.deleteLater()
+        self.cards = []
+
+
+class FindingCard(QWidget):
+    """A finding: what there is, what to do, and a button if settings would do."""
+
+    def __init__(self, finding: Finding) -> None:
+        super().__init__()
+        self.finding = finding
+        self.mended = False
+        look = _LOOKS[finding.kind]
+        sign = QLabel(look.sign)
+        sign.setStyleSheet(f"color: {look.colour};")
+        sign.setToolTip(look.one.capitalize())
+        sign.setFixedWidth(14)
+        sign.setAlignment(Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignHCenter)
+        self.text = WrappedLabel()
+        self.text.setText(finding.text)
+        self.remedy = WrappedLabel()
+        self.remedy.setText(finding.remedy)
+        self.remedy.setStyleSheet(f"color: {FAINT};")
+        self.remedy.setVisible(bool(finding.remedy))
+        self.fix = QPushButton("Fix")
+        self.fix.setToolTip(f"Set {changes_text(finding)}.")
+        self.fix.setVisible(bool(finding.changes))
+        self.fix.setMaximumWidth(52)
+        words = QVBoxLayout()
+        words.setSpacing(0)
+        words.addWidget(self.text)
+        words.addWidget(self.remedy)
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(6)
+        layout.addWidget(sign)
+        layout.addLayout(words, 1)
+        layout.addWidget(self.fix, 0, Qt.AlignmentFlag.AlignTop)
+
+    def set_mended(self) -> None:
+        """Show that the changes were made."""
+        self.mended = True
+        self.fix.setText("Done")
+        self.fix.setEnabled(False)
+
+
+def counted(findings: Sequence[Finding]) -> str:
+    """Return how many findings of each kind there are.
+
+    Examples
+    --------
+    >>> counted([Finding("error", "a"), Finding("note", "b"), Finding("note", "c")])
+    '1 error, 2 notes'
+    >>> counted([])
+    'nothing to complain about'
+    """
+    parts = []
+    for kind, look in _LOOKS.items():
+        count = sum(finding.kind == kind for finding in findings)
+        if count:
+            parts.append(f"{count} {look.one if count == 1 else look.several}")
+    return ", ".join(parts) or "nothing to complain about"
+
+
+def changes_text(finding: Finding) -> str:
+    """Return the settings that a finding would change.
+
+    Examples
+    --------
+    >>> changes_text(Finding("doubt", "", "", {"patch": 64, "weights": {"gap": 2}}))
+    'patch to 64, weights gap to 2'
+    """
+    words = []
+    for name, value in finding.changes.items():
+        nested = value if isinstance(value, dict) else {"": value}
+        words += [f"{f'{name} {key}'.strip()} to {v}" for key, v in nested.items()]
+    return ", ".join(words).replace("_", " ")

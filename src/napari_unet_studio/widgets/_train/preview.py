@@ -1,0 +1,94 @@
+"""The live preview of a training: one layer, in its place, changed in place."""
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import napari.layers
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_unet_studio.layers import METADATA_KEY
+from napari_unet_studio.tasks.progress import HeldOut
+from napari_unet_studio.widgets._train.place import Place, locate
+from napari_unet_studio.widgets._train.viewing import same_selection
+
+if TYPE_CHECKING:
+    from napari_unet_studio.tasks.validate import Preview
+
+NAME = "training preview"
+# Longest side of what is shown: the window would stall on more.
+_LONGEST, _DEEPEST = 1024, 64
+
+
+class PreviewLayer:
+    """Shows previews in one Image layer of a viewer.
+
+    Parameters
+    ----------
+    viewer
+        The napari viewer.
+    places
+        The training images.
+    classes
+        Whether previews hold class indices instead of probabilities.
+    """
+
+    def __init__(self, viewer: Any, places: Iterable[Place], classes: bool) -> None:
+        self._viewer = viewer
+        self._places = tuple(places)
+        self._classes = classes
+        self.held_out: tuple[HeldOut, ...] = ()
+        self.layer: napari.layers.Image | None = None
+
+    def show(self, preview: "Preview") -> None:
+        """Add the layer, or change its pixels; one that the user deleted stays away."""
+        pixels, _ = middle(preview.probability)
+        if self.layer is None:
+            self._add(preview)
+        elif self.layer in self._viewer.layers:
+            self.layer.data = pixels.reshape(self.layer.data.shape)
+        if self._classes and self.layer is not None:
+            highest = max(1.0, float(pixels.max()))
+            if highest > self.layer.contrast_limits[1]:
+                self.layer.contrast_limits = (0, highest)
+
+    def remove(self) -> None:
+        """Remove the layer, if it is still there."""
+        if self.layer is not None and self.layer in self._viewer.layers:
+            self._viewer.layers.remove(self.layer)
+
+    def _add(self, preview: "Preview") -> None:
+        shape, first, place = locate(preview, self._places, self.held_out)
+        pixels, inset = middle(preview.probability)
+        leading = len(shape) - pixels.ndim
+        start = np.add(first, (*(0,) * leading, *inset))
+        options = {} if place is None else place.options(start)
+        with same_selection(self._viewer):
+            self.layer = self._viewer.add_image(
+                pixels.reshape((1,) * leading + pixels.shape),
+                name=NAME,
+                colormap="magma",
+                blending="additive",
+                opacity=0.6,  # of labels below it something is still seen
+                contrast_limits=(0, 1),
+                metadata={METADATA_KEY: {"preview of": preview.name}},
+                **options,
+            )
+
+
+def middle(
+    pixels: NDArray[np.float32],
+) -> tuple[NDArray[np.float32], Sequence[int]]:
+    """Return what is shown of a frame, and where it begins: all but of a large one.
+
+    Examples
+    --------
+    >>> shown, start = middle(np.zeros((3000, 80), np.float32))
+    >>> shown.shape, start
+    ((1024, 80), [988, 0])
+    """
+    limits = [_DEEPEST] * (pixels.ndim - 2) + [_LONGEST] * 2
+    sizes = [min(n, most) for n, most in zip(pixels.shape, limits, strict=True)]
+    start = [(n - size) // 2 for n, size in zip(pixels.shape, sizes, strict=True)]
+    box = tuple(slice(a, a + n) for a, n in zip(start, sizes, strict=True))
+    return pixels[box], start

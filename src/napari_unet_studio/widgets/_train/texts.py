@@ -1,0 +1,262 @@
+"""What the Train widget says: names, times, networks, results."""
+
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from napari_unet_studio.core.errors import InputError
+from napari_unet_studio.core.networks.spec import NetworkSpec
+from napari_unet_studio.io.model import ModelCard
+from napari_unet_studio.tasks.findings import Finding, finding_of
+from napari_unet_studio.tasks.progress import Progress, TrainProgress
+from napari_unet_studio.widgets._train.outcome import Outcome
+
+if TYPE_CHECKING:
+    from napari_unet_studio.widgets._train.training import Training
+
+_FORBIDDEN = re.compile(r'[<>:"/\\|?*\x00-\x1f]')
+_LONGEST_NAME = 100
+_SCORES = {"iou": "IoU", "f1": "F1", "dice": "Dice"}
+# What a training notes and a diagnosis says better.
+_DIAGNOSED = ("one class everywhere", "no longer a number")
+_WITHOUT_MODEL = {
+    "discarded": "Discarded: nothing was saved.",
+    "interrupted": "Interrupted; it can be resumed.",
+    "nothing": "Stopped before the first update: there is nothing to keep.",
+    "refused": "Not started: first mend what is marked as wrong above.",
+}
+
+
+def checked_name(name: str) -> str:
+    """Return a model name that can be a file name everywhere, or raise an InputError.
+
+    Examples
+    --------
+    >>> checked_name(" my cells ")
+    'my cells'
+    """
+    name = name.strip().rstrip(".")
+    if not name:
+        raise InputError("The model has no name; type one.")
+    found = _FORBIDDEN.search(name)
+    if found or name.startswith("."):
+        raise InputError(
+            f"The model name {name!r} cannot be a file name because of "
+            f"{found.group() if found else '.'!r}; use letters, digits, spaces and "
+            "hyphens."
+        )
+    if len(name) > _LONGEST_NAME:
+        raise InputError(
+            f"The model name has {len(name)} letters; use at most {_LONGEST_NAME}."
+        )
+    return name
+
+
+def duration(seconds: float) -> str:
+    """Return a time for people.
+
+    Examples
+    --------
+    >>> duration(7.2), duration(192), duration(7260)
+    ('7 s', '3 min 12 s', '2 h 1 min')
+    """
+    whole = max(0, round(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    return f"{minutes // 60} h {minutes % 60} min"
+
+
+def time_left(seconds: float) -> str:
+    """Return a rough time for people.
+
+    Examples
+    --------
+    >>> time_left(8), time_left(170), time_left(9000)
+    ('a few seconds left', 'about 3 min left', 'about 2.5 h left')
+    """
+    if seconds < 10:
+        return "a few seconds left"
+    if seconds < 55:
+        return f"about {round(seconds / 10) * 10} s left"
+    if seconds < 5400:
+        return f"about {max(1, round(seconds / 60))} min left"
+    return f"about {seconds / 3600:.1f} h left"
+
+
+def memory(size: float) -> str:
+    """Return a number of bytes for people.
+
+    Examples
+    --------
+    >>> memory(350e6), memory(1.26e9), memory(25e9)
+    ('350 MB', '1.3 GB', '25 GB')
+    """
+    if size < 0.95e9:
+        return f"{size / 1e6:.0f} MB"
+    return f"{size / 1e9:.1f} GB" if size < 9.95e9 else f"{size / 1e9:.0f} GB"
+
+
+def figures(record: TrainProgress) -> str:
+    """Return rate, speed, memory and time left in a line, as far as they are known.
+
+    Examples
+    --------
+    >>> figures(TrainProgress(5, 9, "", 0.5, None, None, 170.0, 8.13e-4, 12.34, 2**30))
+    'rate 0.00081 · 12 patches/s · 1.1 GB · about 3 min left'
+    """
+    parts = []
+    if record.learning_rate is not None:
+        parts.append(f"rate {record.learning_rate:.2g}")
+    if record.patches_per_second is not None:
+        speed = record.patches_per_second
+        parts.append(f"{speed:.{0 if speed >= 10 else 1}f} patches/s")
+    if record.memory is not None:
+        parts.append(memory(record.memory))
+    if record.seconds_left is not None:
+        parts.append(time_left(record.seconds_left))
+    return " · ".join(parts)
+
+
+def expectation(expected: Any) -> str:
+    """Say how long a training will take, and how much memory.
+
+    Parameters
+    ----------
+    expected
+        An :class:`.Expected`.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace as Expected
+    >>> guess = Expected(minutes=12.4, memory=1.3e9, device="CPU, 2 threads")
+    >>> expectation(guess)
+    'About 12 min and 1.3 GB on CPU, 2 threads'
+    """
+    parts = [memory(expected.memory)]
+    if expected.minutes is not None:
+        parts.insert(0, rough(60 * expected.minutes))
+    return f"About {' and '.join(parts)} on {expected.device}"
+
+
+def rough(seconds: float) -> str:
+    """Return a time that was estimated.
+
+    Examples
+    --------
+    >>> rough(2), rough(75), rough(740), rough(5000), rough(99000)
+    ('10 s', '1 min', '12 min', '1.4 h', '28 h')
+    """
+    if seconds < 55:
+        return f"{max(1, round(seconds / 10)) * 10} s"
+    if seconds < 3600:
+        return f"{round(seconds / 60)} min"
+    hours = seconds / 3600
+    return f"{hours:.{1 if hours < 10 else 0}f} h"
+
+
+def updates_done(training: Mapping[str, Any]) -> str:
+    """Return how many updates were done, of how many if that was the limit.
+
+    Examples
+    --------
+    >>> updates_done({"updates": 8, "config": {"updates": 20, "minutes": 0.0}})
+    '8 of 20 updates'
+    >>> updates_done({"updates": 1, "config": {"updates": 0, "minutes": 2.0}})
+    '1 update'
+    """
+    done, planned = training["updates"], training["config"]["updates"]
+    if planned:
+        return f"{done} of {planned} update{'s' * (planned != 1)}"
+    return f"{done} update{'s' * (done != 1)}"
+
+
+def describe_network(spec: NetworkSpec) -> str:
+    """Return the key figures of a network.
+
+    Examples
+    --------
+    >>> from napari_unet_studio.core.networks.catalog import NETWORKS
+    >>> print(describe_network(NETWORKS["unet-3d"]))
+    For volumes; judges a voxel by the 100 × 100 × 100 px around it; 1.4 million
+    parameters.
+    >>> print(describe_network(NETWORKS["eff-unet-b0"]))
+    For images, or a stack plane by plane; judges a pixel by the whole tile; 6.0 million
+    parameters.
+    """
+    volumes = spec.ndim == 3
+    seen = " × ".join(str(side) for side in spec.receptive_field)
+    around = f"the {seen} px around it" if spec.local else "the whole tile"
+    kind = "For volumes" if volumes else "For images, or a stack plane by plane"
+    pixel = "voxel" if volumes else "pixel"
+    millions = spec.parameters / 1e6
+    return f"{kind}; judges a {pixel} by {around}; {millions:.1f} million parameters."
+
+
+def progress_text(progress: Progress, training: "Training | None") -> str:
+    """Say how far a training is, in the form that Qt's progress bar takes.
+
+    Parameters
+    ----------
+    progress
+        The record.
+    training
+        What is under way; None for a check.
+    """
+    text = progress.message
+    config = None if training is None else training.config
+    if not isinstance(progress, TrainProgress):
+        return text if progress.total < 2 else f"{text} %v of %m"
+    counted = config is not None and (config.updates or config.epochs)
+    return f"{text} %v of %m" if counted else f"{text}, update %v"
+
+
+def verdict(card: ModelCard) -> tuple[Finding, ...]:
+    """Return what is to be said about a trained model."""
+    from napari_unet_studio.tasks.diagnosis import diagnose
+
+    found = diagnose(card.training, card.scores)
+    said = " ".join(finding.text for finding in found)
+    notes = [
+        finding_of(InputError(note), kind="note")
+        for note in card.training["notes"]
+        if not any(words in note and words in said.lower() for words in _DIAGNOSED)
+    ]
+    return (*found, *notes)
+
+
+def summary(outcome: Outcome) -> str:
+    """Return how a training ended, its scores, and where the model is."""
+    if outcome.model is None:
+        return _WITHOUT_MODEL[outcome.how]
+    card = outcome.model.card
+    training = card.training
+    end = "Trained"
+    if outcome.how != "finished":
+        end = f"Stopped after {updates_done(training)}"
+    lines = [
+        f"{end} in {duration(training['seconds'])} on {training['device']}.",
+        quality(card.scores, training),
+    ]
+    if outcome.path is not None:
+        lines.append(f"Saved as {card.name!r}: {outcome.path}")
+    else:
+        lines.append(
+            f'NOT SAVED: {outcome.error} The model is kept in memory: press "Save as…".'
+        )
+    if outcome.how == "kept" and outcome.path is not None:
+        lines.append('"Resume…" goes on where it stopped.')
+    return "\n".join(lines)
+
+
+def quality(scores: Mapping[str, float], training: Mapping[str, object]) -> str:
+    """Return the scores in words, or that there are none."""
+    found = [f"{_SCORES[key]} {scores[key]:.3f}" for key in _SCORES if key in scores]
+    if not found:
+        return "Its quality was not measured."
+    return (
+        f"{', '.join(found)} on data held out from training (best after update "
+        f"{training['best_update']})."
+    )
