@@ -14,7 +14,7 @@ from napari_unet_studio.core.errors import (
     ModelFileError,
     StorageError,
 )
-from napari_unet_studio.io.images import read_image, read_labels
+from napari_unet_studio.io.images import read_image, read_labels, write_tiff
 
 QUICK = {"updates": 2, "patch": 32, "batch": 1, "precision": "float32"}
 
@@ -68,6 +68,19 @@ def test_a_checkpoint_resumes_a_training_that_an_error_ended(cells, tmp_path) ->
         assert torch.equal(tensor, resumed.network.state_dict()[name])
 
 
+def test_training_takes_files_and_folders_too(cells, model, tmp_path) -> None:
+    for part, array in zip(("images", "labels"), cells, strict=True):
+        write_tiff(tmp_path / part / "cells.tif", array, "YX")
+    files = tmp_path / "images" / "cells.tif", str(tmp_path / "labels" / "cells.tif")
+    folders = str(tmp_path / "images"), tmp_path / "labels", "train"
+    for pair in (files, folders):
+        found = us.train([pair], QUICK, device="cpu")
+        for name, tensor in model.network.state_dict().items():
+            assert torch.equal(tensor, found.network.state_dict()[name])
+    with pytest.raises(InputError, match="two files, or two arrays"):
+        us.train([(files[0], cells[1])], QUICK)
+
+
 @pytest.mark.parametrize(
     "wrong", ["an image and its labels", "an image", "one in a list"]
 )
@@ -84,8 +97,9 @@ def test_forgotten_brackets_are_explained(cells, wrong) -> None:
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        ({"updates": 0}, "updates is 0; choose from 1"),
-        ({"patience": 5}, "TrainConfig has no setting 'patience'"),
+        ({"updates": -1}, "updates is -1; choose from 0"),
+        ({"updates": 0}, "would never end"),
+        ({"leniency": 5}, "TrainConfig has no setting 'leniency'"),
         ({"network": "vnet"}, "network is 'vnet'; choose one of unet-16"),
         ({"weights": {"sigma": -1}}, "sigma is -1"),
         ({"weights": 3}, "weights is 3"),

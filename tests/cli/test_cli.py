@@ -783,8 +783,8 @@ def test_ctrl_c_keeps_a_model_and_the_training_can_be_resumed(call, files) -> No
     step = load_checkpoint(files / "model.ckpt").state["step"]
     assert step == result["updates"]
     command = ["train", "images", "labels", *QUICK, f"--updates={step + 1}", "--resume"]
-    code, out, _ = call(*command, "--json")
-    assert code == 0
+    code, out, err = call(*command, "--json")
+    assert code == 0, err
     assert json.loads(out)["updates"] == step + 1
     assert not (files / "model.ckpt").exists()
 

@@ -156,3 +156,14 @@ def test_rare_objects_are_met_more_often_than_by_chance() -> None:
     source = source_of(item_of(target), batch=8)
     with_object = [source(step, "cpu").target.flatten(1).any(1) for step in range(8)]
     assert torch.stack(with_object).float().mean() > 0.3
+
+
+@pytest.mark.parametrize("foreground", [True, False])
+def test_of_a_frame_that_is_hardly_labelled_all_patches_have_labels(foreground) -> None:
+    target = np.full((600, 600), -1, np.int16)
+    target[300:310, 280:290] = 0
+    if foreground:
+        target[304:308, 284:288] = 1
+    source = source_of(item_of(target, np.zeros((600, 600), np.float32)), batch=8)
+    known = [(source(step, "cpu").target >= 0).flatten(1).any(1) for step in range(8)]
+    assert torch.stack(known).all()

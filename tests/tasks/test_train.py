@@ -42,6 +42,7 @@ from napari_unet_studio.tasks.progress import (
 )
 from napari_unet_studio.tasks.train import train
 from napari_unet_studio.tasks.train_config import TrainConfig
+from napari_unet_studio.tasks.rounds import THRESHOLDS, Rounds
 from napari_unet_studio.tasks.survey import class_values, survey
 from napari_unet_studio.tasks.team import Alone
 from napari_unet_studio.tasks.training_data import prepare
@@ -335,13 +336,23 @@ def test_a_seed_decides_everything(squares) -> None:
     assert not same_weights(first, other)
 
 
-@pytest.mark.parametrize("dropout", [0.0, 0.5])
+@pytest.mark.parametrize(
+    ("dropout", "changes"),
+    [
+        (0.0, {}),
+        (0.5, {"accumulate": 2}),
+        (0.0, {"ema": 0.9, "patience": 13}),
+        (0.5, {"optimiser": "sgd", "schedule": "constant"}),
+    ],
+)
 @pytest.mark.parametrize("stop_after", [1, 7, 10])
 def test_a_resumed_training_is_the_uninterrupted_one(
-    squares, tmp_path, dropout, stop_after
+    squares, tmp_path, dropout, changes, stop_after
 ) -> None:
     path = tmp_path / "a.ckpt"
-    config = replace(QUICK, updates=13, hold_out=0.2, augment=AugmentConfig())
+    config = replace(
+        QUICK, updates=13, hold_out=0.2, augment=AugmentConfig(), **changes
+    )
     spec = replace(TINY, dropout=dropout)
     course = Course_([Pair(*squares((64, 128)))], config, spec)
     whole = course.run()
@@ -598,6 +609,67 @@ def test_a_collapsed_network_does_not_replace_a_better_one(squares) -> None:
     assert next(task, None) is None
     for name, tensor in course.best.items():
         assert torch.equal(tensor, kept[name])
+
+
+def test_patience_ends_a_training_and_says_so(squares) -> None:
+    # At such a rate nothing changes, so no round is better than the first.
+    model = judged(squares, 20, learning_rate=1e-7, patience=3).run()
+    training = model.card.training
+    assert training["updates"] == training["best_update"] + 3
+    assert training["finished"]
+    assert "no better score in 3 validation rounds" in training["notes"][-1]
+
+
+@pytest.mark.parametrize(
+    ("inside", "outside", "best"),
+    [(0.95, 0.62, 0.7), (0.95, 0.45, 0.5), (0.35, 0.05, 0.3), (0.95, 0.0, 0.5)],
+)
+def test_the_threshold_is_the_one_with_the_best_score(
+    squares, inside, outside, best
+) -> None:
+    course = judged(squares, 1)
+    truth = squares()[1] > 0
+    logits = torch.tensor([inside, outside]).logit()
+
+    class Known(torch.nn.Module):
+        spec = course.card.spec
+
+        def forward(self, x, part=None):
+            found = torch.where(torch.from_numpy(truth), *logits)
+            rows, columns = part
+            return found[rows, columns].expand(len(x), 1, -1, -1)
+
+    rounds = Rounds(course.card, course.data.validate, course.start().learner)
+    verdict = drained(rounds.judge(Known(), never))
+    assert verdict.threshold == best
+    assert verdict.scores["iou"] == 1
+    assert len(THRESHOLDS) == len(set(THRESHOLDS))
+
+
+def drained(generator):
+    while True:
+        try:
+            next(generator)
+        except StopIteration as end:
+            return end.value
+
+
+def test_objects_can_be_learnt_from_a_few_painted_ones(squares) -> None:
+    image, labels = squares()
+    sparse = np.zeros_like(labels)
+    sparse[:40, :40] = np.where(labels > 0, labels + 1, 1)[:40, :40]
+    config = replace(
+        QUICK,
+        zero="unlabelled",
+        updates=100,
+        batch=2,
+        learning_rate=0.02,
+        augment=replace(STILL, flip=True),
+    )
+    model = Course_([Pair(image, sparse)], config).run()
+    found = run(predict(image, model, PredictConfig(device="cpu", precision="float32")))
+    overlap = ((found.labels > 0) & (labels > 0)).sum()
+    assert overlap / ((found.labels > 0) | (labels > 0)).sum() > 0.9
 
 
 # -- what can go wrong ---------------------------------------------------------------

@@ -9,6 +9,7 @@ import typer
 
 from napari_unet_studio.cli import console
 from napari_unet_studio.cli.benchmark import benchmark
+from napari_unet_studio.cli.evaluate import evaluate
 from napari_unet_studio.cli.networks import networks
 from napari_unet_studio.cli.predict import predict
 from napari_unet_studio.cli.train import train
@@ -74,23 +75,7 @@ app.command()(train)
 app.command()(predict)
 
 
-@app.command()
-def evaluate(
-    labels: Annotated[Path, typer.Argument(help="Segmentation: a file or a folder.")],
-    reference: Annotated[Path, typer.Argument(help="Truth: a file or a folder.")],
-    connected: Annotated[
-        bool | None,
-        typer.Option(
-            help="Take connected components of the reference as objects; by default "
-            "where it holds one id only.",
-        ),
-    ] = None,
-    json: AsJson = False,
-) -> None:
-    """Score segmentations against a reference, summed over all images."""
-    from napari_unet_studio.cli.evaluate import evaluate_files
-
-    console.show(evaluate_files(labels, reference, connected), json)
+app.command()(evaluate)
 
 
 @app.command()

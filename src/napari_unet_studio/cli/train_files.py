@@ -1,5 +1,6 @@
 """Training from files into a model file, with a checkpoint on the way."""
 
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from napari_unet_studio.io.registry import free_name, models_folder
 from napari_unet_studio.tasks.diagnosis import diagnose
 from napari_unet_studio.tasks.pairs import Pair
 from napari_unet_studio.tasks.preflight import preflight
-from napari_unet_studio.tasks.progress import Progress, run
+from napari_unet_studio.tasks.progress import Progress, ShouldStop, run
 from napari_unet_studio.tasks.tensorboard import TensorBoard
 from napari_unet_studio.tasks.train import train as train_task
 from napari_unet_studio.tasks.train_config import TrainConfig
@@ -78,6 +79,8 @@ def train_files(
                 curves.add(progress)
 
         should_stop = stack.enter_context(until_interrupted(patient=team is not None))
+        if leads and not resume:
+            _warn(pairs, config, report, should_stop)
         task = train_task(
             pairs,
             config,
@@ -105,8 +108,28 @@ def train_files(
         **{k: course[k] for k in ("updates", "best_update", "seconds", "device")},
         **{f"held-out {name}": value for name, value in model.card.scores.items()},
         "threshold": model.card.threshold,
-        "notes": course["notes"] + [f"{f.text} {f.remedy}" for f in diagnose(course, model.card.scores)],
+        "notes": course["notes"] + [str(f) for f in diagnose(course, model.card.scores)],
     }
+
+
+def _warn(
+    pairs: list[Pair],
+    config: TrainConfig,
+    report: Callable[[Progress], None],
+    should_stop: ShouldStop,
+) -> None:
+    """Say on the way what is doubtful; errors are those of the training itself."""
+    found = run(preflight(pairs, config, should_stop=should_stop), report)
+    if found is None:
+        return
+    for finding in found.findings:
+        if finding.kind == "doubt":
+            console.err.print(f"doubtful: {finding}", style="yellow")
+    expected = found.expected
+    if expected is not None:
+        time = "" if expected.minutes is None else f"{expected.minutes:.1f} min and "
+        memory = f"{expected.memory / 1e9:.1f} GB"
+        console.err.print(f"expected: about {time}{memory} on {expected.device}")
 
 
 def check_files(pairs: list[Pair], config: TrainConfig) -> dict[str, Any]:
@@ -115,7 +138,7 @@ def check_files(pairs: list[Pair], config: TrainConfig) -> dict[str, Any]:
         found = run(preflight(pairs, config), report)
     assert found is not None  # nobody stopped it
     result: dict[str, Any] = {
-        "findings": [f"{f.kind}: {f.text} {f.remedy}" for f in found.findings]
+        "findings": [f"{finding.kind}: {finding}" for finding in found.findings]
     }
     if found.expected is not None:
         result |= found.expected._asdict()

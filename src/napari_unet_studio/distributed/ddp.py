@@ -67,7 +67,7 @@ class Torchrun:
         """Return the network with shared gradients."""
         if not device.startswith("cuda"):
             return DistributedDataParallel(network)
-        nn.SyncBatchNorm.convert_sync_batchnorm(network)
+        nn.SyncBatchNorm.convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]
         return DistributedDataParallel(network, [torch.device(device)])
 
     def whole(self, tensor: Tensor) -> Tensor:

@@ -33,8 +33,9 @@ _SIDES, _MOST, _FEW = {2: (64, 128, 256, 512), 3: (32, 48, 64, 96)}, 0.25, 2e9
 # seconds after which no larger one is tried.
 _TIMED, _ENOUGH, _LONGEST = 6, 0.15, 0.6
 # Memory for an update over that for its activations: gradients on their way, scratch
-# space of convolutions, windows read ahead. Of CPUs; networks differ by a fifth.
-_BESIDES = 1.35
+# space of convolutions, windows read ahead. Measured on CPUs; networks differ by a
+# fifth.
+_BESIDES = {2: 1.35, 3: 1.8}
 # Seconds per pixel and round for finding objects at several thresholds, on one core.
 _OBJECTS = 1e-6
 
@@ -121,8 +122,8 @@ class Trial:
 
     def memory(self, spec: NetworkSpec, shape: Shape, batch: int) -> int:
         """Return the bytes of an update on patches of a shape."""
-        held = _BESIDES * self.activations * _activations(spec, shape) * batch
-        return round(held) + self.weights * spec.parameters
+        held = self.activations * _activations(spec, shape) * batch
+        return round(_BESIDES[spec.ndim] * held) + self.weights * spec.parameters
 
     def minutes(self, work: Workload, config: TrainConfig) -> float:
         """Return the time of a training."""

@@ -33,7 +33,7 @@ class TensorBoard:
                 "TensorBoard is not installed; install it with: pip install "
                 "'napari-unet-studio[tensorboard]'"
             ) from error
-        self._writer = SummaryWriter(str(folder))  # type: ignore[no-untyped-call]
+        self._writer = SummaryWriter(str(folder))
 
     def add(self, progress: Progress) -> None:
         """Write the numbers of a record, and its preview."""
@@ -47,13 +47,13 @@ class TensorBoard:
         }
         for name, value in numbers.items():
             if value is not None:
-                self._writer.add_scalar(name, value, progress.step)  # type: ignore[no-untyped-call]
+                self._writer.add_scalar(name, value, progress.step)
         preview = progress.preview
         if preview is not None and preview.probability.ndim == 2:
             highest = max(1.0, float(preview.probability.max()))
             picture = preview.probability[None] / highest
-            self._writer.add_image("preview", picture, progress.step)  # type: ignore[no-untyped-call]
+            self._writer.add_image("preview", picture, progress.step)
 
     def close(self) -> None:
         """Write what is left."""
-        self._writer.close()  # type: ignore[no-untyped-call]
+        self._writer.close()

@@ -85,8 +85,9 @@ class Form(QWidget, Generic[Settings]):
 
     def _add_field(self, name: str, rows: QFormLayout, column: QVBoxLayout) -> None:
         """Add a row to `rows`, or a nested configuration to `column`."""
-        kind, options = field_types(type(self._config))[name]
-        tip = help_texts(type(self._config)).get(name, "")
+        described: type = type(self._config)
+        kind, options = field_types(described)[name]
+        tip = help_texts(described).get(name, "")
         value = getattr(self._config, name)
         if is_dataclass(kind):
             group: Form[Any] = Form(value)

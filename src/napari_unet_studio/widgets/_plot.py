@@ -53,7 +53,7 @@ class LivePlot(QWidget):
     def _high(self, panel: int) -> int:
         """Return the height of panels of some height, and of long legends."""
         more = sum((min(len(p.curves), NAMED) - 1) // 3 for p in self.panels)
-        return panel * len(self.panels) + self.fontMetrics().height() * more
+        return panel * len(self.panels) + int(self.fontMetrics().height()) * more
 
     # -- values -----------------------------------------------------------------------
 
@@ -67,8 +67,7 @@ class LivePlot(QWidget):
     def add(self, step: float, values: Mapping[str, Any]) -> None:
         """Append the values of the curves that are given; unknown keys are ignored.
 
-        A value that is no number interrupts its curve. A step before the last one goes
-        back: what came after it is forgotten.
+        A value that is no number interrupts its curve.
         """
         known = {curve.key for panel in self._given for curve in panel.curves}
         families = tuple(panel.family for panel in self._given if panel.family)
@@ -76,9 +75,6 @@ class LivePlot(QWidget):
             if key not in known and not key.startswith(families or ("\0",)):
                 continue
             xs, ys = self._values.setdefault(key, (array("d"), array("d")))
-            while xs and xs[-1] > step:
-                xs.pop()
-                ys.pop()
             xs.append(float(step))
             ys.append(float(values[key]))
             if len(xs) == 1:

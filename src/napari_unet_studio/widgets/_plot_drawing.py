@@ -162,7 +162,7 @@ class Drawing:
 
     def _entry(self, curve: Curve) -> float:
         text = f"{curve.label} 0.000"
-        return _SAMPLE + self._metrics.horizontalAdvance(text) + _SPACE
+        return float(_SAMPLE + self._metrics.horizontalAdvance(text) + _SPACE)
 
     def _paint_legend(self, legend: Sequence[Sequence[Curve]], scale: Scale) -> None:
         """Name the curves with their values: under the mouse, else the last ones."""

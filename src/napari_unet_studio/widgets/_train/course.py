@@ -19,6 +19,7 @@ from napari_unet_studio.widgets._train.held_out import HeldOutLayers, in_words
 from napari_unet_studio.widgets._train.place import Place
 from napari_unet_studio.widgets._train.preview import PreviewLayer
 from napari_unet_studio.widgets._train.texts import figures
+from napari_unet_studio.widgets._train.viewing import remove_layers
 
 if TYPE_CHECKING:
     from napari_unet_studio.io.model import Model
@@ -87,6 +88,7 @@ class Course(QWidget):
         self.save.clicked.connect(self._ask)
         self.records: list[dict[str, Any]] = []
         self._last: TrainProgress | None = None
+        self._stage: Stage | None = None
         self._preview: PreviewLayer | None = None
         self._held_out: HeldOutLayers | None = None
         row = QHBoxLayout()
@@ -103,6 +105,7 @@ class Course(QWidget):
 
     def begin(self, stage: Stage, history: Iterable[Mapping[str, Any]] = ()) -> None:
         """Start with empty curves, or with those of a training that is resumed."""
+        self._stage = stage
         self._preview = PreviewLayer(stage.viewer, stage.places, stage.classes)
         self._held_out = HeldOutLayers(stage.viewer, stage.places)
         self.records = [dict(record) for record in history]
@@ -135,11 +138,9 @@ class Course(QWidget):
 
     def end(self, keep: bool = True) -> None:
         """Take the layers away, unless they shall be kept."""
-        keep = keep and self.keep_layers.isChecked()
-        for shown in (self._preview, self._held_out):
-            if shown is not None and not keep:
-                shown.remove()
-        self._preview = self._held_out = None
+        if self._stage is not None and not (keep and self.keep_layers.isChecked()):
+            remove_layers(self._stage.viewer, self._layers())
+        self._stage = self._preview = self._held_out = None
         if self._last is not None:
             self.figures.setText(figures(replace(self._last, seconds_left=None)))
 
@@ -151,6 +152,11 @@ class Course(QWidget):
             self.failed.emit(error)
             return
         self.said.emit(f"Saved: {path}")
+
+    def _layers(self) -> list[Any]:
+        preview = None if self._preview is None else self._preview.layer
+        marks = [] if self._held_out is None else self._held_out.layers
+        return [layer for layer in (preview, *marks) if layer is not None]
 
     def _ask(self) -> None:
         path = ask_where(self, "curves")
@@ -170,8 +176,11 @@ class Course(QWidget):
         step = progress.step
         if progress.loss is None and not progress.scores:
             return
-        # After a setback the training goes on from an earlier update.
-        self.records = [r for r in self.records if r["step"] <= step]
+        if self.records and self.records[-1]["step"] > step:
+            # After a setback the training goes on from an earlier update.
+            self.records = [r for r in self.records if r["step"] <= step]
+            self.plot.clear()
+            self.plot.extend(self.records)
         if progress.loss is not None:
             record: dict[str, Any] = {"step": step, "loss": progress.loss}
             for name in _FIGURES:

@@ -6,16 +6,19 @@ from typing import Any
 
 import napari.layers
 import numpy as np
+from napari.utils.colormaps import CyclicLabelColormap
 
 from napari_unet_studio.layers import METADATA_KEY
 from napari_unet_studio.tasks.progress import HeldOut
 from napari_unet_studio.widgets._train.place import Place, bounds
-from napari_unet_studio.widgets._train.viewing import same_selection
+from napari_unet_studio.widgets._train.viewing import remove_layers, same_selection
 
 NAME = "held out"
 _MOST = 8  # layers; more images are only named
 _OPACITY = 0.25
-_MEASURED, _UNUSED = "#4a9fe8", "#808080"
+# Nothing, held out (blue), not used (grey). A map by label would be compiled by napari
+# first, for seconds.
+_COLOURS = [[0, 0, 0, 0], [0.29, 0.62, 0.91, 1], [0.5, 0.5, 0.5, 1]]
 
 
 class HeldOutLayers:
@@ -43,9 +46,7 @@ class HeldOutLayers:
 
     def remove(self) -> None:
         """Remove the layers that are still there."""
-        for layer in self.layers:
-            if layer in self._viewer.layers:
-                self._viewer.layers.remove(layer)
+        remove_layers(self._viewer, self.layers)
         self.layers = []
 
     def _add(self, part: HeldOut, place: Place) -> None:
@@ -55,7 +56,7 @@ class HeldOutLayers:
                 pixels,
                 name=f"{NAME} of {part.name}",
                 opacity=_OPACITY,
-                colormap={1: _MEASURED, 2: _UNUSED, None: "transparent"},
+                colormap=CyclicLabelColormap(colors=_COLOURS),
                 metadata={METADATA_KEY: {"held out of": part.name}},
                 **place.options(start, step),
             )

@@ -34,7 +34,7 @@ from napari_unet_studio.widgets._train.files import (
     ask_for_folders,
     matched,
 )
-from napari_unet_studio.widgets._train.rows import FIELDS, ROLES, Row, RowTuple
+from napari_unet_studio.widgets._train.rows import FIELDS, ROLES, Row, RowTuple, shown
 from napari_unet_studio.widgets._train.table import CENTRE, LEFT, ROW, plain_table
 
 _SHOWN = (2, 6)  # fewest and most rows that have room
@@ -219,7 +219,7 @@ class PairsTable(QWidget):
         found = [(layer.name, layer) for layer in self.layers((Image, Labels)[column])]
         now = getattr(self._rows[row], FIELDS[column])
         if isinstance(now, Path):
-            found.insert(0, (now.name, now))
+            found.insert(0, (shown(now), now))
         return [*found, (_FILE, _FILE)]
 
     # -- showing ----------------------------------------------------------------------
@@ -233,13 +233,13 @@ class PairsTable(QWidget):
 
     def _show_rows(self) -> None:
         columns = (*FIELDS, "")
-        shown = [
+        now = [
             (*(row.text(field) for field in FIELDS), row.complaint)
             for row in self._rows
         ]
-        if shown == self._shown:
+        if now == self._shown:
             return
-        self._shown = shown
+        self._shown = now
         self.table.setRowCount(len(self._rows))
         problem = ""
         for index, row in enumerate(self._rows):

@@ -34,6 +34,7 @@ _LOOKS = {
     "doubt": _Look("▲", "#e8963c", "doubt", "doubts"),
     "note": _Look("●", "#4a9fe8", "note", "notes"),
 }
+_SETTLED = 60  # milliseconds until all around has found its place
 _STALE = "Settings or images have changed since."
 
 
@@ -48,7 +49,7 @@ class FindingsPanel(QFrame):
         self.findings: tuple[Finding, ...] = ()
         self.cards: list[FindingCard] = []
         self._locked = False
-        self._scrolling = timer(self, 0, self._scroll_here)
+        self._scrolling = timer(self, _SETTLED, self._scroll_here)
         self.title = QLabel()
         self.title.setStyleSheet("font-weight: bold;")
         self.expected = fine_print()
@@ -102,7 +103,8 @@ class FindingsPanel(QFrame):
             self.cards.append(card)
         self.set_locked(self._locked)
         self.setVisible(True)
-        self._scrolling.start()
+        if found:
+            self._scrolling.start()
 
     def clear(self) -> None:
         """Forget the findings."""

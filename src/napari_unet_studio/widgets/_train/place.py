@@ -75,7 +75,8 @@ def locate(
     """
     known = {place.source.name: place for place in places}
     size = tuple(preview.probability.shape)
-    name, index = preview.name, ()
+    name = preview.name
+    index: tuple[int, ...] = ()
     place = known.get(name)
     found = _FRAME.fullmatch(name)
     if (place is None or len(place.shape) != len(size)) and found:
@@ -87,8 +88,9 @@ def locate(
     count = len(index)
     spans = [(0, length) for length in place.shape[count:]]
     for part in held_out:
-        leading = zip(part.region[:count], index, strict=True)
-        if part.name == name and all(_holds(side, at) for side, at in leading):
+        sides = part.region[:count]
+        inside = (_holds(side, at) for side, at in zip(sides, index, strict=False))
+        if part.name == name and all(inside):
             spans = bounds(part.region, place.shape)[count:]
     rest = [stop - start for start, stop in spans]
     if any(small > large for small, large in zip(size, rest, strict=True)):

@@ -52,16 +52,11 @@ class PreviewLayer:
             if highest > self.layer.contrast_limits[1]:
                 self.layer.contrast_limits = (0, highest)
 
-    def remove(self) -> None:
-        """Remove the layer, if it is still there."""
-        if self.layer is not None and self.layer in self._viewer.layers:
-            self._viewer.layers.remove(self.layer)
-
     def _add(self, preview: "Preview") -> None:
         shape, first, place = locate(preview, self._places, self.held_out)
         pixels, inset = middle(preview.probability)
         leading = len(shape) - pixels.ndim
-        start = np.add(first, (*(0,) * leading, *inset))
+        start = np.add(first, (*(0,) * leading, *inset)).tolist()
         options = {} if place is None else place.options(start)
         with same_selection(self._viewer):
             self.layer = self._viewer.add_image(

@@ -65,8 +65,7 @@ class Row:
 
     def text(self, field: str) -> str:
         """Return what a cell shows."""
-        value = getattr(self, field, "✕")
-        return str(value) if isinstance(value, str) else str(value.name)
+        return shown(getattr(self, field, "✕"))
 
     def tip(self, field: str) -> str:
         """Return what a cell says under the mouse."""
@@ -76,3 +75,16 @@ class Row:
         name = str(value) if isinstance(value, Path) else value.name
         wrong = self.complaint if self.role != "off" else ""
         return f"{name}\n{wrong or _TIPS[field]}"
+
+
+def shown(value: Any) -> str:
+    """Return what a cell shows for a layer, a file or a word; files without suffix.
+
+    Examples
+    --------
+    >>> shown(Path("/data/field 7.tif")), shown("train")
+    ('field 7', 'train')
+    """
+    if isinstance(value, str):
+        return value
+    return str(value.stem if isinstance(value, Path) else value.name)

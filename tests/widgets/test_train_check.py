@@ -1,0 +1,240 @@
+"""The check before a training, the diagnosis after it, and the panel of both."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from napari.layers import Image, Labels
+from qtpy.QtWidgets import QApplication
+from superqt.utils import WorkerBase
+
+from napari_unet_studio.io.registry import load_model, models_folder
+from napari_unet_studio.sample_data import nuclei_2d
+from napari_unet_studio.tasks.findings import Finding
+from napari_unet_studio.widgets._train.checkpoints import trainings_folder
+from napari_unet_studio.widgets._train.panel import FindingsPanel
+from napari_unet_studio.widgets.train import TrainWidget
+
+if TYPE_CHECKING:
+    from napari import Viewer
+    from pytestqt.qtbot import QtBot
+
+WAIT = 120_000  # milliseconds
+SAMPLE = nuclei_2d((96, 96), seed=1)
+
+pytestmark = pytest.mark.usefixtures("home")
+
+
+def texts(widget: TrainWidget, kind: str) -> str:
+    """Return what was found of a kind."""
+    found = [str(f) for f in widget.panel.findings if f.kind == kind]
+    return "\n".join(found)
+
+
+# -- the check ------------------------------------------------------------------------
+
+
+def test_a_check_says_what_it_takes_and_trains_nothing(
+    layers: tuple[Image, Labels], widget: TrainWidget, finish: Any
+) -> None:
+    assert widget.panel.isHidden()
+    widget.actions.check.click()
+    assert widget.running
+    assert widget.training is None
+    assert not widget.run_button.isEnabled()
+    assert widget.actions.leave.isVisibleTo(widget)
+    assert not widget.actions.pause.isVisibleTo(widget)
+    finish(widget)
+    assert not widget.panel.isHidden()
+    assert "GB" in widget.panel.expected.text() or "MB" in widget.panel.expected.text()
+    assert "CPU" in widget.panel.expected.text()
+    assert "CPU" in widget.device.text()
+    assert "are free" in widget.device.text()
+    assert not models_folder().exists() or not list(models_folder().iterdir())
+    assert not trainings_folder().exists()
+    assert widget.actions.check.isEnabled()
+    assert widget.course.isHidden()
+    assert "Checked" in widget.status.text()
+
+
+def test_a_remedy_is_applied_by_its_button(
+    layers: tuple[Image, Labels], widget: TrainWidget, finish: Any, tiny: Any
+) -> None:
+    layers[1].data = np.arange(96 * 96).reshape(96, 96) // 90 % 90 + 1
+    widget.form.set(tiny(target="classes"))
+    widget.check()
+    finish(widget)
+    assert "error" in widget.panel.title.text()
+    (card,) = (c for c in widget.panel.cards if c.finding.changes.get("target"))
+    assert "target to objects" in card.fix.toolTip()
+    assert widget.panel.stale.isHidden()
+    card.fix.click()
+    assert widget.form.value().target == "objects"
+    assert card.fix.text() == "Done"
+    assert not card.fix.isEnabled()
+    assert not widget.panel.stale.isHidden()
+    assert widget.panel.expected.isHidden()
+    widget.check()
+    finish(widget)
+    assert not texts(widget, "error")
+
+
+def test_a_remedy_that_does_not_fit_is_said(
+    layers: tuple[Image, Labels], widget: TrainWidget
+) -> None:
+    before = widget.form.value()
+    widget.panel.show_findings("Check", [Finding("doubt", "a", "b", {"patch": -5})])
+    widget.panel.cards[0].fix.click()
+    assert "patch" in widget.status.text()
+    assert widget.form.value() == before
+
+
+def test_errors_stop_the_training_before_it_begins(
+    viewer: "Viewer", widget: TrainWidget, finish: Any
+) -> None:
+    image = viewer.add_image(np.full((96, 96), 7.0), name="flat")
+    labels = viewer.add_labels(SAMPLE.labels[:90], name="smaller")
+    good = viewer.add_image(SAMPLE.image), viewer.add_labels(SAMPLE.labels)
+    widget.set_pairs([(image, labels, "train"), (*good, "train")])
+    widget.run()
+    finish(widget)
+    assert "flat" in texts(widget, "error")
+    assert "Not started" in widget.status.text()
+    assert not list(trainings_folder().iterdir())
+    widget.table.change(0, 2, "off")
+    assert not widget.panel.stale.isHidden()
+    widget.run()
+    finish(widget)
+    assert load_model("my model").card.training["updates"] == 6
+
+
+def test_doubts_are_shown_and_the_training_goes_on(
+    layers: tuple[Image, Labels],
+    widget: TrainWidget,
+    under_way: Any,
+    finish: Any,
+    tiny: Any,
+) -> None:
+    widget.form.set(tiny(updates=100_000, patch=128))
+    layers[1].data = np.where(layers[1].data == 3, 3, 0)
+    under_way(widget, 1)
+    assert "1 labelled object" in texts(widget, "doubt")
+    assert any(card.finding.changes for card in widget.panel.cards)
+    assert all(not card.fix.isEnabled() for card in widget.panel.cards)
+    widget.discard()
+    finish(widget)
+    fixes = [card.fix for card in widget.panel.cards if card.finding.changes]
+    assert all(fix.isEnabled() for fix in fixes)
+
+
+def test_nothing_to_check_is_said(widget: TrainWidget) -> None:
+    widget.check()
+    assert not widget.running
+    assert "nothing to train on" in widget.status.text()
+
+
+def test_a_check_is_no_place_for_impatience(
+    layers: tuple[Image, Labels], widget: TrainWidget, finish: Any
+) -> None:
+    for _ in range(3):
+        widget.actions.check.click()
+        widget.check()
+        widget.run()
+    job = widget.job
+    widget.pause()
+    assert widget.training is None
+    for _ in range(3):
+        widget.actions.leave.click()
+        widget.cancel()
+    assert widget.job is job
+    finish(widget)
+    assert widget.run_button.isEnabled()
+    assert widget.actions.check.isVisibleTo(widget)
+    widget.run()
+    finish(widget)
+    assert load_model("my model").card.training["updates"] == 6
+
+
+def test_a_training_can_be_stopped_while_it_is_checked(
+    layers: tuple[Image, Labels], widget: TrainWidget, finish: Any
+) -> None:
+    for stop in (widget.cancel, widget.discard):
+        widget.run()
+        stop()
+        finish(widget)
+        assert not list(models_folder().glob("*"))
+        assert not list(trainings_folder().iterdir())
+        assert "saved" in widget.status.text() or "nothing" in widget.status.text()
+
+
+def test_the_dock_can_be_closed_in_a_check(
+    viewer: "Viewer", layers: tuple[Image, Labels], widget: TrainWidget
+) -> None:
+    widget.check()
+    viewer.window.remove_dock_widget(widget)
+    WorkerBase.await_workers(WAIT)
+    for _ in range(3):
+        QApplication.processEvents()
+    assert [layer.name for layer in viewer.layers] == ["nuclei", "nuclei labels"]
+
+
+def test_napari_can_be_closed_in_a_check(
+    layers: tuple[Image, Labels], widget: TrainWidget
+) -> None:
+    widget.check()
+
+
+# -- the diagnosis --------------------------------------------------------------------
+
+
+def test_a_training_ends_with_a_diagnosis(
+    layers: tuple[Image, Labels], widget: TrainWidget, finish: Any, tiny: Any
+) -> None:
+    widget.form.set(tiny(updates=1, learning_rate=1e-7))
+    widget.run()
+    finish(widget)
+    assert widget.panel.title.text().startswith("Diagnosis")
+    noted = load_model("my model").card.training["notes"]
+    shown = "\n".join(str(finding) for finding in widget.panel.findings)
+    assert noted
+    for note in noted:
+        assert note[:30] in shown or "everywhere" in shown
+    assert len({finding.text for finding in widget.panel.findings}) == len(
+        widget.panel.findings
+    )
+
+
+# -- the panel ------------------------------------------------------------------------
+
+
+@pytest.fixture
+def panel(qtbot: "QtBot") -> FindingsPanel:
+    widget = FindingsPanel()
+    qtbot.addWidget(widget)
+    return widget
+
+
+def test_the_worst_comes_first_and_all_are_counted(panel: FindingsPanel) -> None:
+    kinds: list[Any] = ["note", "error", "doubt", "error"]
+    panel.show_findings("Check", [Finding(k, f"{k}.", "Mend it.") for k in kinds])
+    assert [f.kind for f in panel.findings] == ["error", "error", "doubt", "note"]
+    assert panel.title.text() == "Check: 2 errors, 1 doubt, 1 note"
+    assert all(card.fix.isHidden() for card in panel.cards)
+    assert panel.cards[0].remedy.text() == "Mend it."
+    panel.show_findings("Check", [])
+    assert panel.cards == []
+    assert "nothing" in panel.title.text()
+
+
+def test_the_panel_can_be_put_away(panel: FindingsPanel) -> None:
+    panel.show_findings("Check", [Finding("note", "a")], "About 1 min")
+    panel.clear()
+    assert panel.isHidden()
+    assert panel.findings == ()
+    panel.grow_stale()
+    assert panel.isHidden()
+
+
+def test_long_words_do_not_widen_the_panel(panel: FindingsPanel) -> None:
+    panel.show_findings("Check", [Finding("error", "x" * 300, "y" * 300, {"patch": 1})])
+    assert panel.minimumSizeHint().width() <= 314

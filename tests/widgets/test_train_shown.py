@@ -1,0 +1,292 @@
+"""What a training shows in the viewer: the preview, and what is held out."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from napari.components import ViewerModel
+from napari.layers import Image, Labels
+
+from napari_unet_studio.io.registry import load_model
+from napari_unet_studio.layers import source_of
+from napari_unet_studio.sample_data import nuclei_2d
+from napari_unet_studio.tasks.progress import HeldOut
+from napari_unet_studio.tasks.validate import Preview
+from napari_unet_studio.widgets._train.held_out import HeldOutLayers, in_words
+from napari_unet_studio.widgets._train.place import Place, locate
+from napari_unet_studio.widgets._train.preview import NAME, PreviewLayer
+from napari_unet_studio.widgets.train import TrainWidget
+
+if TYPE_CHECKING:
+    from napari import Viewer
+    from pytestqt.qtbot import QtBot
+
+WAIT = 120_000  # milliseconds
+ENDLESS = 100_000
+SAMPLE = nuclei_2d((96, 96), seed=1)
+
+pytestmark = pytest.mark.usefixtures("home")
+
+
+def previews(viewer: "Viewer") -> list[Image]:
+    return [layer for layer in viewer.layers if layer.name.startswith(NAME)]
+
+
+# -- the preview ----------------------------------------------------------------------
+
+
+def test_the_preview_lies_on_the_part_that_was_held_out(
+    viewer: "Viewer",
+    layers: tuple[Image, Labels],
+    widget: TrainWidget,
+    under_way: Any,
+    finish: Any,
+    qtbot: "QtBot",
+    tiny: Any,
+) -> None:
+    widget.form.set(tiny(updates=200))
+    viewer.layers.selection.active = layers[1]
+    widget.run()
+    qtbot.waitUntil(lambda: len(previews(viewer)) == 1, timeout=WAIT)
+    (layer,) = previews(viewer)
+    assert viewer.layers.selection.active is layers[1]
+    rows = layer.data.shape[0]
+    assert layer.data.shape[1] == 96
+    for corner in ((0, 0), (rows - 1, 95)):
+        there = (96 - rows + corner[0], corner[1])
+        np.testing.assert_allclose(
+            layer.data_to_world(corner), layers[0].data_to_world(there)
+        )
+    first = layer.data
+    qtbot.waitUntil(lambda: layer.data is not first, timeout=WAIT)
+    assert len(previews(viewer)) == 1
+    viewer.layers.remove(layer)
+    count = len(widget.course.plot.values("iou")[0])
+    qtbot.waitUntil(
+        lambda: len(widget.course.plot.values("iou")[0]) > count, timeout=WAIT
+    )
+    assert not previews(viewer)
+    widget.discard()
+    finish(widget)
+
+
+def test_the_preview_is_kept_on_request(
+    viewer: "Viewer", layers: tuple[Image, Labels], widget: TrainWidget, finish: Any
+) -> None:
+    widget.course.keep_layers.setChecked(True)
+    widget.run()
+    finish(widget)
+    assert len(previews(viewer)) == 1
+    assert len(widget.pairs()) == 1
+
+
+def test_a_frame_of_a_stack_is_shown_where_it_belongs() -> None:
+    stack = Image(np.zeros((5, 8, 9)), name="stack", scale=(3, 2, 2), rotate=30)
+    place = Place(source_of(stack))
+    rows, all_of = slice(0, 8), slice(0, 9)
+    cases: list[tuple[Any, ...]] = [
+        ((8, 9), (), (3, 0, 0)),
+        ((8, 9), (slice(3, 5), rows, all_of), (3, 0, 0)),
+        ((8, 4), (slice(0, 5), rows, slice(5, 9)), (3, 0, 5)),
+        ((8, 4), (slice(0, 5), rows, slice(0, 4)), (3, 0, 0)),
+        # Of a large part, the middle is judged.
+        ((4, 4), (slice(3, 4), rows, slice(1, 9)), (3, 2, 3)),
+    ]
+    for size, region, first in cases:
+        frame = np.zeros(size, np.float32)
+        parts = [HeldOut(0, "other", region), HeldOut(1, "stack", region)]
+        preview = Preview("stack [3]", frame, frame)
+        shape, start, found = locate(preview, [place], parts if region else ())
+        assert found is place
+        layer = Image(frame.reshape(shape), **place.options(start))
+        for corner in ((0, 0, 0), (0, size[0] - 1, size[1] - 1)):
+            there = tuple(np.add(corner, first))
+            np.testing.assert_allclose(
+                layer.data_to_world(corner), stack.data_to_world(there)
+            )
+
+
+def test_a_frame_larger_than_what_is_held_out_is_plain_pixels() -> None:
+    place = Place(source_of(Image(np.zeros((8, 9)), name="img", scale=(3, 2))))
+    frame = np.zeros((8, 9), np.float32)
+    part = HeldOut(0, "img", (slice(4, 8), slice(0, 9)))
+    assert locate(Preview("img", frame, frame), [place], [part])[2] is None
+
+
+def test_of_a_large_frame_the_middle_is_shown(viewer: "Viewer") -> None:
+    image = viewer.add_image(np.zeros((1200, 40)), name="large", scale=(2, 2))
+    preview = PreviewLayer(viewer, [Place(source_of(image))], classes=False)
+    frame = np.random.default_rng(0).random((1200, 40), np.float32)
+    for _ in range(2):
+        preview.show(Preview("large", frame, frame))
+        assert preview.layer is not None
+        assert (preview.layer.data == frame[88:1112]).all()
+    assert preview.layer.data_to_world((0, 0)) == (176, 0)
+
+
+def test_a_layer_named_like_a_frame_is_told_from_it() -> None:
+    layers = (
+        Image(np.zeros((5, 8, 9)), name="img", scale=(1, 2, 2)),
+        Image(np.zeros((8, 9)), name="img [1]", scale=(7, 7)),
+    )
+    places = [Place(source_of(layer)) for layer in layers]
+    frame = np.zeros((8, 9), np.float32)
+    assert locate(Preview("img [1]", frame, frame), places) == (
+        (8, 9),
+        (0, 0),
+        places[1],
+    )
+    assert locate(Preview("gone", frame, frame), places) == ((8, 9), (0, 0), None)
+
+
+def test_channels_are_no_axis_of_the_preview() -> None:
+    image = Image(
+        np.zeros((3, 8, 9)), name="img", axis_labels=("c", "y", "x"), scale=(1, 2, 5)
+    )
+    frame = np.zeros((8, 9), np.float32)
+    place = Place(source_of(image))
+    shape, start, _ = locate(Preview("img", frame, frame), [place])
+    layer = Image(frame.reshape(shape), **place.options(start))
+    assert layer.data_to_world((7, 8)) == image.data_to_world((0, 7, 8))[1:]
+
+
+def test_classes_are_shown_with_the_range_of_their_indices(
+    viewer: "Viewer",
+    layers: tuple[Image, Labels],
+    widget: TrainWidget,
+    finish: Any,
+    tiny: Any,
+) -> None:
+    layers[1].data = np.digitize(SAMPLE.labels, [1, 3])
+    widget.course.keep_layers.setChecked(True)
+    widget.form.set(tiny(target="classes"))
+    widget.run()
+    finish(widget)
+    (layer,) = previews(viewer)
+    assert layer.contrast_limits[1] >= layer.data.max()
+    assert load_model("my model").card.class_values == (0, 1, 2)
+    assert "IoU" in widget.status.text()
+
+
+# -- what is held out ----------------------------------------------------------------
+
+
+def held_out(viewer: "Viewer") -> list[Labels]:
+    return [layer for layer in viewer.layers if layer.name.startswith("held out")]
+
+
+def test_what_is_held_out_is_a_layer_in_its_place(
+    viewer: "Viewer",
+    layers: tuple[Image, Labels],
+    widget: TrainWidget,
+    under_way: Any,
+    finish: Any,
+    qtbot: "QtBot",
+    tiny: Any,
+) -> None:
+    widget.form.set(tiny(updates=400))
+    viewer.layers.selection.active = layers[1]
+    under_way(widget)
+    (layer,) = held_out(viewer)
+    qtbot.waitUntil(lambda: len(previews(viewer)) == 1, timeout=WAIT)
+    (shown,) = previews(viewer)
+    assert viewer.layers.selection == {layers[1]}
+    assert viewer.layers.selection.active is layers[1]
+    assert layer.opacity < 0.5
+    assert not layer.editable
+    # The preview lies on the part held out, from corner to corner.
+    inner = [shown.data_to_world(c) for c in ((0, 0), np.subtract(shown.data.shape, 1))]
+    for point in inner:
+        assert layer.get_value(point, world=True) == 1
+    parts = {
+        layer.get_value(layers[0].data_to_world(pixel), world=True)
+        for pixel in np.ndindex(96, 96)
+    }
+    assert {1, 2, None} == parts or {0, 1, 2, None} == parts
+    assert "held out" in widget.course.measured.text()
+    assert "of nuclei" in widget.course.measured.text()
+    widget.discard()
+    finish(widget)
+    assert not held_out(viewer)
+
+
+def test_what_is_held_out_is_kept_on_request_and_never_trained_on(
+    viewer: "Viewer", layers: tuple[Image, Labels], widget: TrainWidget, finish: Any
+) -> None:
+    widget.course.keep_layers.setChecked(True)
+    for count in (1, 2):
+        widget.run()
+        finish(widget)
+        assert len(held_out(viewer)) == count
+    widget.table.add_fitting()
+    assert widget.pairs() == [(*layers, "train")]
+
+
+def test_where_rows_are_marked_to_validate_nothing_is_held_out(
+    viewer: "Viewer", layers: tuple[Image, Labels], widget: TrainWidget, finish: Any
+) -> None:
+    widget.course.keep_layers.setChecked(True)
+    widget.set_pairs([(*layers, "train"), (*layers, "validate")])
+    widget.run()
+    finish(widget)
+    assert not held_out(viewer)
+    assert widget.course.measured.isHidden()
+
+
+def test_a_held_out_layer_that_the_user_removed_is_no_harm(
+    viewer: "Viewer",
+    layers: tuple[Image, Labels],
+    widget: TrainWidget,
+    under_way: Any,
+    finish: Any,
+    tiny: Any,
+) -> None:
+    widget.form.set(tiny(updates=ENDLESS))
+    under_way(widget)
+    viewer.layers.remove(held_out(viewer)[0])
+    widget.discard()
+    finish(widget)
+    assert [layer.name for layer in viewer.layers] == ["nuclei", "nuclei labels"]
+
+
+@pytest.mark.parametrize(
+    ("region", "gap"),
+    [
+        ((slice(24, 32), slice(0, 9)), (slice(17, 24), slice(0, 9))),
+        ((slice(0, 8), slice(0, 9)), (slice(8, 14), slice(0, 9))),
+        ((slice(0, 32), slice(6, 9)), (slice(0, 32), slice(4, 6))),
+        ((slice(0, 32), slice(0, 9)), None),
+        ((slice(24, 32), slice(0, 9)), (slice(24, 24), slice(0, 9))),
+    ],
+)
+def test_every_pixel_of_a_part_and_its_gap_is_marked(
+    region: Any, gap: Any, viewer: "Viewer"
+) -> None:
+    image = viewer.add_image(np.zeros((32, 9)), name="a", scale=(2, 3), rotate=20)
+    wanted = np.zeros((32, 9), int)
+    wanted[region] = 1
+    if gap is not None:
+        wanted[gap] = 2
+    marks = HeldOutLayers(viewer, [Place(source_of(image))])
+    marks.show([HeldOut(0, "a", region, gap)])
+    (layer,) = marks.layers
+    assert layer.data.size < 32 + 9
+    found = [
+        layer.get_value(image.data_to_world(pixel), world=True) or 0
+        for pixel in np.ndindex(32, 9)
+    ]
+    assert (np.reshape(found, (32, 9)) == wanted).all()
+    marks.remove()
+    assert list(viewer.layers) == [image]
+
+
+def test_many_images_held_out_do_not_fill_the_list() -> None:
+    viewer = ViewerModel()
+    images = [viewer.add_image(np.zeros((4, 4)), name=f"i{n}") for n in range(12)]
+    marks = HeldOutLayers(viewer, [Place(source_of(image)) for image in images])
+    parts = [HeldOut(n, f"i{n}", (slice(0, 4),) * 2) for n in range(12)]
+    marks.show([HeldOut(0, "a file", (slice(0, 4),) * 2), *parts])
+    assert 1 < len(held_out(viewer)) < 10
+    assert "and 8 more" in in_words(parts)
+    marks.remove()
+    assert len(viewer.layers) == 12
