@@ -12,9 +12,10 @@ from napari_unet_studio.core.intensity import Normalisation
 from napari_unet_studio.core.losses import LOSSES
 from napari_unet_studio.core.networks.catalog import build
 from napari_unet_studio.core.networks.unet import UNetSpec
-from napari_unet_studio.tasks.learner import Learner, training_precision
+from napari_unet_studio.tasks.learner import Learner
 from napari_unet_studio.tasks.pairs import Pair
 from napari_unet_studio.tasks.patches import Batch, PatchSource
+from napari_unet_studio.tasks.precision import training_precision
 from napari_unet_studio.tasks.progress import run
 from napari_unet_studio.tasks.steps import Steps
 from napari_unet_studio.tasks.survey import survey

@@ -79,7 +79,9 @@ def test_a_model_of_other_images_is_refused(squares, begun) -> None:
     _, config = begun()
     image, labels = squares()
     pair = Pair(np.stack([image] * 3, -1), labels, channel_axis=-1)
-    with pytest.raises(ConfigError, match="takes images of 1 channel, and these have 3"):
+    with pytest.raises(
+        ConfigError, match="takes images of 1 channel, and these have 3"
+    ):
         run(train([pair], config))
 
 

@@ -16,7 +16,6 @@ from napari_unet_studio.core.errors import (
     InputError,
     ModelFileError,
     StorageError,
-    StudioError,
 )
 from napari_unet_studio.core.losses import LOSSES
 from napari_unet_studio.core.networks.catalog import build
@@ -40,11 +39,11 @@ from napari_unet_studio.tasks.progress import (
     never,
     run,
 )
-from napari_unet_studio.tasks.train import train
-from napari_unet_studio.tasks.train_config import TrainConfig
 from napari_unet_studio.tasks.rounds import THRESHOLDS, Rounds
 from napari_unet_studio.tasks.survey import class_values, survey
 from napari_unet_studio.tasks.team import Alone
+from napari_unet_studio.tasks.train import train
+from napari_unet_studio.tasks.train_config import TrainConfig
 from napari_unet_studio.tasks.training_data import prepare
 from napari_unet_studio.tasks.validate import Judge, collapsed, selection_score
 

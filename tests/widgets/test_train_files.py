@@ -184,12 +184,19 @@ def test_files_are_trained_on_like_layers(
     images, labels = (files_in(folder) for folder in folders)
     widget.table.add_files(images, labels)
     widget.table.change(1, 2, "validate")
+    viewer.add_image(np.zeros((30, 40)), name="something else")
     widget.course.keep_layers.setChecked(True)
     widget.run()
     finish(widget)
     model = load_model("my model")
     assert [data["name"] for data in model.card.data] == ["a", "b"]
-    assert len(viewer.layers) == 1  # the preview, for nothing was held out by itself
+    # Nothing was held out by itself; the preview lies on the image of the file, and
+    # that beside what the user has open.
+    assert len(viewer.layers) == 3
+    beside, preview = viewer.layers[1:]
+    assert beside.data.shape == preview.data.shape == (96, 96)
+    assert beside.extent.world[0, 1] > viewer.layers[0].extent.world[1, 1]
+    assert (beside.extent.world == preview.extent.world).all()
     monkeypatch.chdir(tmp_path)
     names: dict[str, Any] = {}
     exec(widget.script(), names)

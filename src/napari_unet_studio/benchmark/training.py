@@ -24,9 +24,10 @@ from napari_unet_studio.core.networks.spec import NetworkSpec
 from napari_unet_studio.core.weights import separation_weights
 from napari_unet_studio.tasks.device import bfloat16_wins
 from napari_unet_studio.tasks.items import Item
-from napari_unet_studio.tasks.learner import Learner, training_precision
+from napari_unet_studio.tasks.learner import Learner
 from napari_unet_studio.tasks.memory import kept_buffers
 from napari_unet_studio.tasks.patches import PatchSource
+from napari_unet_studio.tasks.precision import training_precision
 from napari_unet_studio.tasks.steps import Steps
 from napari_unet_studio.tasks.team import Alone
 from napari_unet_studio.tasks.train_config import TrainConfig

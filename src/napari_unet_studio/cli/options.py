@@ -67,11 +67,7 @@ def with_config(
                 place[last] = value
             command(config=config.from_dict(document), **arguments)
 
-        own = [
-            p
-            for p in names.values()
-            if p.name not in ("config", "document")
-        ]
+        own = [p for p in names.values() if p.name not in ("config", "document")]
         extra = {
             "config": Annotated[
                 Path | None,

@@ -23,8 +23,8 @@ def _settings(document: dict[str, Any], arguments: dict[str, Any]) -> dict[str, 
         unknown = sorted(document.keys() - set(_ENTRIES))
         if unknown:
             raise ConfigError(
-                f"The settings file has an entry {unknown[0]!r} beside its pairs; known "
-                f"are {', '.join(_ENTRIES)}."
+                f"The settings file has an entry {unknown[0]!r} beside its pairs; "
+                f"known are {', '.join(_ENTRIES)}."
             )
         document = document.get("config", {})
     if arguments["recipe"] is None:

@@ -108,7 +108,8 @@ def train_files(
         **{k: course[k] for k in ("updates", "best_update", "seconds", "device")},
         **{f"held-out {name}": value for name, value in model.card.scores.items()},
         "threshold": model.card.threshold,
-        "notes": course["notes"] + [str(f) for f in diagnose(course, model.card.scores)],
+        "notes": course["notes"]
+        + [str(f) for f in diagnose(course, model.card.scores)],
     }
 
 

@@ -6,7 +6,6 @@ from collections.abc import Generator, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 
-import psutil
 import torch
 from torch import Tensor
 
@@ -14,12 +13,13 @@ from napari_unet_studio.core.errors import ModelFileError
 from napari_unet_studio.core.networks.catalog import build
 from napari_unet_studio.io.checkpoint import Checkpoint
 from napari_unet_studio.io.model import Model, ModelCard
+from napari_unet_studio.tasks.device import memory_taken
 from napari_unet_studio.tasks.keeper import Keeper
 from napari_unet_studio.tasks.learner import Learner, Snapshot
 from napari_unet_studio.tasks.memory import kept_buffers
+from napari_unet_studio.tasks.pace import Pace
 from napari_unet_studio.tasks.patches import PatchSource
 from napari_unet_studio.tasks.progress import (
-    Clock,
     Progress,
     ShouldStop,
     TrainProgress,
@@ -74,11 +74,9 @@ class Course:
         if start is not None:
             self._resume(start)
             source = replace(source, patch=self.state.patch)
-        self.plan = Plan.of(
-            config,
-            sum(math.prod(item.shape) for item in dataset.train),
-            source.batch * math.prod(source.output_shape),
-        )
+        pixels = sum(math.prod(item.shape) for item in dataset.train)
+        seen = source.batch * math.prod(source.output_shape)
+        self.pace = Pace(Plan.of(config, pixels, seen), self.state, self.team)
         self.steps = Steps(learner, source, self.state.batch)
         self.rounds = Rounds(card, dataset.validate, learner)
         # Process 0 alone writes.
@@ -86,7 +84,6 @@ class Course:
         self._unread: list[Tensor] = []
         self._good: tuple[State, Snapshot] | None = None
         self._busy = 0.0  # seconds in updates since the last reading
-        self._clock, self._before = Clock(), 0.0
 
     def _resume(self, start: Checkpoint) -> None:
         weights = start.model.network.state_dict()
@@ -106,7 +103,7 @@ class Course:
     def run(self, should_stop: ShouldStop) -> Generator[Progress, None, Model]:
         """Update the weights to the end, or until stopped."""
         first = self.state.step
-        self._clock, self._before = Clock(), self.state.seconds
+        self.pace.begin()
         with kept_buffers():
             self.steps.begin()
             try:
@@ -123,20 +120,20 @@ class Course:
         state = self.state
         if not (yield from self._validated(should_stop)):
             return
-        while self._share() < 1 and not state.ended:
+        while self.pace.share() < 1 and not state.ended:
             if self.team.agreed(should_stop()):
                 return
             learning_rate = self._advance()
-            last = self._share() >= 1
-            epoch = state.step % self.plan.epoch == 0
+            last = self.pace.share() >= 1
+            epoch = state.step % self.pace.plan.epoch == 0
             save = self.team.agreed(self.keeper.due(epoch))
-            record = self._record()
+            record = self.pace.record()
             if state.step <= _REPORT or state.step % _REPORT == 0 or last:
                 record = self._read(record, learning_rate)
-            elif save or self._round_is_due():
+            elif save or self.pace.round_is_due():
                 self._settle()
-            yield from self._clock.without(record)
-            if self._round_is_due():
+            yield from self.pace.without(record)
+            if self.pace.round_is_due():
                 stop = never if last or self.team.size > 1 else should_stop
                 if not (yield from self._validated(stop)):
                     return
@@ -147,31 +144,16 @@ class Course:
     def _advance(self) -> float:
         """Do an update and return its learning rate."""
         state, began = self.state, time.monotonic()
-        factor = rate(self._share(), self.config.schedule) * state.slower
+        factor = rate(self.pace.share(), self.config.schedule) * state.slower
         learning_rate = self.config.learning_rate * factor
         self._unread.append(self.steps.advance(state.step, learning_rate))
         self._busy += time.monotonic() - began
         state.step += 1
-        self._tell_time()
+        self.pace.tell()
         # Told once, and kept in the checkpoint.
         state.notes += self.steps.notes
         self.steps.notes.clear()
         return learning_rate
-
-    def _tell_time(self) -> None:
-        self.state.seconds = self.team.same(self._before + self._clock.seconds)
-
-    def _share(self) -> float:
-        return self.plan.share(self.state.step, self.state.seconds)
-
-    def _round_is_due(self) -> bool:
-        return self.plan.round(self.state.step, self.state.seconds) > self.state.round
-
-    def _record(self, message: str = "Training") -> TrainProgress:
-        step, seconds = self.state.step, self.state.seconds
-        total = max(step, self.plan.total(step, seconds))
-        left = self.plan.left(step, seconds)
-        return TrainProgress(step, total, message, seconds_left=left)
 
     # -- losses and setbacks ----------------------------------------------------------
 
@@ -180,7 +162,7 @@ class Course:
         self._settle()
         state = self.state
         if not state.pending:  # gone back to where nothing is to be read
-            return self._record()
+            return self.pace.record()
         loss, count = sum(state.pending) / len(state.pending), len(state.pending)
         state.pending.clear()
         entry = {"step": state.step, "loss": loss, "learning_rate": learning_rate}
@@ -192,7 +174,7 @@ class Course:
             loss=loss,
             learning_rate=learning_rate,
             patches_per_second=patches / busy if busy else None,
-            memory=_memory(self.learner.device),
+            memory=memory_taken(self.learner.device),
         )
 
     def _settle(self) -> None:
@@ -239,7 +221,7 @@ class Course:
 
     def _validated(self, should_stop: ShouldStop) -> Generator[Progress, None, bool]:
         """Do the validation round that is due; False if stopped on the way."""
-        if not self._round_is_due():
+        if not self.pace.round_is_due():
             return True
         state = self.state
         verdict: Verdict | None = None
@@ -251,16 +233,16 @@ class Course:
                 except StopIteration as done:
                     verdict = done.value
                     break
-                yield from self._clock.without(self._record("Validating"))
+                yield from self.pace.without(self.pace.record("Validating"))
             if verdict is None:
                 return False
-        self._tell_time()
-        state.round = self.plan.round(state.step, state.seconds)
+        self.pace.tell()
+        state.round = self.pace.round()
         if verdict is not None:
             self._weigh(verdict)
-            record = self._record()
+            record = self.pace.record()
             record = replace(record, scores=verdict.scores, preview=verdict.preview)
-            yield from self._clock.without(record)
+            yield from self.pace.without(record)
         return True
 
     def _weigh(self, verdict: Verdict) -> None:
@@ -307,7 +289,7 @@ class Course:
         ]
         about = {
             "config": self.config.to_dict(),
-            "finished": bool(state.ended) or self._share() >= 1,
+            "finished": bool(state.ended) or self.pace.share() >= 1,
             "device": self.learner.device,
             "precision": self.learner.precision,
             "processes": self.team.size,
@@ -323,10 +305,3 @@ class Course:
         whole = {name: tensor.contiguous() for name, tensor in weights.items()}
         network.load_state_dict(whole, assign=True)
         return Model(network.eval(), self._card())
-
-
-def _memory(device: str) -> int:
-    """Return the bytes that a training takes: of the GPU, else of this process."""
-    if device.startswith("cuda"):
-        return int(torch.cuda.memory_reserved(device))
-    return int(psutil.Process().memory_info().rss)

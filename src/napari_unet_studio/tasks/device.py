@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cache
 from typing import Any
 
+import psutil
 import torch
 from torch.nn import functional
 
@@ -93,6 +94,13 @@ def describe_device(device: str) -> str:
         return "Apple GPU"
     threads = torch.get_num_threads()
     return f"CPU, {threads} thread{'s' * (threads != 1)}"
+
+
+def memory_taken(device: str) -> int:
+    """Return the bytes taken by a training: of the GPU, else by this process."""
+    if device.startswith("cuda"):
+        return int(torch.cuda.memory_reserved(device))
+    return int(psutil.Process().memory_info().rss)
 
 
 @cache

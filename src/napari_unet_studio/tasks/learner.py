@@ -17,13 +17,9 @@ from napari_unet_studio.core.losses import (
     presence_loss,
 )
 from napari_unet_studio.core.networks.network import Heads, Network
-from napari_unet_studio.tasks.device import (
-    autocast,
-    bfloat16_wins,
-    memory_format,
-    seeded,
-)
+from napari_unet_studio.tasks.device import memory_format, seeded
 from napari_unet_studio.tasks.patches import Batch
+from napari_unet_studio.tasks.precision import casting, exactly, training_precision
 from napari_unet_studio.tasks.team import Team
 from napari_unet_studio.tasks.train_config import TrainConfig
 
@@ -32,7 +28,6 @@ _DECAY = 1e-4  # of the weights, with AdamW
 _MOMENTUM = 0.99  # Ronneberger et al. 2015
 # What seeds of different steps, passes and processes are apart.
 _SEEDS = 1_000_003, 7_919, 104_729
-_AUTOCAST = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,38 +50,6 @@ class Snapshot:
     optimiser: Mapping[str, Any]
     average: Mapping[str, Tensor] | None
     scaler: Mapping[str, Any]
-
-
-def training_precision(precision: str, device: str, ndim: int) -> str:
-    """Return the type in which a training computes: what "auto" becomes.
-
-    Raises
-    ------
-    ConfigError
-        If the device cannot train in that type.
-
-    Notes
-    -----
-    On CPUs, torch 2.13 computes wrong gradients of small volumes in bfloat16, some of
-    them not even finite: volumes are trained in float32 there.
-
-    Examples
-    --------
-    >>> training_precision("auto", "cpu", 3)
-    'float32'
-    """
-    if device == "cpu" and ndim == 3 and precision in ("auto", "bfloat16"):
-        return "float32"
-    if precision == "float16" and not device.startswith("cuda"):
-        raise ConfigError(
-            f"float16 trains on NVIDIA GPUs only, and this is {device}; choose the "
-            "precision auto."
-        )
-    if precision != "auto":
-        return precision
-    if bfloat16_wins(device):
-        return "bfloat16"
-    return "float16" if device.startswith("cuda") else "float32"
 
 
 class Learner:
@@ -157,7 +120,7 @@ class Learner:
                 # Each process sees the loss of all patches, and the gradients of its
                 # own: the mean over processes is that of one process but for the size.
                 scaled = self.scaler.scale(loss * self.team.size)
-                with self._exact():
+                with exactly(self.device, self.precision):
                     scaled.backward()  # type: ignore[no-untyped-call]
             losses.append(loss.detach())
         self.scaler.unscale_(self.optimiser)
@@ -168,7 +131,7 @@ class Learner:
         return torch.stack(losses).sum()
 
     def _loss_of(self, batch: Batch) -> Tensor:
-        with self._casting():
+        with casting(self.device, self.precision):
             heads = self._forward(batch.images.to(memory_format=self.layout))
         team = self.team
         logits = [team.whole(head.float()) for head in heads.logits]
@@ -231,21 +194,6 @@ class Learner:
             return nullcontext()
         return self._called.no_sync()
 
-    def _casting(self) -> AbstractContextManager[Any]:
-        if self.precision == "float32":
-            return self._exact()
-        kind = self.device.split(":")[0]
-        return torch.autocast(kind, _AUTOCAST[self.precision])
-
-    def _exact(self) -> AbstractContextManager[Any]:
-        """Return the context of all passes in float32.
-
-        Under autocast only the forward pass belongs; float32 is meant for both.
-        """
-        if self.precision != "float32":
-            return nullcontext()
-        return autocast(self.device, "float32")
-
     # -- what was learnt --------------------------------------------------------------
 
     def judged(self) -> Network:
@@ -305,7 +253,9 @@ class Learner:
         """
         self.network.load_state_dict(snapshot.weights)
         moments = {
-            number: {name: self._laid_out(value, number) for name, value in each.items()}
+            number: {
+                name: self._laid_out(value, number) for name, value in each.items()
+            }
             for number, each in snapshot.optimiser["state"].items()
         }
         groups = copy.deepcopy(snapshot.optimiser["param_groups"])

@@ -95,7 +95,7 @@ class Rounds:
 
 
 def _best(judges: Sequence[Judge], preview: Preview | None) -> Verdict:
-    """Return the verdict at the threshold that is worth it, the first one if none is."""
+    """Return the verdict at the best threshold, the first one if that is as good."""
     found: Verdict | None = None
     for judge in judges:
         scores = judge.scores()

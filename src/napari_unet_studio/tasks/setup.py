@@ -16,7 +16,6 @@ from napari_unet_studio.io.model import Model
 from napari_unet_studio.io.plain_json import dumps
 from napari_unet_studio.tasks.budget import default_side
 from napari_unet_studio.tasks.device import (
-    bfloat16_wins,
     choose_device,
     describe_device,
 )

@@ -1,9 +1,9 @@
-"""Update after update: patches read ahead, and less memory where there is too little."""
+"""Update after update: patches are read ahead, and fewer at once if memory is short."""
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import count
+from typing import TYPE_CHECKING
 
 from torch import Tensor
 
@@ -14,6 +14,9 @@ from napari_unet_studio.tasks.learner import Learner
 from napari_unet_studio.tasks.memory import keeping_thread
 from napari_unet_studio.tasks.patches import Batch, PatchSource, Windows
 from napari_unet_studio.tasks.schedule import parts
+
+if TYPE_CHECKING:
+    from concurrent.futures import ThreadPoolExecutor
 
 # Smallest sides that patches are halved to.
 _LEAST = {2: 32, 3: 16}

@@ -35,7 +35,7 @@ class Team(Protocol):
         ...
 
     def joined(self, network: Network, device: str) -> nn.Module:
-        """Return what is called instead of the network, so that gradients are shared."""
+        """Return what is called in place of the network, to share gradients."""
         ...
 
     def whole(self, tensor: Tensor) -> Tensor:

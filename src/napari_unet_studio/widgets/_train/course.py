@@ -154,9 +154,8 @@ class Course(QWidget):
         self.said.emit(f"Saved: {path}")
 
     def _layers(self) -> list[Any]:
-        preview = None if self._preview is None else self._preview.layer
-        marks = [] if self._held_out is None else self._held_out.layers
-        return [layer for layer in (preview, *marks) if layer is not None]
+        shown = (self._preview, self._held_out)
+        return [layer for part in shown if part is not None for layer in part.layers]
 
     def _ask(self) -> None:
         path = ask_where(self, "curves")

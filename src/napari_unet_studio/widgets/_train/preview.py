@@ -23,6 +23,8 @@ _LONGEST, _DEEPEST = 1024, 64
 class PreviewLayer:
     """Shows previews in one Image layer of a viewer.
 
+    Those of a file lie on a layer with its image, to the right of all others.
+
     Parameters
     ----------
     viewer
@@ -39,6 +41,7 @@ class PreviewLayer:
         self._classes = classes
         self.held_out: tuple[HeldOut, ...] = ()
         self.layer: napari.layers.Image | None = None
+        self._backdrop: napari.layers.Image | None = None
 
     def show(self, preview: "Preview") -> None:
         """Add the layer, or change its pixels; one that the user deleted stays away."""
@@ -52,13 +55,28 @@ class PreviewLayer:
             if highest > self.layer.contrast_limits[1]:
                 self.layer.contrast_limits = (0, highest)
 
+    @property
+    def layers(self) -> list[napari.layers.Image]:
+        """All layers that were added."""
+        return [layer for layer in (self.layer, self._backdrop) if layer is not None]
+
     def _add(self, preview: "Preview") -> None:
         shape, first, place = locate(preview, self._places, self.held_out)
         pixels, inset = middle(preview.probability)
         leading = len(shape) - pixels.ndim
         start = np.add(first, (*(0,) * leading, *inset)).tolist()
-        options = {} if place is None else place.options(start)
+        common: dict[str, Any] = {
+            "metadata": {METADATA_KEY: {"preview of": preview.name}}
+        }
+        if place is None:
+            common["translate"] = (*(0,) * (pixels.ndim - 1), _beside(self._viewer))
+        else:
+            common |= place.options(start)
         with same_selection(self._viewer):
+            if place is None:  # a file, which is seen nowhere else
+                self._backdrop = self._viewer.add_image(
+                    middle(preview.image)[0], name=f"{NAME}, image", **common
+                )
             self.layer = self._viewer.add_image(
                 pixels.reshape((1,) * leading + pixels.shape),
                 name=NAME,
@@ -66,9 +84,16 @@ class PreviewLayer:
                 blending="additive",
                 opacity=0.6,  # of labels below it something is still seen
                 contrast_limits=(0, 1),
-                metadata={METADATA_KEY: {"preview of": preview.name}},
-                **options,
+                **common,
             )
+
+
+def _beside(viewer: Any) -> float:
+    """Return where there is room to the right of all layers."""
+    if not len(viewer.layers):
+        return 0.0
+    left, right = viewer.layers.extent.world[:, -1]
+    return float(right + 0.05 * (right - left))
 
 
 def middle(
