@@ -47,6 +47,8 @@ class ModelCard:
         Probability from which a pixel is foreground.
     gap
         Pixels of background that the training target had between touching objects.
+    min_size
+        Pixels of the smallest thing that can be an object.
     description
         What the model is for; see `purpose`.
     licence
@@ -72,6 +74,7 @@ class ModelCard:
     unit: str = "pixel"
     threshold: float = 0.5
     gap: int = 0
+    min_size: int = 16
     description: str = ""
     licence: str = ""
     training: Mapping[str, Any] = field(default_factory=dict)
@@ -111,7 +114,9 @@ class ModelCard:
         from napari_unet_studio.core.instances import ObjectConfig
 
         wider = self.gap + 2 if self.gap else 0
-        return ObjectConfig(threshold=self.threshold, close_gaps=wider)
+        return ObjectConfig(
+            threshold=self.threshold, min_size=self.min_size, close_gaps=wider
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Return the card as plain JSON types."""

@@ -43,7 +43,7 @@ RECIPES: Mapping[str, TrainConfig] = MappingProxyType(
         "paper 2015": _PAPER,
         "fine-tune": replace(_MODERN, start="nuclei", updates=300, learning_rate=2e-4),
         "quick look": replace(
-            _MODERN, updates=0, minutes=2.0, batch=4, patch=128, learning_rate=2e-3
+            _MODERN, updates=0, minutes=2.0, batch=2, learning_rate=2e-3
         ),
     }
 )

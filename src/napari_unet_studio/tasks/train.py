@@ -1,6 +1,7 @@
 """Training as a task: yields losses, scores and previews, returns a model."""
 
 from collections.abc import Generator, Mapping, Sequence
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from napari_unet_studio.tasks.progress import (
     TrainProgress,
     never,
 )
+from napari_unet_studio.tasks.sizes import smallest_object
 from napari_unet_studio.tasks.survey import carved_gap, class_values, survey
 from napari_unet_studio.tasks.team import Alone, Team
 from napari_unet_studio.tasks.train_config import AUTOMATIC_PATCH, TrainConfig
@@ -111,6 +113,9 @@ def train(
         used, surveys, spec, card.normalisation, config, values
     )
     dataset = dataset._replace(notes=(*notes, *dataset.notes))
+    if config.target == "objects":
+        least = smallest_object(dataset.train)
+        card = replace(card, min_size=card.min_size if least is None else least)
     yield Prepared(len(used), len(used), "Ready", dataset.held_out, dataset.notes)
     source = PatchSource(
         dataset.train,
