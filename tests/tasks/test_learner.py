@@ -153,6 +153,44 @@ def test_bfloat16_learns(squares) -> None:
     assert all(t.isfinite().all() for t in model.network.state_dict().values())
 
 
+@pytest.mark.cuda
+@pytest.mark.parametrize("precision", ["auto", "float32", "bfloat16", "float16"])
+@pytest.mark.parametrize("ndim", [2, 3])
+def test_a_gpu_learns_in_each_type(squares, precision, ndim) -> None:
+    shape = (64, 64) if ndim == 2 else (16, 32, 32)
+    network = "unet-16" if ndim == 2 else "unet-3d"
+    config = replace(
+        QUICK,
+        device="cuda",
+        network=network,
+        precision=precision,
+        updates=20,
+        accumulate=2,
+        ema=0.9,
+        validations=2,
+    )
+    pair = Pair(*squares(shape, side=4, step=8, ndim=ndim))
+    judge = replace(pair, role="validate")
+    model = run(train([pair, judge], config))
+    losses = [e["loss"] for e in model.card.training["history"] if "loss" in e]
+    assert losses[-1] < losses[0]
+    assert all(t.isfinite().all() for t in model.network.state_dict().values())
+
+
+@pytest.mark.cuda
+def test_a_gpu_goes_on_from_a_checkpoint_in_float16(squares, tmp_path) -> None:
+    path, pair = tmp_path / "a.ckpt", Pair(*squares())
+    config = replace(QUICK, device="cuda", precision="float16", updates=6)
+    whole = run(train([pair], config))
+    asked = iter([False] * 3)
+    run(train([pair], config, checkpoint=path, should_stop=lambda: next(asked, True)))
+    resumed = run(train([pair], config, resume=path))
+    for a, b in zip(
+        whole.network.parameters(), resumed.network.parameters(), strict=True
+    ):
+        torch.testing.assert_close(a, b, rtol=1e-2, atol=1e-3)
+
+
 # -- too little memory ----------------------------------------------------------------
 
 
