@@ -26,11 +26,7 @@ from napari_unet_studio.io.archive import write_archive
 from napari_unet_studio.io.checkpoint import load_checkpoint, save_checkpoint
 from napari_unet_studio.io.model import ModelCard
 from napari_unet_studio.io.model_file import load_model_file
-from napari_unet_studio.tasks.course import Course
 from napari_unet_studio.tasks.device import seeded
-from napari_unet_studio.tasks.learner import Learner
-from napari_unet_studio.tasks.pairs import Pair, check_pairs
-from napari_unet_studio.tasks.patches import PatchSource
 from napari_unet_studio.tasks.predict import PredictConfig, predict
 from napari_unet_studio.tasks.progress import (
     Prepared,
@@ -39,13 +35,17 @@ from napari_unet_studio.tasks.progress import (
     never,
     run,
 )
-from napari_unet_studio.tasks.rounds import THRESHOLDS, Rounds
-from napari_unet_studio.tasks.survey import class_values, survey
-from napari_unet_studio.tasks.team import Alone
 from napari_unet_studio.tasks.train import train
 from napari_unet_studio.tasks.train_config import TrainConfig
-from napari_unet_studio.tasks.training_data import prepare
-from napari_unet_studio.tasks.validate import Judge, collapsed, selection_score
+from napari_unet_studio.tasks.training.course import Course
+from napari_unet_studio.tasks.training.dataset import prepare
+from napari_unet_studio.tasks.training.judging import Judge, collapsed, selection_score
+from napari_unet_studio.tasks.training.learner import Learner
+from napari_unet_studio.tasks.training.pairs import Pair, check_pairs
+from napari_unet_studio.tasks.training.patches import PatchSource
+from napari_unet_studio.tasks.training.rounds import THRESHOLDS, Rounds
+from napari_unet_studio.tasks.training.survey import class_values, survey
+from napari_unet_studio.tasks.training.team import Alone
 
 STILL = AugmentConfig(False, False, 0, 0, 3, 0, 0, 0, 0)
 QUICK = TrainConfig(

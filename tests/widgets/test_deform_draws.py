@@ -10,9 +10,9 @@ from napari_unet_studio.core.deform import DeformConfig
 from napari_unet_studio.core.intensity import Normalisation
 from napari_unet_studio.layers import METADATA_KEY
 from napari_unet_studio.sample_data import SAMPLES
-from napari_unet_studio.tasks.draws import draws, example, patches_of
 from napari_unet_studio.tasks.progress import run
 from napari_unet_studio.tasks.train_config import TrainConfig
+from napari_unet_studio.tasks.training.draws import draws, example, patches_of
 from napari_unet_studio.widgets._deform.apply import compiled
 from napari_unet_studio.widgets._deform.strip import Strip
 from napari_unet_studio.widgets._deform.tiles import layout, plane_options, tiled

@@ -18,7 +18,7 @@ from napari_unet_studio import predict
 from napari_unet_studio.io.registry import available_models, load_model, models_folder
 from napari_unet_studio.layers import pair_of
 from napari_unet_studio.sample_data import nuclei_2d
-from napari_unet_studio.tasks.training_data import digest
+from napari_unet_studio.tasks.training.dataset import digest
 from napari_unet_studio.widgets._train.checkpoints import trainings_folder, unfinished
 from napari_unet_studio.widgets._train.preview import NAME
 from napari_unet_studio.widgets.train import TrainWidget

@@ -10,7 +10,7 @@ from superqt.utils import WorkerBase
 
 from napari_unet_studio.io.registry import load_model, models_folder
 from napari_unet_studio.sample_data import nuclei_2d
-from napari_unet_studio.tasks.findings import Finding
+from napari_unet_studio.tasks.training.findings import Finding
 from napari_unet_studio.widgets._train.checkpoints import trainings_folder
 from napari_unet_studio.widgets._train.panel import FindingsPanel
 from napari_unet_studio.widgets.train import TrainWidget

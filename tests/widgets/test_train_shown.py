@@ -11,7 +11,7 @@ from napari_unet_studio.io.registry import load_model
 from napari_unet_studio.layers import source_of
 from napari_unet_studio.sample_data import nuclei_2d
 from napari_unet_studio.tasks.progress import HeldOut
-from napari_unet_studio.tasks.validate import Preview
+from napari_unet_studio.tasks.training.judging import Preview
 from napari_unet_studio.widgets._train.held_out import HeldOutLayers, in_words
 from napari_unet_studio.widgets._train.place import Place, locate
 from napari_unet_studio.widgets._train.preview import NAME, PreviewLayer

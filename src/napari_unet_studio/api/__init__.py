@@ -11,10 +11,10 @@ from napari_unet_studio.core.instances import ObjectConfig
 from napari_unet_studio.core.weights import separation_weights
 from napari_unet_studio.io.model import Model
 from napari_unet_studio.io.registry import load_model
-from napari_unet_studio.tasks.pairs import Pair
 from napari_unet_studio.tasks.predict import PredictConfig, Prediction
 from napari_unet_studio.tasks.stream import StoredPrediction
 from napari_unet_studio.tasks.train_config import TrainConfig
+from napari_unet_studio.tasks.training.pairs import Pair
 
 __all__ = [
     "Model",

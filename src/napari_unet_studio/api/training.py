@@ -14,12 +14,12 @@ from napari_unet_studio.core.networks import unetpp
 from napari_unet_studio.io.model import Model
 from napari_unet_studio.io.registry import load_model
 from napari_unet_studio.tasks.evaluate import Kind, scorer
-from napari_unet_studio.tasks.pair_files import read_pairs
-from napari_unet_studio.tasks.pairs import Pair
 from napari_unet_studio.tasks.progress import Progress, run
 from napari_unet_studio.tasks.recipes import recipe
 from napari_unet_studio.tasks.train import train as train_task
 from napari_unet_studio.tasks.train_config import TrainConfig
+from napari_unet_studio.tasks.training.pair_files import read_pairs
+from napari_unet_studio.tasks.training.pairs import Pair
 
 
 def train(

@@ -23,14 +23,14 @@ from napari_unet_studio.core.networks.catalog import get_spec
 from napari_unet_studio.core.networks.spec import NetworkSpec
 from napari_unet_studio.core.weights import separation_weights
 from napari_unet_studio.tasks.device import bfloat16_wins
-from napari_unet_studio.tasks.items import Item
-from napari_unet_studio.tasks.learner import Learner
 from napari_unet_studio.tasks.memory import kept_buffers
-from napari_unet_studio.tasks.patches import PatchSource
-from napari_unet_studio.tasks.precision import training_precision
-from napari_unet_studio.tasks.steps import Steps
-from napari_unet_studio.tasks.team import Alone
 from napari_unet_studio.tasks.train_config import TrainConfig
+from napari_unet_studio.tasks.training.items import Item
+from napari_unet_studio.tasks.training.learner import Learner
+from napari_unet_studio.tasks.training.patches import PatchSource
+from napari_unet_studio.tasks.training.precision import training_precision
+from napari_unet_studio.tasks.training.steps import Steps
+from napari_unet_studio.tasks.training.team import Alone
 
 SHAPE, QUICK_SHAPE = (256, 256), (32, 32)
 BATCH, QUICK_BATCH = 8, 2

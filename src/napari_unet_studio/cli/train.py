@@ -9,9 +9,9 @@ from napari_unet_studio.cli import console
 from napari_unet_studio.cli.options import with_config
 from napari_unet_studio.core.errors import ConfigError, InputError
 from napari_unet_studio.tasks import recipes
-from napari_unet_studio.tasks.pair_files import read_pairs
-from napari_unet_studio.tasks.pairs import Pair
 from napari_unet_studio.tasks.train_config import TrainConfig
+from napari_unet_studio.tasks.training.pair_files import read_pairs
+from napari_unet_studio.tasks.training.pairs import Pair
 
 MODEL = Path("model.unet")
 _ENTRIES = ("config", "pairs", "out")

@@ -14,13 +14,13 @@ from napari_unet_studio.core.errors import InputError, StorageError
 from napari_unet_studio.io.model import Model
 from napari_unet_studio.io.model_file import SUFFIX
 from napari_unet_studio.io.registry import free_name, models_folder
-from napari_unet_studio.tasks.diagnosis import diagnose
-from napari_unet_studio.tasks.pairs import Pair
-from napari_unet_studio.tasks.preflight import preflight
 from napari_unet_studio.tasks.progress import Progress, ShouldStop, run
-from napari_unet_studio.tasks.tensorboard import TensorBoard
 from napari_unet_studio.tasks.train import train as train_task
 from napari_unet_studio.tasks.train_config import TrainConfig
+from napari_unet_studio.tasks.training.diagnosis import diagnose
+from napari_unet_studio.tasks.training.pairs import Pair
+from napari_unet_studio.tasks.training.preflight import preflight
+from napari_unet_studio.tasks.training.tensorboard import TensorBoard
 
 
 def places(out: Path, resume: bool, overwrite: bool) -> tuple[Path, Path]:

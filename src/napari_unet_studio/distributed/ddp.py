@@ -13,7 +13,7 @@ from torch.nn.parallel import DistributedDataParallel
 from napari_unet_studio.core.errors import DeviceError
 from napari_unet_studio.core.networks.network import Network
 from napari_unet_studio.tasks.device import choose_device
-from napari_unet_studio.tasks.validate import Judge
+from napari_unet_studio.tasks.training.judging import Judge
 
 # A process may wait for another one's validation, or for a slow disk.
 _PATIENCE = timedelta(hours=4)

@@ -20,7 +20,7 @@ from napari_unet_studio.core.metrics import (
 from napari_unet_studio.tasks.evaluate_classes import ClassTally
 from napari_unet_studio.tasks.evaluate_labels import label_pair
 from napari_unet_studio.tasks.evaluate_membranes import MembraneTally
-from napari_unet_studio.tasks.targets import is_mask
+from napari_unet_studio.tasks.training.targets import is_mask
 
 Kind = Literal["objects", "classes", "membranes"]
 

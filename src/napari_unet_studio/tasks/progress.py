@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:  # loads torch
-    from napari_unet_studio.tasks.validate import Preview
+    from napari_unet_studio.tasks.training.judging import Preview
 
 Result = TypeVar("Result")
 Record = TypeVar("Record", bound="Progress")

@@ -9,12 +9,7 @@ from typing import Any
 from napari_unet_studio.core.errors import ConfigError, InputError
 from napari_unet_studio.io.checkpoint import Checkpoint, load_checkpoint
 from napari_unet_studio.io.model import Model, ModelCard
-from napari_unet_studio.tasks.course import Course
 from napari_unet_studio.tasks.device import enough_memory, freed
-from napari_unet_studio.tasks.learner import Learner
-from napari_unet_studio.tasks.origin import origin_of
-from napari_unet_studio.tasks.pairs import Pair, channels_of, check_pairs
-from napari_unet_studio.tasks.patches import PatchSource
 from napari_unet_studio.tasks.progress import (
     Prepared,
     Progress,
@@ -22,11 +17,16 @@ from napari_unet_studio.tasks.progress import (
     TrainProgress,
     never,
 )
-from napari_unet_studio.tasks.sizes import smallest_object
-from napari_unet_studio.tasks.survey import carved_gap, class_values, survey
-from napari_unet_studio.tasks.team import Alone, Team
 from napari_unet_studio.tasks.train_config import AUTOMATIC_PATCH, TrainConfig
-from napari_unet_studio.tasks.training_data import digest, prepare
+from napari_unet_studio.tasks.training.course import Course
+from napari_unet_studio.tasks.training.dataset import digest, prepare
+from napari_unet_studio.tasks.training.learner import Learner
+from napari_unet_studio.tasks.training.origin import origin_of
+from napari_unet_studio.tasks.training.pairs import Pair, channels_of, check_pairs
+from napari_unet_studio.tasks.training.patches import PatchSource
+from napari_unet_studio.tasks.training.sizes import smallest_object
+from napari_unet_studio.tasks.training.survey import carved_gap, class_values, survey
+from napari_unet_studio.tasks.training.team import Alone, Team
 
 __all__ = ["TrainConfig", "TrainProgress", "train"]
 

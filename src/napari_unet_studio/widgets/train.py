@@ -28,7 +28,7 @@ from napari_unet_studio.widgets._train.training import Training
 from napari_unet_studio.widgets._train.unsaved import Unsaved
 
 if TYPE_CHECKING:  # loads torch
-    from napari_unet_studio.tasks.preflight import Preflight
+    from napari_unet_studio.tasks.training.preflight import Preflight
 
 
 class TrainWidget(TrainDock):

@@ -173,7 +173,7 @@ class DrawsPanel(QWidget):
             self._widget.say("Loading PyTorch…")
             self._widget.status.repaint()
             # Here and not in the thread: torch wants to be imported in the main one.
-            import napari_unet_studio.tasks.draws  # noqa: F401
+            import napari_unet_studio.tasks.training.draws  # noqa: F401
 
             self._widget.say("")
             self._camera = Camera(self._widget.viewer)

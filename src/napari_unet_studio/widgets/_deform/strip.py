@@ -19,8 +19,8 @@ from napari_unet_studio.widgets._deform.tiles import layout, plane_options, tile
 from napari_unet_studio.widgets._worker import Failure, Job
 
 if TYPE_CHECKING:  # loads torch
-    from napari_unet_studio.tasks.draws import Draw
-    from napari_unet_studio.tasks.items import Item
+    from napari_unet_studio.tasks.training.draws import Draw
+    from napari_unet_studio.tasks.training.items import Item
 
 _LINE = 0.5  # between patches, on the scale where the image goes from 0 to 1
 
@@ -158,7 +158,7 @@ class Strip(QObject):
         self, wanted: Wanted, fit: Any, item: Any, should_stop: ShouldStop
     ) -> Generator[Progress, None, Drawn | None]:
         """Read the frame and draw its patches; in a thread, so nothing is changed."""
-        from napari_unet_studio.tasks.draws import draws, example, patches_of
+        from napari_unet_studio.tasks.training.draws import draws, example, patches_of
 
         yield Progress(0, wanted.count, "Reading the image")
         deformation = self._deformation

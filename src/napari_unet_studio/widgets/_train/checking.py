@@ -4,13 +4,13 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from napari_unet_studio.tasks.pairs import Pair
 from napari_unet_studio.tasks.progress import Progress, ShouldStop
 from napari_unet_studio.tasks.train_config import TrainConfig
+from napari_unet_studio.tasks.training.pairs import Pair
 from napari_unet_studio.widgets._train.reading import Taken
 
 if TYPE_CHECKING:  # loads torch
-    from napari_unet_studio.tasks.preflight import Preflight
+    from napari_unet_studio.tasks.training.preflight import Preflight
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,6 +71,6 @@ def checked(
     pairs: Sequence[Pair], config: TrainConfig, should_stop: ShouldStop
 ) -> Generator[Progress, None, "Preflight | None"]:
     """Return what the check finds; None if stopped."""
-    from napari_unet_studio.tasks.preflight import preflight
+    from napari_unet_studio.tasks.training.preflight import preflight
 
     return (yield from preflight(pairs, config, should_stop=should_stop))

@@ -10,8 +10,8 @@ from typing import Any
 from napari_unet_studio.core.errors import InputError
 from napari_unet_studio.io.model_file import SUFFIX
 from napari_unet_studio.io.plain_json import dumps
-from napari_unet_studio.tasks.pairs import Role
 from napari_unet_studio.tasks.train_config import TrainConfig
+from napari_unet_studio.tasks.training.pairs import Role
 from napari_unet_studio.widgets._train.rows import RowTuple
 
 CodeRow = tuple[str | Path, str | Path, Role]

@@ -7,8 +7,8 @@ import napari.viewer
 from qtpy.QtWidgets import QLineEdit
 
 from napari_unet_studio.core.errors import StudioError
-from napari_unet_studio.tasks.findings import Finding, changed
 from napari_unet_studio.tasks.train_config import TrainConfig
+from napari_unet_studio.tasks.training.findings import Finding, changed
 from napari_unet_studio.widgets._base import StudioWidget
 from napari_unet_studio.widgets._train.buttons import CopyButton, TrainButtons
 from napari_unet_studio.widgets._train.code import CodeRow, code_rows, command, script

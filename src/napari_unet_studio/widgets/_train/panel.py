@@ -15,7 +15,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_unet_studio.tasks.findings import Finding
+from napari_unet_studio.tasks.training.findings import Finding
 from napari_unet_studio.widgets._controls import timer
 from napari_unet_studio.widgets._labels import WrappedLabel
 from napari_unet_studio.widgets._segment.rows import RED

@@ -9,7 +9,7 @@ from napari_unet_studio.layers import Source, part_of
 from napari_unet_studio.tasks.progress import HeldOut
 
 if TYPE_CHECKING:
-    from napari_unet_studio.tasks.validate import Preview
+    from napari_unet_studio.tasks.training.judging import Preview
 
 _FRAME = re.compile(r"(.*) \[([0-9, ]+)\]")
 

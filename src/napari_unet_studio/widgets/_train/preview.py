@@ -13,7 +13,7 @@ from napari_unet_studio.widgets._train.place import Place, locate
 from napari_unet_studio.widgets._train.viewing import same_selection
 
 if TYPE_CHECKING:
-    from napari_unet_studio.tasks.validate import Preview
+    from napari_unet_studio.tasks.training.judging import Preview
 
 NAME = "training preview"
 # Longest side of what is shown: the window would stall on more.

@@ -9,7 +9,7 @@ from napari.layers import Image, Labels
 
 from napari_unet_studio.io.images import read_image, read_label_array
 from napari_unet_studio.layers import Source, source_of
-from napari_unet_studio.tasks.pairs import Pair, Role
+from napari_unet_studio.tasks.training.pairs import Pair, Role
 
 
 @dataclass(frozen=True, eq=False)

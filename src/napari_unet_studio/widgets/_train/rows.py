@@ -6,7 +6,7 @@ from typing import Any, get_args
 
 from napari.layers import Image, Labels
 
-from napari_unet_studio.tasks.pairs import Role
+from napari_unet_studio.tasks.training.pairs import Role
 from napari_unet_studio.widgets._fitting import pixel_shape
 
 RowTuple = tuple[Image | Path, Labels | Path, Role]

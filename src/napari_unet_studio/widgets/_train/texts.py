@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from napari_unet_studio.core.errors import InputError
 from napari_unet_studio.core.networks.spec import NetworkSpec
 from napari_unet_studio.io.model import ModelCard
-from napari_unet_studio.tasks.findings import Finding, finding_of
 from napari_unet_studio.tasks.progress import Progress, TrainProgress
+from napari_unet_studio.tasks.training.findings import Finding, finding_of
 from napari_unet_studio.widgets._train.outcome import Outcome
 
 if TYPE_CHECKING:
@@ -215,7 +215,7 @@ def progress_text(progress: Progress, training: "Training | None") -> str:
 
 def verdict(card: ModelCard) -> tuple[Finding, ...]:
     """Return what is to be said about a trained model."""
-    from napari_unet_studio.tasks.diagnosis import diagnose
+    from napari_unet_studio.tasks.training.diagnosis import diagnose
 
     found = diagnose(card.training, card.scores)
     said = " ".join(finding.text for finding in found)

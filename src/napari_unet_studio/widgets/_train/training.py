@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from napari_unet_studio.core.errors import StorageError
 from napari_unet_studio.io.model_file import SUFFIX
 from napari_unet_studio.io.registry import free_name, models_folder
-from napari_unet_studio.tasks.pairs import Pair
 from napari_unet_studio.tasks.progress import Progress, ShouldStop, TrainProgress
 from napari_unet_studio.tasks.train_config import TrainConfig
+from napari_unet_studio.tasks.training.pairs import Pair
 from napari_unet_studio.widgets._train.checking import Checked, checked, opened
 from napari_unet_studio.widgets._train.checkpoints import remove, remove_if_empty
 from napari_unet_studio.widgets._train.outcome import How, Outcome

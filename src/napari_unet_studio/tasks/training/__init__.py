@@ -1,0 +1,1 @@
+"""The parts of a training: data, patches, network, course, checks."""

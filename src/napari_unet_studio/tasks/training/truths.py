@@ -1,0 +1,162 @@
+"""The truth of each frame: kept in memory as long as there is room, else computed."""
+
+from collections.abc import Generator
+from dataclasses import dataclass, replace
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_unet_studio.tasks.memory import available_memory
+from napari_unet_studio.tasks.progress import Progress
+from napari_unet_studio.tasks.training.computed import ComputedTruth, Pieces
+from napari_unet_studio.tasks.training.items import Item, KeptTruth, Truth, in_memory
+from napari_unet_studio.tasks.training.layout import Layout, LayoutScan
+from napari_unet_studio.tasks.training.parts import reading_grid
+from napari_unet_studio.tasks.training.targets import Targets, pieces_of
+
+# Share of the free memory in which truth is kept.
+_SHARE = 0.25
+# Bytes of the labels of one frame that are read whole though they are in a file.
+_SMALL = 2**26
+# Pixels of the blocks of a mask, all of which are read that a window touches.
+_PIECES = 2**18
+
+
+@dataclass(frozen=True, eq=False)
+class Painted:
+    """The labels of one frame.
+
+    Parameters
+    ----------
+    labels
+        As painted (*S); numpy or lazy.
+    mask
+        Whether they are a mask, whose connected pieces are the objects.
+    spacing
+        Pixel size of the spatial axes.
+    weighted
+        Whether the frame is trained on, so that weights may be wanted.
+    """
+
+    labels: Any
+    mask: bool = False
+    spacing: tuple[float, ...] | None = None
+    weighted: bool = True
+
+
+@dataclass(frozen=True, eq=False)
+class Labelled:
+    """A frame with what is known of its labels.
+
+    Parameters
+    ----------
+    item
+        The frame.
+    layout
+        Which classes lie where in it.
+    painted
+        Its labels.
+    first
+        The lowest class index that is something to find: 1, or 0 where no class is
+        background.
+    """
+
+    item: Item
+    layout: Layout
+    painted: Painted
+    first: int = 1
+
+    def finds(self, counts: NDArray[np.int64]) -> bool:
+        """Return whether there is something to find, by the pixels of each class."""
+        return bool(counts[self.first :].any())
+
+
+class Truths:
+    """Makes the truth of frames.
+
+    Parameters
+    ----------
+    targets
+        What labels mean.
+    budget
+        Bytes in which truth is kept; None is a quarter of the free memory.
+    """
+
+    def __init__(self, targets: Targets, budget: int | None = None) -> None:
+        self.targets = targets
+        self.left = int(_SHARE * available_memory()) if budget is None else budget
+
+    def look(
+        self, painted: Painted, progress: Progress
+    ) -> Generator[Progress, None, tuple[Truth, Layout]]:
+        """Make the truth of a frame, without weights, and find out what lies where.
+
+        Parameters
+        ----------
+        painted
+            The labels.
+        progress
+            Yielded before each part of the frame.
+        """
+        labels, targets = painted.labels, self.targets
+        grid = reading_grid(labels)
+        truth: Truth
+        if self._keeps(painted):
+            truth = self._kept(np.asarray(labels), painted.mask)
+        else:
+            pieces = None
+            if painted.mask:
+                pieces = Pieces(labels, targets, reading_grid(labels, _PIECES))
+                for _ in pieces.join():
+                    yield progress
+            box = tuple(slice(0, size) for size in labels.shape)
+            truth = ComputedTruth(labels, targets, box, pieces, painted.spacing)
+        scan = LayoutScan(truth.shape, targets.num_classes)
+        for region in grid:
+            yield progress
+            scan.add(region, truth.read(region)[0])
+        return truth, scan.result()
+
+    def weigh(
+        self, truth: Truth, painted: Painted, balance: tuple[float, ...] | None
+    ) -> Truth:
+        """Return the truth of a frame with weights, if pixels weigh differently.
+
+        Parameters
+        ----------
+        truth, painted
+            Of the whole frame.
+        balance
+            Weight of each class; None if they are not balanced.
+        """
+        if not self.targets.weighted:
+            return truth
+        if isinstance(truth, ComputedTruth):
+            return replace(truth, weighted=True, balance=balance)
+        assert isinstance(truth, KeptTruth)
+        pieces: NDArray[Any] | None = truth.labels if painted.mask else None
+        found = self.targets.ids(np.asarray(painted.labels), pieces)
+        weights = self.targets.weights(found, painted.mask, painted.spacing, balance)
+        return replace(truth, weight_map=weights)
+
+    def _kept(self, labels: NDArray[Any], mask: bool) -> KeptTruth:
+        pieces = pieces_of(self.targets.foreground(labels)) if mask else None
+        found = self.targets.ids(labels, pieces)
+        target = self.targets.target(found, mask)
+        return KeptTruth(target, labels if self.targets.classes else found.painted)
+
+    def _keeps(self, painted: Painted) -> bool:
+        """Return whether the truth of a frame is kept; if so, take its memory."""
+        labels = painted.labels
+        pixels, width = prod(labels.shape), labels.dtype.itemsize
+        if not in_memory(labels) and pixels * width > _SMALL:
+            return False
+        copied = not in_memory(labels) or painted.mask or bool(self.targets.ignored)
+        each = 2 + 4 * (self.targets.weighted and painted.weighted)
+        needed = pixels * (each + max(4, width) * copied)
+        if needed > self.left:
+            return False
+        self.left -= needed
+        return True
