@@ -98,6 +98,8 @@ def test_settings_of_a_file_are_those_of_its_config(files) -> None:
         ({"pairs": rows("train"), "epochs": 3}, "an entry 'epochs' beside its pairs"),
         ({"pairs": rows("judge")}, "The role of 'a' is 'judge'"),
         ({"config": {"updates": -1}, "pairs": rows("train")}, "updates is -1"),
+        ({"config": 3, "pairs": rows("train")}, "config of the settings file is 3"),
+        ({"out": 5, "pairs": rows("train")}, "model in the settings file is 5; give"),
     ],
 )
 def test_a_file_that_cannot_be_used_is_explained(files, document, message) -> None:
@@ -120,6 +122,28 @@ def test_a_recipe_is_where_settings_start(files) -> None:
     assert config["updates"] == 2
     with pytest.raises(StudioError, match="no recipe 'slow look'; choose one of"):
         call("images", "labels", "--recipe=slow look")
+
+
+def test_a_file_changes_single_settings_of_a_recipe(files) -> None:
+    path = run_file(files, config={"weights": {"gap": 2}, "augment": {"noise": 0.1}})
+    options = ("--recipe=paper 2015", "--config", path, *QUICK)
+    call("images", "labels", *options)
+    config = load_model_file(files / "model.unet").card.training["config"]
+    assert config["weights"]["gap"] == 2
+    assert config["weights"]["balance"] == "image"
+    assert config["weights"]["inside"]
+    assert config["augment"]["elastic"] == 10
+    assert config["augment"]["noise"] == 0.1
+
+
+def test_the_last_network_is_kept_on_request(files) -> None:
+    result = call("images", "labels", *QUICK, "--keep-last", "--json", "-o", "a.unet")
+    found = json.loads(result.stdout)
+    assert found["last"] == "a-last.unet"
+    last = load_model_file(files / "a-last.unet")
+    assert last.name == "a-last"
+    assert not last.card.scores
+    assert not (files / "a.ckpt").exists()
 
 
 def test_a_model_repeats_its_own_training(files) -> None:

@@ -15,7 +15,6 @@ from napari_unet_studio import load_model
 from napari_unet_studio.io.checkpoint import load_checkpoint
 from napari_unet_studio.io.images import write_tiff
 from napari_unet_studio.sample_data import nuclei_2d
-from napari_unet_studio.tasks.recipes import RECIPES
 
 SETTINGS = {
     # Without normalisation by batches, of which each processor sees its own.
@@ -125,10 +124,3 @@ def test_two_processes_stop_together_and_go_on(folder) -> None:
     )
     assert model.card.training["updates"] == reached + 3
     assert not checkpoint.exists()
-
-
-def test_recipes_are_settings_of_one_kind() -> None:
-    for name, config in RECIPES.items():
-        assert type(config).from_dict(json.loads(json.dumps(config.to_dict()))) == (
-            config
-        ), name

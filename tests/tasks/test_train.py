@@ -4,6 +4,7 @@ import math
 import re
 import weakref
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from napari_unet_studio.core.errors import (
     InputError,
     ModelFileError,
     StorageError,
+    StudioError,
 )
 from napari_unet_studio.core.losses import LOSSES
 from napari_unet_studio.core.networks.catalog import build
@@ -37,6 +39,7 @@ from napari_unet_studio.tasks.progress import (
 )
 from napari_unet_studio.tasks.train import train
 from napari_unet_studio.tasks.train_config import TrainConfig
+from napari_unet_studio.tasks.training import precision as precisions
 from napari_unet_studio.tasks.training.course import Course
 from napari_unet_studio.tasks.training.dataset import prepare
 from napari_unet_studio.tasks.training.judging import Judge, collapsed, selection_score
@@ -402,6 +405,40 @@ def test_more_updates_may_be_asked_for(squares, checkpoint) -> None:
     assert model.card.training["updates"] == 3
 
 
+def test_a_longer_training_is_judged_to_its_new_end(squares, tmp_path) -> None:
+    path = tmp_path / "a.ckpt"
+    judged(squares, 8, validations=4).run(checkpoint=path)
+    model = judged(squares, 40, validations=4).run(resume=path)
+    steps = [e["step"] for e in model.card.training["history"] if "iou" in e]
+    assert steps == [2, 4, 6, 8, 10, 20, 30, 40]
+    model = judged(squares, 40, validations=2).run(resume=path)
+    steps = [e["step"] for e in model.card.training["history"] if "iou" in e]
+    assert steps == [2, 4, 6, 8, 20, 40]
+
+
+def test_what_patience_ended_goes_on_when_asked(squares, tmp_path) -> None:
+    path = tmp_path / "a.ckpt"
+    impatient = judged(squares, 20, learning_rate=1e-7, patience=3)
+    assert impatient.run(checkpoint=path).card.training["updates"] < 20
+    model = judged(squares, 20, learning_rate=1e-7).run(resume=path)
+    assert model.card.training["updates"] == 20
+    assert not [n for n in model.card.training["notes"] if "no better score" in n]
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_a_resumed_training_stays_with_its_type(
+    squares, tmp_path, monkeypatch, precision
+) -> None:
+    path = tmp_path / "a.ckpt"
+    config = replace(QUICK, precision="auto", updates=4)
+    faster = precision == "bfloat16"
+    monkeypatch.setattr(precisions, "bfloat16_wins", lambda device: faster)
+    run(train([Pair(*squares())], config, checkpoint=path, should_stop=until(8)))
+    monkeypatch.setattr(precisions, "bfloat16_wins", lambda device: not faster)
+    model = run(train([Pair(*squares())], config, resume=path))
+    assert model.card.training["precision"] == precision
+
+
 def test_a_setting_that_is_newer_than_the_checkpoint_had_its_default(
     squares, checkpoint
 ) -> None:
@@ -486,6 +523,14 @@ def judged(squares, updates, **changes):
     image, labels = squares()
     pairs = [Pair(image, labels), Pair(image, labels, "validate")]
     return Course_(pairs, replace(QUICK, updates=updates, **changes))
+
+
+def test_a_training_is_stopped_while_it_prepares(squares) -> None:
+    seen = []
+    pairs = [Pair(*squares(), name=str(number)) for number in range(6)]
+    model = run(train(pairs, QUICK, should_stop=lambda: len(seen) > 2), seen.append)
+    assert model is None
+    assert len(seen) == 3
 
 
 def test_a_stopped_training_keeps_the_best_network_so_far(squares, tmp_path) -> None:
@@ -716,6 +761,35 @@ def test_weights_that_are_no_numbers_send_the_training_back(
     }
     assert rates[20] == pytest.approx(0.3 * whole[20])
     assert load_checkpoint(path).state["step"] == 40
+
+
+def test_a_training_that_diverges_at_once_is_an_error_with_the_reason(squares) -> None:
+    course = judged(squares, 40).start()
+
+    def poison(record):
+        with torch.no_grad():
+            course.learner.network.head.bias.fill_(math.nan)
+
+    with pytest.raises(StudioError, match=r"number after \d updates, again: stopped"):
+        run(course.run(never), poison)
+
+
+def test_after_a_setback_every_number_belongs_to_its_update(squares) -> None:
+    course = judged(squares, 30, validations=6).start()
+    records = []
+
+    def poison(record):
+        records.append(record)
+        if record.step == 28 and course.state.slower == 1:
+            with torch.no_grad():
+                course.learner.network.head.bias.fill_(math.nan)
+
+    model = run(course.run(never), poison)
+    history = [e["step"] for e in model.card.training["history"] if "loss" in e]
+    assert history == [*range(1, 11), 20, 30]
+    back = [a.step for a, b in pairwise(records) if b.step < a.step]
+    assert back == [29]
+    assert [r.step for r in records if r.scores is not None] == [5, 10, 15, 20, 25, 30]
 
 
 def test_the_best_network_survives_a_setback(squares) -> None:

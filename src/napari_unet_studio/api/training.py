@@ -88,7 +88,9 @@ def train(
         config = replace(config, device=device)
     complete = [each for pair in pairs for each in _as_pairs(pair)]
     task = train_task(complete, config, name=name, checkpoint=checkpoint, resume=resume)
-    return run(task, callback)
+    model = run(task, callback)
+    assert model is not None  # nobody stopped it
+    return model
 
 
 def _as_pairs(pair: Any) -> list[Pair]:

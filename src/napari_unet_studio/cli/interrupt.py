@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-_SAID = b"\nStopping when this step is done. Ctrl-C again: at once, keeping nothing.\n"
+SAID = b"\nStopping when this step is done. Ctrl-C again: at once, keeping nothing.\n"
+SAID_BY_SEVERAL = b"\nStopping when this step, or this validation round, is done.\n"
 
 
 @contextmanager
 def until_interrupted(
-    said: bytes = _SAID, patient: bool = False
+    said: bytes = SAID, patient: bool = False
 ) -> Iterator[Callable[[], bool]]:
     """Yield a function that is true once Ctrl-C was pressed; a second one kills.
 

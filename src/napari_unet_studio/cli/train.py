@@ -10,6 +10,7 @@ from napari_unet_studio.cli.options import with_config
 from napari_unet_studio.core.errors import ConfigError, InputError
 from napari_unet_studio.tasks import recipes
 from napari_unet_studio.tasks.train_config import TrainConfig
+from napari_unet_studio.tasks.training.findings import changed
 from napari_unet_studio.tasks.training.pair_files import read_pairs
 from napari_unet_studio.tasks.training.pairs import Pair
 
@@ -27,9 +28,15 @@ def _settings(document: dict[str, Any], arguments: dict[str, Any]) -> dict[str, 
                 f"known are {', '.join(_ENTRIES)}."
             )
         document = document.get("config", {})
+        if not isinstance(document, dict):
+            raise ConfigError(
+                f"The config of the settings file is {document!r:.80}; a JSON object "
+                "is expected."
+            )
     if arguments["recipe"] is None:
         return document
-    return {**recipes.recipe(arguments["recipe"]).to_dict(), **document}
+    start = recipes.recipe(arguments["recipe"])
+    return changed(start, document).to_dict()
 
 
 @with_config(TrainConfig, _settings)
@@ -59,6 +66,12 @@ def train(
         bool,
         typer.Option("--check", help="Only say what is doubtful, and what it takes."),
     ] = False,
+    keep_last: Annotated[
+        bool,
+        typer.Option(
+            "--keep-last", help="Keep the last network too, as OUT-last.unet."
+        ),
+    ] = False,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on from OUT.ckpt of an earlier run.")
     ] = False,
@@ -85,11 +98,24 @@ def train(
     if check:
         console.show(check_files(pairs, config), json)
         return
-    wanted = out or Path(document.get("out", MODEL))
+    wanted = out or _place(document)
     model, checkpoint = places(wanted, resume, overwrite)
-    result = train_files(pairs, config, model, checkpoint, resume, tensorboard)
+    result = train_files(
+        pairs, config, model, checkpoint, resume, tensorboard, keep_last
+    )
     if result is not None:
         console.show(result, json)
+
+
+def _place(document: dict[str, Any]) -> Path:
+    """Return where a settings file wants the model."""
+    place = document.get("out", str(MODEL))
+    if not isinstance(place, str):
+        raise ConfigError(
+            f"The place for the model in the settings file is {place!r:.80}; give a "
+            "path."
+        )
+    return Path(place)
 
 
 def _pairs(

@@ -1,7 +1,7 @@
 """Training from files into a model file, with a checkpoint on the way."""
 
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +9,9 @@ import typer
 
 from napari_unet_studio.cli import console
 from napari_unet_studio.cli.files import check_writable, refuse_existing
-from napari_unet_studio.cli.interrupt import until_interrupted
+from napari_unet_studio.cli.interrupt import SAID, SAID_BY_SEVERAL, until_interrupted
 from napari_unet_studio.core.errors import InputError, StorageError
+from napari_unet_studio.io.checkpoint import last_model
 from napari_unet_studio.io.model import Model
 from napari_unet_studio.io.model_file import SUFFIX
 from napari_unet_studio.io.registry import free_name, models_folder
@@ -60,6 +61,7 @@ def train_files(
     checkpoint: Path,
     resume: bool,
     tensorboard: Path | None,
+    keep_last: bool,
 ) -> dict[str, Any] | None:
     """Train, save the model and return what is to be said about it.
 
@@ -70,7 +72,9 @@ def train_files(
     with ExitStack() as stack:
         team = stack.enter_context(torchrun(config.device)) if in_torchrun() else None
         leads = team is None or not team.rank
-        curves = TensorBoard(tensorboard) if tensorboard is not None and leads else None
+        curves = None
+        if tensorboard is not None and leads:
+            curves = stack.enter_context(closing(TensorBoard(tensorboard)))
         report = stack.enter_context(console.progress_bar("Training", quiet=not leads))
 
         def tell(progress: Progress) -> None:
@@ -78,7 +82,10 @@ def train_files(
             if curves is not None:
                 curves.add(progress)
 
-        should_stop = stack.enter_context(until_interrupted(patient=team is not None))
+        said = SAID if team is None else SAID_BY_SEVERAL
+        should_stop = stack.enter_context(
+            until_interrupted(said if leads else b"", patient=team is not None)
+        )
         if leads and not resume:
             _warn(pairs, config, report, should_stop)
         task = train_task(
@@ -91,19 +98,22 @@ def train_files(
             team=team,
         )
         model = run(task, tell)
-        if curves is not None:
-            curves.close()
-        course = model.card.training
         if not leads:
             return None
-        if not course["updates"]:
+        if model is None or not model.card.training["updates"]:
             console.err.print("Stopped before the first update: nothing was written.")
             raise typer.Exit(130)
+        course = model.card.training
         path = save(model, out)
+        last = None
+        if keep_last:
+            name = f"{out.stem}-last"
+            last = save(last_model(checkpoint, name), out.with_stem(name))
         if course["finished"]:
             checkpoint.unlink(missing_ok=True)
     return {
         "model": str(path),
+        **({} if last is None else {"last": str(last)}),
         **({} if course["finished"] else {"checkpoint": str(checkpoint)}),
         **{k: course[k] for k in ("updates", "best_update", "seconds", "device")},
         **{f"held-out {name}": value for name, value in model.card.scores.items()},

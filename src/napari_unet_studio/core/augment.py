@@ -7,7 +7,7 @@ and image, target and weight map are sampled through it once. The elastic part i
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -142,26 +142,37 @@ def draw(
     )
 
 
+def sent(array: NDArray[Any], device: str) -> "Tensor":
+    """Return an array as a tensor on a device; a GPU is not waited for."""
+    import torch
+
+    tensor = torch.from_numpy(array)
+    if device.startswith("cuda"):
+        # Other memory is copied at once, for which the GPU has to be idle.
+        return tensor.pin_memory().to(device, non_blocking=True)
+    return tensor.to(device)
+
+
 def coordinates(draws: Draws, shape: Shape, window: Shape, device: str) -> "Tensor":
     """Return where each patch pixel comes from: (N, ndim, *shape), window pixels."""
     import torch
 
-    ndim = len(shape)
     axes = [torch.arange(s, device=device) - (s - 1) / 2 for s in shape]
     grid = torch.stack(torch.meshgrid(*axes, indexing="ij"))  # (ndim, *shape)
-    matrices = torch.from_numpy(draws.matrices).to(device)
+    matrices = sent(draws.matrices, device)
     where = torch.einsum("nij,j...->ni...", matrices, grid)
     if draws.coarse is not None:
-        where += dense_displacement(torch.from_numpy(draws.coarse).to(device), shape)
-    centre = torch.tensor([(w - 1) / 2 for w in window], device=device)
-    return where + centre.reshape((1, ndim) + (1,) * ndim)
+        where += dense_displacement(sent(draws.coarse, device), shape)
+    for axis, side in enumerate(window):
+        where[:, axis] += (side - 1) / 2
+    return where
 
 
 def augment_tone(images: "Tensor", draws: Draws) -> "Tensor":
     """Vary brightness, contrast, gamma and noise of normalised images (N, C, *S)."""
     import torch
 
-    tone = torch.from_numpy(draws.tone).to(images.device)
+    tone = sent(draws.tone, str(images.device))
     tone = tone.reshape((-1, 4) + (1,) * (images.ndim - 1))
     brightness, contrast, gamma, noise = tone.unbind(1)
     axes = tuple(range(2, images.ndim))

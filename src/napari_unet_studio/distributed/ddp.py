@@ -90,6 +90,11 @@ class Torchrun:
         dist.broadcast(found, 0, self._few)
         return float(found)
 
+    def align(self, network: Network) -> None:
+        """Give a network's running statistics those of process 0."""
+        for buffer in network.buffers():
+            dist.broadcast(buffer, 0)
+
     def merged(self, judges: Sequence[Judge]) -> list[Judge]:
         """Return judges that have seen the frames of all processes."""
         found: list[list[Judge]] = [[] for _ in range(self.size)]

@@ -1,5 +1,6 @@
 """Write a file completely or not at all."""
 
+import glob
 import os
 import tempfile
 from collections.abc import Iterator
@@ -34,7 +35,7 @@ def atomic_write(path: str | Path) -> Iterator[IO[bytes]]:
     temporary = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        prefix = f".{path.name[:40]}."  # a name may be as long as the disk allows
+        prefix = _prefix(path)
         with tempfile.NamedTemporaryFile(
             dir=path.parent, prefix=prefix, delete=False
         ) as file:
@@ -56,3 +57,18 @@ def atomic_write(path: str | Path) -> Iterator[IO[bytes]]:
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
+
+
+def sweep(path: str | Path) -> None:
+    """Remove what writers of this file left when they were killed.
+
+    Nobody else may be writing it.
+    """
+    path = Path(path)
+    with suppress(OSError):
+        for left in path.parent.glob(f"{glob.escape(_prefix(path))}????????"):
+            left.unlink(missing_ok=True)
+
+
+def _prefix(path: Path) -> str:
+    return f".{path.name[:40]}."  # a name may be as long as the disk allows

@@ -1,7 +1,7 @@
 """Unfinished trainings: network, optimiser and progress in one file, no pickle."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -109,6 +109,24 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
             average,
             scaler,
         )
+
+
+def last_model(path: str | Path, name: str) -> Model:
+    """Return the last network of a checkpoint, which may not have been the best.
+
+    Parameters
+    ----------
+    path
+        The checkpoint.
+    name
+        Of the model. It has no scores: those of its card are the best network's.
+    """
+    checkpoint = load_checkpoint(path)
+    network = checkpoint.model.network.eval()
+    if checkpoint.average is not None:
+        network.load_state_dict(dict(checkpoint.average))
+    card = replace(checkpoint.model.card, name=name, scores={}, threshold=0.5)
+    return Model(network, card)
 
 
 def _numbers(groups: Any) -> list[Any]:

@@ -1,5 +1,6 @@
 """Choosing where to compute, and with which precision."""
 
+import platform
 import time
 import traceback
 from collections.abc import Iterator, Sequence
@@ -12,6 +13,7 @@ import torch
 from torch.nn import functional
 
 from napari_unet_studio.core.errors import DeviceError, StudioError
+from napari_unet_studio.io.measured import recall, remember
 
 
 def available_devices() -> list[str]:
@@ -108,12 +110,24 @@ def bfloat16_wins(device: str) -> bool:
     """Return whether convolutions run faster in bfloat16 than in float32.
 
     Measured by a short race, because without native instructions bfloat16 is many times
-    slower than float32.
+    slower than float32; remembered for this computer, because a race may be close, and
+    the same training is to compute in the same type tomorrow.
     """
     if device.startswith("cuda"):
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     if device != "cpu":
         return False
+    build = f"torch {torch.__version__}, {torch.backends.cpu.get_cpu_capability()}"
+    key = f"bfloat16: {platform.node()}, {build}, {torch.get_num_threads()} threads"
+    known = recall(key).get("wins")
+    if isinstance(known, bool):
+        return known
+    wins = _wins_race()
+    remember(key, {"wins": wins})
+    return wins
+
+
+def _wins_race() -> bool:
     weight = torch.zeros(32, 32, 3, 3).to(memory_format=torch.channels_last)
     image = torch.zeros(1, 32, 128, 128).to(memory_format=torch.channels_last)
 
@@ -220,6 +234,9 @@ def is_out_of_memory(error: BaseException) -> bool:
             "not enough memory",
             "can't allocate memory",
             "status_alloc_failed",
+            # What cuDNN says where no method fits into what is left.
+            "unable to find an engine",
+            "unable to find a valid cudnn algorithm",
         )
     )
 

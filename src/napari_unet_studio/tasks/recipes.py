@@ -51,7 +51,7 @@ RECIPES: Mapping[str, TrainConfig] = MappingProxyType(
 ABOUT: Mapping[str, str] = MappingProxyType(
     {
         MODERN: "A small network, AdamW with warm-up and cosine, cross-entropy + Dice.",
-        "paper 2015": "The U-Net paper to the letter: valid network, dropout, SGD with "
+        "paper 2015": "The U-Net paper: valid network, dropout, SGD with "
         "momentum 0.99, weight map, elastic deformation. Slow without a GPU.",
         "fine-tune": "Goes on from a trained model, with small steps: for a few images "
         "that resemble what it knows.",

@@ -16,6 +16,7 @@ from napari_unet_studio.tasks.progress import (
     ShouldStop,
     TrainProgress,
     never,
+    until,
 )
 from napari_unet_studio.tasks.train_config import AUTOMATIC_PATCH, TrainConfig
 from napari_unet_studio.tasks.training.course import Course
@@ -43,7 +44,7 @@ def train(
     resume: str | Path | None = None,
     should_stop: ShouldStop = never,
     team: Team | None = None,
-) -> Generator[Progress, None, Model]:
+) -> Generator[Progress, None, Model | None]:
     """Train a network on labelled images.
 
     Parameters
@@ -62,9 +63,9 @@ def train(
         but for device, budget and validation. If these are the same too, the result is
         that of an uninterrupted training, on a GPU up to rounding.
     should_stop
-        Asked before each update and each frame of a validation. A stopped training
-        returns what it has: the best network so far, or the last one without
-        validation.
+        Asked on the way of all preparations, before each update and before each frame
+        of a validation. A stopped training returns what it has: the best network so
+        far, or the last one without validation.
     team
         The processes that share the training; None is this one alone.
 
@@ -73,6 +74,11 @@ def train(
     Progress
         While preparing, then :class:`Prepared`, then one :class:`TrainProgress` per
         update.
+
+    Returns
+    -------
+    Model or None
+        None if it was stopped before everything was ready.
 
     Raises
     ------
@@ -86,15 +92,22 @@ def train(
     """
     config, team = config or TrainConfig(), team or Alone()
     device = team.device(config.device)
+    # One of several processes must not leave alone: the others would wait for it.
+    asked = should_stop if team.size == 1 else never
     used = check_pairs(pairs)
     origin = origin_of(config)
     channels = channels_of(used, origin.ndim)
-    surveys = yield from survey(used, config)
+    surveys = yield from until(asked, survey(used, config))
+    if surveys is None:
+        return None
     values = class_values(surveys, config)
     spacings = {pair.spacing and pair.spacing[-origin.ndim :] for pair in used}
     spacing = spacings.pop() if len(spacings) == 1 else None
     spec = origin.spec(channels, values, spacing)
     network, notes = origin.network(spec)
+    data = yield from until(asked, _digests(used))
+    if data is None:
+        return None
     card = ModelCard(
         name=name,
         spec=spec,
@@ -105,13 +118,14 @@ def train(
         gap=carved_gap(surveys, config),
         description=_description(used, values, config),
         training=origin.about(),
-        data=tuple(digest(pair) for pair in used),
+        data=data,
         versions={p: version(p) for p in ("napari-unet-studio", "torch", "numpy")},
     )
     start = _resumed(resume, card, config) if resume is not None else None
-    dataset = yield from prepare(
-        used, surveys, spec, card.normalisation, config, values
-    )
+    preparing = prepare(used, surveys, spec, card.normalisation, config, values)
+    dataset = yield from until(asked, preparing)
+    if dataset is None:
+        return None
     dataset = dataset._replace(notes=(*notes, *dataset.notes))
     if config.target == "objects":
         least = smallest_object(dataset.train)
@@ -133,11 +147,30 @@ def train(
         ),
         freed(device),
     ):
-        learner = Learner(network, config, device, team)
+        before = "" if start is None else _precision(start, device)
+        learner = Learner(network, config, device, team, before)
         course = Course(card, config, dataset, source, learner, start, checkpoint)
         task = course.run(should_stop)
         del course, learner, network  # or the device's memory could not be freed
         return (yield from task)
+
+
+def _digests(
+    pairs: Sequence[Pair],
+) -> Generator[Progress, None, tuple[dict[str, str], ...]]:
+    """Return what pairs are known again by."""
+    found = []
+    for number, pair in enumerate(pairs, start=1):
+        found.append(digest(pair))
+        yield Progress(number, len(pairs), f"Reading {pair.name}")
+    return tuple(found)
+
+
+def _precision(start: Checkpoint, device: str) -> str:
+    """Return the type in which a training went on so far, if it is on such a device."""
+    training = start.model.card.training
+    same = str(training.get("device", "")).split(":")[0] == device.split(":")[0]
+    return str(training.get("precision", "")) if same else ""
 
 
 def _description(
@@ -156,9 +189,9 @@ def _resumed(path: str | Path, card: ModelCard, config: TrainConfig) -> Checkpoi
     old = start.model.card
     if _origin(old) != _origin(card):
         raise InputError(
-            f"The checkpoint {path} belongs to other images or labels, or to other "
-            "roles of them; give those it was made with, in the same order, or start "
-            "anew."
+            f"The checkpoint {path} belongs to other images or labels, to other roles "
+            "of them, or to another model to start from; give those it was made with, "
+            "in the same order, or start anew."
         )
     # A setting that did not exist then was what its default is now.
     before = _flat({**TrainConfig().to_dict(), **old.training.get("config", {})})
@@ -185,4 +218,5 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 def _origin(card: ModelCard) -> tuple[object, ...]:
     """Return what two cards have in common that were made of the same pairs."""
     pairs = [(data.get("role"), data.get("sha256")) for data in card.data]
-    return card.spec, card.spacing, card.class_values, pairs
+    begun = card.training.get("start")
+    return card.spec, card.spacing, card.class_values, pairs, begun

@@ -55,8 +55,8 @@ class TrainConfig(Config):
     batch
         Patches per update and device.
     accumulate
-        Batches whose gradients are added up for one update: larger batches than the
-        memory holds.
+        Batches whose gradients are averaged for one update, where the memory holds no
+        larger batch; Dice and batch normalisation see each by itself.
     patch
         Side of a training patch in pixels; 0 takes 256 in 2D and 64 in 3D.
     optimiser

@@ -10,10 +10,10 @@ from napari_unet_studio.tasks.progress import Progress, run
 from napari_unet_studio.tasks.train_config import TrainConfig
 from napari_unet_studio.tasks.training import parts, truths
 from napari_unet_studio.tasks.training.computed import ComputedTruth
-from napari_unet_studio.tasks.training.items import KeptTruth
+from napari_unet_studio.tasks.training.items import Item, KeptTruth
 from napari_unet_studio.tasks.training.parts import reading_grid
 from napari_unet_studio.tasks.training.targets import Targets
-from napari_unet_studio.tasks.training.truths import Painted, Truths
+from napari_unet_studio.tasks.training.truths import Labelled, Painted, Truths
 
 
 class Recorder:
@@ -225,3 +225,28 @@ def test_what_does_not_fit_in_memory_is_computed(mask) -> None:
     maker = Truths(Targets(TrainConfig(), ()), 2 * room)
     kinds = [type(run(maker.look(painted, Progress(1, 1)))[0]) for _ in range(3)]
     assert kinds == [KeptTruth, KeptTruth, ComputedTruth]
+
+
+def test_what_is_forgotten_makes_room() -> None:
+    labels = cells((60, 60))
+    painted = Painted(labels)
+    maker = Truths(Targets(TrainConfig(), ()), 60 * 60 * 6)
+    truth, layout = run(maker.look(painted, Progress(1, 1)))
+    item = Item(
+        labels[None], np.zeros(1), np.ones(1), truth, layout.foreground, layout.known
+    )
+    frame = Labelled(item, layout, painted)
+    box = (slice(0, 30), slice(0, 60))
+    part = run(maker.part(frame, box, True, Progress(1, 1)))
+    assert isinstance(part.item.truth, ComputedTruth)
+    maker.forget(frame)
+    part = run(maker.part(frame, box, True, Progress(1, 1)))
+    assert isinstance(part.item.truth, KeptTruth)
+    np.testing.assert_array_equal(part.item.image[0], labels[:30])
+
+
+def test_processes_of_one_machine_share_the_memory(monkeypatch) -> None:
+    targets = Targets(TrainConfig(), ())
+    alone = Truths(targets).left
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "8")
+    assert 4 < alone / Truths(targets).left < 16  # what is free changes meanwhile

@@ -3,6 +3,7 @@ import pytest
 
 from napari_unet_studio.core.intensity import Normalisation
 from napari_unet_studio.core.networks.unet import UNetSpec
+from napari_unet_studio.core.weights import WeightConfig
 from napari_unet_studio.tasks.progress import run
 from napari_unet_studio.tasks.train_config import TrainConfig
 from napari_unet_studio.tasks.training.dataset import prepare
@@ -55,24 +56,68 @@ def test_at_least_one_of_five_pairs_is_held_out(squares) -> None:
     assert len(dataset(pairs, hold_out=0.01).validate) == 1
 
 
-def test_the_last_frames_of_a_stack_are_held_out(squares) -> None:
-    image, labels = squares((10, 64, 64))
-    result = dataset([Pair(image, labels, axes="TYX", name="film")])
-    assert names(result.validate) == ["film [8]", "film [9]"]
-    assert len(result.train) == 8
-    (held,) = result.held_out
-    assert held == (0, "film", (slice(8, 10), slice(0, 64), slice(0, 64)), None)
+@pytest.mark.parametrize(
+    ("count", "share", "held"), [(5, 0.2, 1), (5, 0.5, 2), (6, 0.5, 3), (10, 0.2, 2)]
+)
+def test_the_last_frames_of_a_stack_are_held_out_beyond_one(
+    squares, count, share, held
+) -> None:
+    image, labels = squares((count, 64, 64))
+    pair = Pair(image, labels, axes="TYX", name="film")
+    result = dataset([pair], hold_out=share)
+    start = count - held
+    assert names(result.train) == [f"film [{i}]" for i in range(start - 1)]
+    assert names(result.validate) == [f"film [{i}]" for i in range(start, count)]
+    frame = slice(0, 64), slice(0, 64)
+    region, gap = (slice(start, count), *frame), (slice(start - 1, start), *frame)
+    assert result.held_out == ((0, "film", region, gap),)
+    assert not result.notes
 
 
 def test_frames_with_nothing_to_find_are_not_held_out_alone(squares) -> None:
     image, labels = squares((10, 64, 64))
     labels[5:] = 0
     result = dataset([Pair(image, labels, axes="TYX", name="film")])
-    assert names(result.validate) == ["film [4]", "film [5]"]
+    assert names(result.validate) == ["film [0]", "film [1]"]
+    assert names(result.train) == [f"film [{i}]" for i in range(3, 10)]
+    (held,) = result.held_out
+    assert (held.region[0], held.gap[0]) == (slice(0, 2), slice(2, 3))
     labels[1:] = 0
     result = dataset([Pair(image, labels, axes="TYX", name="film")])
     assert len(result.train) == 10
     assert "nothing could be held out" in result.notes[0]
+
+
+def test_where_only_middle_frames_show_something_all_are_cut(squares) -> None:
+    image, labels = squares((10, 128, 96))
+    labels[:3] = labels[6:] = 0
+    result = dataset([Pair(image, labels, axes="TYX", name="film")])
+    (held,) = result.held_out
+    assert held.region == (slice(0, 10), slice(102, 128), slice(0, 96))
+    assert len(result.train) == len(result.validate) == 10
+
+
+@pytest.mark.parametrize(
+    ("leading", "axis", "held"),
+    [
+        ((6, 3), 0, slice(5, 6)),
+        ((3, 10), 1, slice(8, 10)),
+        ((4, 3), 2, slice(102, 128)),
+    ],
+)
+def test_no_slice_is_trained_on_beside_one_that_is_judged(
+    squares, leading, axis, held
+) -> None:
+    image, labels = squares((*leading, 128, 96))
+    result = dataset([Pair(image, labels, axes="TZYX", name="film")])
+    (record,) = result.held_out
+    assert record.region[axis] == held
+    others = [a for a in range(4) if a != axis]
+    assert all(record.region[a] == slice(0, labels.shape[a]) for a in others)
+    for one in result.train:
+        for other in result.validate:
+            apart = np.abs(np.subtract(one.index, other.index)).sum()
+            assert apart > 1 or axis == 2
 
 
 def test_the_end_of_an_image_is_held_out_beyond_a_gap() -> None:
@@ -208,13 +253,36 @@ def test_no_pixel_is_both_trained_and_judged(shape, share) -> None:
     assert gap == min(spec.receptive_field[axis], shape[axis] // 8)
 
 
-def test_of_few_frames_a_part_of_each_is_held_out(squares) -> None:
-    image, labels = squares((3, 128, 96))
+@pytest.mark.parametrize("count", [2, 3, 4])
+def test_of_few_frames_the_same_part_is_held_out(squares, count) -> None:
+    image, labels = squares((count, 128, 96))
+    # Alone, the first frame would be cut at its far end, the second at its near one.
+    labels[0, :40] = labels[1, 90:] = 0
+    image = np.broadcast_to(np.arange(128.0)[:, None], labels.shape)
+    alone = [dataset([Pair(image[i], labels[i])]).held_out[0] for i in (0, 1)]
+    assert alone[0].region != alone[1].region
     result = dataset([Pair(image, labels, axes="TYX", name="film")])
     assert names(result.train) == names(result.validate)
     (held,) = result.held_out
-    assert held.region == (slice(0, 3), slice(102, 128), slice(0, 96))
-    assert held.gap == (slice(0, 3), slice(86, 102), slice(0, 96))
+    assert held.region == (slice(0, count), slice(102, 128), slice(0, 96))
+    assert held.gap == (slice(0, count), slice(86, 102), slice(0, 96))
+    trained = {float(row) for item in result.train for row in np.unique(item.image)}
+    judged = {float(row) for item in result.validate for row in np.unique(item.image)}
+    assert trained == set(range(86))
+    assert judged == set(range(102, 128))
+
+
+def test_the_end_that_shows_most_in_all_frames_together_is_held_out() -> None:
+    labels = np.zeros((2, 160, 40), int)
+    labels[:, ::4] = 1
+    labels[0, 70:80] = labels[0, 150:] = 2  # the far end, if it were alone
+    labels[1, 70:80] = labels[1, :10] = 3  # the near end
+    labels[1, :4] = 2
+    image = np.random.default_rng(0).random(labels.shape)
+    pair = Pair(image, labels, axes="TYX")
+    (held,) = dataset([pair], target="classes").held_out
+    # There all four classes are seen, on the other side three of them.
+    assert held.region[1] == slice(0, 32)
 
 
 def test_pairs_without_anything_to_find_are_not_held_out(squares) -> None:
@@ -227,13 +295,60 @@ def test_pairs_without_anything_to_find_are_not_held_out(squares) -> None:
         assert result.validate[0].name in "ab"
 
 
-def test_weights_are_those_of_the_whole_frame_and_none_are_judged_by(squares) -> None:
-    pair = Pair(*squares((128, 96)))
-    result, whole = dataset([pair]), dataset([pair], hold_out=0)
-    part, (item,) = result.train[0], whole.train
-    box = (slice(0, 86), slice(0, 96))
-    np.testing.assert_array_equal(part.read(box)[2], item.read(box)[2])
-    assert result.validate[0].read(box)[2] is None
+def crowded(shape, seed=0):
+    """Touching objects, more of them at one end."""
+    rng = np.random.default_rng(seed)
+    labels = np.zeros(shape, np.int32)
+    for number in range(1, 60):
+        corner = [int(n * rng.random() ** 0.5) for n in shape[-2:]]
+        box = tuple(slice(c, c + int(rng.integers(4, 12))) for c in corner)
+        labels[..., box[0], box[1]] = number
+    return rng.random(shape), labels
+
+
+@pytest.mark.parametrize("preset", ["2015", "2019", "none"])
+@pytest.mark.parametrize("mask", [False, True])
+@pytest.mark.parametrize("target", ["objects", "classes"])
+def test_what_is_learned_does_not_know_what_is_held_out(preset, mask, target) -> None:
+    image, labels = crowded((160, 96))
+    labels = (labels > 0) * 1 if mask else labels
+    if target == "classes":
+        labels %= 3
+    options = {
+        "weights": WeightConfig(preset=preset, balance="image", sigma=20.0),
+        "target": target,
+    }
+    result = dataset([Pair(image, labels)], **options)
+    ((_, _, region, _),) = result.held_out
+    assert region[0] == slice(128, 160)
+    (part,), (judged,) = result.train, result.validate
+    rows = slice(0, part.shape[0])
+    assert rows.stop == 160 - 32 - FIELD
+    (alone,) = dataset([Pair(image[rows], labels[rows])], hold_out=0, **options).train
+    for found, expected in zip(
+        part.read(part.whole)[1:], alone.read(alone.whole)[1:], strict=True
+    ):
+        np.testing.assert_array_equal(found, expected)
+    np.testing.assert_array_equal(part.foreground, alone.foreground)
+    assert judged.read(judged.whole)[2] is None
+
+
+@pytest.mark.parametrize("frames", [1, 3, 6])
+def test_classes_are_balanced_over_what_is_trained_on_alone(frames) -> None:
+    image, labels = crowded((frames, 160, 96))
+    image = image + np.arange(frames)[:, None, None]
+    labels[-1, 60:100] = 0
+    weights = WeightConfig(preset="none", balance="global", gap=0)
+    result = dataset([Pair(image, labels, axes="TYX")], weights=weights)
+    assert result.validate
+    targets = [target_of(item) for item in result.train]
+    inside = sum(int((target == 1).sum()) for target in targets)
+    total = sum(target.size for target in targets)
+    assert total < labels.size
+    for item, target in zip(result.train, targets, strict=True):
+        expected = np.where(target == 1, inside, total - inside)
+        found = item.read(item.whole).weight_map
+        np.testing.assert_allclose(found, total / (2 * expected), rtol=1e-6)
 
 
 def test_unlabelled_ends_are_not_held_out() -> None:

@@ -12,6 +12,7 @@ from napari_unet_studio.core.intensity import Normalisation
 from napari_unet_studio.core.losses import LOSSES
 from napari_unet_studio.core.networks.catalog import build
 from napari_unet_studio.core.networks.unet import UNetSpec
+from napari_unet_studio.tasks.device import is_out_of_memory
 from napari_unet_studio.tasks.progress import run
 from napari_unet_studio.tasks.train import train
 from napari_unet_studio.tasks.train_config import TrainConfig
@@ -178,6 +179,22 @@ def test_a_gpu_learns_in_each_type(squares, precision, ndim) -> None:
 
 
 @pytest.mark.cuda
+def test_no_update_waits_for_the_gpu(squares) -> None:
+    config = replace(QUICK, device="cuda", accumulate=2, ema=0.9)
+    source = source_of(Pair(*squares(), name="a"), config)
+    one = Learner(learner().network, config, "cuda", Alone())
+    steps = Steps(one, source, 2)
+    for step in range(2):  # layers are chosen, memory is taken
+        steps.advance(step, 1e-3)
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        steps.advance(2, 1e-3)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+        steps.close()
+
+
+@pytest.mark.cuda
 def test_a_gpu_goes_on_from_a_checkpoint_in_float16(squares, tmp_path) -> None:
     path, pair = tmp_path / "a.ckpt", Pair(*squares())
     config = replace(QUICK, device="cuda", precision="float16", updates=6)
@@ -228,6 +245,44 @@ def test_with_too_little_memory_fewer_patches_go_at_once(squares, monkeypatch) -
     assert torch.equal(weights_of(free), weights_of(tight))
     assert "did not suffice: 2 patches at once" in reduced.notes[0]
     assert "did not suffice: 1 patch at once" in reduced.notes[1]
+
+
+@pytest.mark.parametrize("optimiser", ["adamw", "sgd"])
+def test_memory_may_run_out_in_the_first_step_of_the_optimiser(
+    squares, monkeypatch, optimiser
+) -> None:
+    # The moments are made there: some are, when there is no more room.
+    config = replace(QUICK, optimiser=optimiser)
+    source = source_of(Pair(*squares(), name="a"))
+    free, tight = learner(config), learner(config)
+    steps = Steps(free, source, 2)
+    steps.advance(0, 1e-3)
+    calls, step = [], tight.optimiser.step
+
+    def limited(*arguments):
+        calls.append(len(tight.optimiser.state))
+        if len(calls) == 1:
+            first, *_ = tight.network.parameters()
+            step_of = torch.zeros((), dtype=torch.float32)
+            tight.optimiser.state[first] = {"step": step_of}
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return step(*arguments)
+
+    monkeypatch.setattr(tight.optimiser, "step", limited)
+    reduced = Steps(tight, source, 4)
+    reduced.advance(0, 1e-3)
+    assert calls == [0, 0]
+    assert reduced.batch == 2
+    assert torch.equal(weights_of(free), weights_of(tight))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["CUDA out of memory", "GET was unable to find an engine to execute this"],
+)
+def test_what_memory_that_runs_out_is_called(text) -> None:
+    assert is_out_of_memory(RuntimeError(text))
+    assert not is_out_of_memory(RuntimeError("a bug"))
 
 
 def test_at_last_patches_get_smaller(squares, monkeypatch) -> None:

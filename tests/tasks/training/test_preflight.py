@@ -294,7 +294,45 @@ def test_few_objects_are_doubted():
         in only(labels_say([pair(0, labels=labels)]), "only").text
     )
     mask = pair(0, labels=labels.astype(bool))
-    assert "only 3 labelled objects" in only(labels_say([mask]), "to learn from").text
+    finding = only(labels_say([mask]), "to learn from")
+    assert "masks hold only 3 connected pieces" in finding.text
+
+
+@pytest.mark.parametrize("kind", [bool, np.uint8])
+def test_a_mask_of_touching_objects_is_doubted_and_not_counted_as_one(kind):
+    labels = np.zeros((96, 96), int)
+    labels[20:60, 20:40], labels[20:60, 40:70] = 1, 2
+    found = labels_say([pair(0, labels=(labels > 0).astype(kind))])
+    assert "touching ones cannot be told apart" in only(found, "are a mask").text
+    assert "only 1 connected piece to" in only(found, "to learn from").text
+    assert not any("labelled object" in finding.text for finding in found)
+
+
+def test_one_object_among_numbered_ones_is_no_mask():
+    labels = np.zeros((96, 96), int)
+    labels[20:60, 20:40] = 1
+    assert labels_say([pair(0), pair(1, labels=labels)]) == []
+
+
+def test_one_object_in_the_parts_that_were_seen_is_no_mask():
+    labels = da.zeros((4000, 4000), dtype=np.uint8, chunks=512)
+    labels[1000:3000, 1000:3000] = 1
+    image = da.random.default_rng(0).random((4000, 4000), chunks=512)
+    (look,) = looks_at([pair(0, image=image, labels=labels)])
+    assert look.survey.mask
+    assert not look.whole
+    assert not any("mask" in f.text for f in about_labels([look], QUICK))
+
+
+def test_a_stack_can_be_held_out_though_its_frames_are_small():
+    image, labels = cells((6, 40, 40))
+    noise = np.random.default_rng(0)
+    image = noise.integers(0, 255, labels.shape)
+    labels[:] = labels[3]
+    stack = pair(0, image=image, labels=labels, axes="TYX")
+    assert not [f for f in checked([stack]) if "No validation" in f.text]
+    few = replace(stack, image=image[:4], labels=labels[:4])
+    only(checked([few]), "No validation")
 
 
 def test_a_pair_without_objects_is_doubted():

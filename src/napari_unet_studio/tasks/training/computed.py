@@ -117,8 +117,7 @@ class ComputedTruth:
     weighted
         Whether pixels weigh differently.
     balance
-        Weight of each class over the whole frame, or all frames; None if they are not
-        balanced.
+        Weight of each class, None if they are not balanced.
     """
 
     labels: Any

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from napari_unet_studio.core.errors import ModelFileError
+from napari_unet_studio.core.errors import ModelFileError, StudioError
 from napari_unet_studio.core.networks.catalog import build
 from napari_unet_studio.io.checkpoint import Checkpoint
 from napari_unet_studio.io.model import Model, ModelCard
@@ -73,10 +73,12 @@ class Course:
         self.best: Mapping[str, Tensor] | None = None
         if start is not None:
             self._resume(start)
-            source = replace(source, patch=self.state.patch)
         pixels = sum(math.prod(item.shape) for item in dataset.train)
         seen = source.batch * math.prod(source.output_shape)
         self.pace = Pace(Plan.of(config, pixels, seen), self.state, self.team)
+        # Of a longer budget, or of fewer rounds, fewer rounds are due by now.
+        self.state.round = min(self.state.round, self.pace.round())
+        source = replace(source, patch=self.state.patch)
         self.steps = Steps(learner, source, self.state.batch)
         self.rounds = Rounds(card, dataset.validate, learner)
         # Process 0 alone writes.
@@ -97,6 +99,9 @@ class Course:
                 "anew."
             ) from error
         self.best = start.best
+        # Whoever goes on does not want it to end for the same reason at once.
+        self.state.notes = [n for n in self.state.notes if n != self.state.ended]
+        self.state.ended, self.state.stale = "", 0
 
     # -- the way ----------------------------------------------------------------------
 
@@ -127,15 +132,15 @@ class Course:
             last = self.pace.share() >= 1
             epoch = state.step % self.pace.plan.epoch == 0
             save = self.team.agreed(self.keeper.due(epoch))
-            record = self.pace.record()
             if state.step <= _REPORT or state.step % _REPORT == 0 or last:
-                record = self._read(record, learning_rate)
-            elif save or self.pace.round_is_due():
-                self._settle()
+                record = self._read(learning_rate)
+            else:
+                if save or self.pace.round_is_due():
+                    self._settle()
+                record = self.pace.record()
             yield from self.pace.without(record)
             if self.pace.round_is_due():
-                stop = never if last or self.team.size > 1 else should_stop
-                if not (yield from self._validated(stop)):
+                if not (yield from self._validated(never if last else should_stop)):
                     return
                 save = True
             if save:
@@ -157,11 +162,10 @@ class Course:
 
     # -- losses and setbacks ----------------------------------------------------------
 
-    def _read(self, record: TrainProgress, learning_rate: float) -> TrainProgress:
-        """Note the mean loss since the last reading, and put it into a record."""
-        self._settle()
+    def _read(self, learning_rate: float) -> TrainProgress:
+        """Note the mean loss since the last reading, and return it in a record."""
         state = self.state
-        if not state.pending:  # gone back to where nothing is to be read
+        if not self._settle():
             return self.pace.record()
         loss, count = sum(state.pending) / len(state.pending), len(state.pending)
         state.pending.clear()
@@ -170,15 +174,15 @@ class Course:
         busy, self._busy = self._busy, 0.0
         patches = count * self.steps.source.batch
         return replace(
-            record,
+            self.pace.record(),
             loss=loss,
             learning_rate=learning_rate,
             patches_per_second=patches / busy if busy else None,
             memory=memory_taken(self.learner.device),
         )
 
-    def _settle(self) -> None:
-        """Fetch the losses from the device; go back if something is no number."""
+    def _settle(self) -> bool:
+        """Fetch the losses from the device; False if they sent the training back."""
         losses = torch.stack(self._unread).tolist() if self._unread else []
         self._unread.clear()
         numbers = [loss for loss in losses if math.isfinite(loss)]
@@ -187,8 +191,9 @@ class Course:
         good = (len(numbers) == len(losses) or scaled) and self.learner.finite()
         if self.team.agreed(not good):
             self._go_back()
-        else:
-            self.state.pending += numbers
+            return False
+        self.state.pending += numbers
+        return True
 
     def _go_back(self) -> None:
         """Return to the last good state, more slowly; the second time for good."""
@@ -197,12 +202,15 @@ class Course:
         again = past.slower < 1
         self.learner.restore(snapshot)
         self._busy = 0.0
+        past.notes += self.state.notes[len(past.notes) :]
         reason = f"The loss was no longer a number after {reached} updates"
         if again:
             past.ended = (
                 f"{reason}, again: stopped. Try a lower learning rate, or a network "
                 "with batch normalisation."
             )
+            if not past.step:
+                raise StudioError(past.ended)  # there is nothing to keep
             past.notes.append(past.ended)
         else:
             past.slower = _SLOWER
@@ -223,6 +231,8 @@ class Course:
         """Do the validation round that is due; False if stopped on the way."""
         if not self.pace.round_is_due():
             return True
+        if self.team.size > 1:  # each process has its own frames, and waits for others
+            should_stop = never
         state = self.state
         verdict: Verdict | None = None
         if self.dataset.validate:

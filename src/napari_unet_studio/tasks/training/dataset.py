@@ -15,9 +15,9 @@ from napari_unet_studio.core.networks.spec import NetworkSpec
 from napari_unet_studio.tasks.progress import HeldOut, Progress
 from napari_unet_studio.tasks.train_config import TrainConfig
 from napari_unet_studio.tasks.training.holding_out import (
+    JUDGED,
     Split,
     judged_part,
-    merged,
     record,
     split,
 )
@@ -32,8 +32,6 @@ from napari_unet_studio.tasks.training.truths import Labelled, Painted, Truths
 _LARGE = 2**28
 # Parts that stand for a lazy array.
 _SAMPLES = 64
-# Pixels of a frame that are judged in a validation round: 4096 x 4096, or 256 cubed.
-_JUDGED = 2**24
 
 
 class Dataset(NamedTuple):
@@ -68,7 +66,8 @@ def prepare(
     Targets and weight maps are kept in memory as long as they take less than a quarter
     of what is free and the labels are in memory too, or their frames small; else they
     are computed window by window. Both are the same. What to hold out is chosen by
-    :func:`.holding_out.split`.
+    :func:`.holding_out.split`; what is learned, weights and class balance included,
+    does not depend on it.
 
     Parameters
     ----------
@@ -92,13 +91,23 @@ def prepare(
         class everywhere.
     """
     truths = Truths(Targets(config, values))
-    groups = yield from _looked(pairs, surveys, spec, normalisation, truths)
+    counts = [len(frames_of(pair, spec.ndim)) for pair in pairs]
+    weighed = [count for count, p in zip(counts, pairs, strict=True) if _trains(p)]
+    total = sum(counts) + truths.targets.weighted * sum(weighed)
+    groups = yield from _looked(pairs, surveys, spec, normalisation, truths, total)
     chosen = Split()
     if config.hold_out > 0 and not any(pair.role == "validate" for pair in pairs):
         names = [pair.name for pair in pairs]
         chosen = split(groups, config.hold_out, spec, names, config.seed)
-    yield from _weighed(pairs, groups, chosen, truths)
-    return _divided(pairs, groups, chosen)
+    progress = Progress(sum(counts), total, "Holding out a part")
+    train, judge = yield from _divided(pairs, groups, chosen, truths, progress)
+    yield from _weighed(pairs, train, truths, total)
+    held = [
+        record(number, pair, chosen.cuts.get(number))
+        for number, pair in enumerate(pairs)
+        if number in chosen.whole or number in chosen.cuts
+    ]
+    return _dataset(train, judge, chosen.notes, held)
 
 
 def digest(pair: Pair) -> dict[str, str]:
@@ -167,12 +176,11 @@ def _looked(
     spec: NetworkSpec,
     normalisation: Normalisation,
     truths: Truths,
+    total: int,
 ) -> Generator[Progress, None, list[list[Labelled]]]:
     """Check the image of each pair, and make the truth of its frames."""
     groups: list[list[Labelled]] = []
-    counts = [len(frames_of(pair, spec.ndim)) for pair in pairs]
-    weighed = [count for count, p in zip(counts, pairs, strict=True) if _trains(p)]
-    total, step = sum(counts) + truths.targets.weighted * sum(weighed), 0
+    step = 0
     for number, (pair, found) in enumerate(zip(pairs, surveys, strict=True)):
         groups.append([])
         frames = frames_of(pair, spec.ndim)
@@ -205,82 +213,90 @@ def _looked(
     return groups
 
 
-def _weighed(
+def _divided(
     pairs: Sequence[Pair],
-    groups: Sequence[list[Labelled]],
+    groups: list[list[Labelled]],
     chosen: Split,
     truths: Truths,
-) -> Generator[Progress, None, None]:
+    progress: Progress,
+) -> Generator[Progress, None, tuple[list[Labelled], list[Labelled]]]:
+    """Divide the frames into those to train on and those to judge by.
+
+    The groups are empty afterwards, so that a frame of which only parts are needed does
+    not stay in memory.
+    """
+    train: list[Labelled] = []
+    judge: list[Labelled] = []
+    for number, pair in enumerate(pairs):
+        frames, groups[number] = groups[number], []
+        cut = chosen.cuts.get(number)
+        if cut is None:
+            held = not _trains(pair) or number in chosen.whole
+            (judge if held else train).extend(frames)
+            continue
+        for frame in frames:
+            boxes = cut.box(frame.item, cut.train), cut.box(frame.item, cut.held)
+            if frame.item.whole not in boxes:
+                truths.forget(frame)
+            for box, parts in zip(boxes, (train, judge), strict=True):
+                if box == frame.item.whole:
+                    parts.append(frame)
+                elif box is not None:
+                    trains = parts is train
+                    part = yield from truths.part(frame, box, trains, progress)
+                    parts.append(part)
+    return train, judge
+
+
+def _weighed(
+    pairs: Sequence[Pair], train: list[Labelled], truths: Truths, total: int
+) -> Iterator[Progress]:
     """Weigh the frames that are trained on, in place."""
     targets = truths.targets
-    trained = [
-        (p, f, frame)
-        for p, group in enumerate(groups)
-        for f, frame in enumerate(group)
-        if _trains(pairs[p])
-    ]
     if not targets.weighted:
         return
-    everywhere = np.sum([frame.layout.counts for _, _, frame in trained], axis=0)
+    everywhere = np.sum([frame.layout.counts for frame in train], axis=0)
     together = targets.config.weights.balance == "global"
-    begun = sum(map(len, groups))
-    for step, (p, f, frame) in enumerate(trained, start=1):
-        yield Progress(begun + step, begun + len(trained), f"Weighing {pairs[p].name}")
-        if (p, f) in chosen.held:
-            continue
+    for number, frame in enumerate(train):
+        step = total - len(train) + 1 + number
+        yield Progress(step, total, f"Weighing {pairs[frame.item.pair].name}")
         balance = targets.balance(everywhere if together else frame.layout.counts)
         truth = truths.weigh(frame.item.truth, frame.painted, balance)
-        groups[p][f] = replace(frame, item=replace(frame.item, truth=truth))
+        train[number] = replace(frame, item=replace(frame.item, truth=truth))
 
 
-def _divided(
-    pairs: Sequence[Pair], groups: Sequence[Sequence[Labelled]], chosen: Split
+def _dataset(
+    train: Sequence[Labelled],
+    judge: Sequence[Labelled],
+    notes: Sequence[str],
+    held_out: Sequence[HeldOut],
 ) -> Dataset:
-    """Divide the frames into those to train on and those to judge by."""
-    train: list[Item] = []
-    judge: list[Item] = []
-    records: list[HeldOut] = []
-    notes, cuts, finds = list(chosen.notes), dict(chosen.cuts), False
-    learned: NDArray[np.int64] = np.zeros(1, np.int64)
-    for p, (pair, group) in enumerate(zip(pairs, groups, strict=True)):
-        for f, frame in enumerate(group):
-            item, layout, cut = frame.item, frame.layout, cuts.get((p, f))
-            if cut is not None:
-                train.append(item.part(cut.axis, *cut.train))
-                judge.append(item.part(cut.axis, *cut.held))
-                records.append(record(item, pair.name, cut))
-                learned = learned + layout.within(cut.axis, *cut.train)
-                finds |= frame.finds(layout.within(cut.axis, *cut.held))
-            elif not _trains(pair) or (p, f) in chosen.held:
-                judge.append(item)
-                if _trains(pair):
-                    records.append(record(item, pair.name))
-                finds |= frame.finds(layout.counts)
-            else:
-                train.append(item)
-                learned = learned + layout.counts
+    """Return the frames, if they will do, and what is said about them."""
+    said = list(notes)
+    learned = np.sum([frame.layout.counts for frame in train], axis=0)
     if np.count_nonzero(learned) < 2:
         raise InputError(
             "The labels to train on are one class everywhere; label some pixels of "
             "another class, or of the background."
         )
     if not judge:
-        notes.append(
+        said.append(
             "No validation: nothing could be held out, so the last weights are kept."
         )
-    elif not finds:
-        judge.clear()
-        notes.append(
+    elif not any(frame.finds(frame.layout.counts) for frame in judge):
+        judge = ()
+        said.append(
             "No validation: the labels to judge by are background everywhere, so the "
             "last weights are kept."
         )
-    judged = [_judged(item, notes) for item in judge]
-    return Dataset(tuple(train), tuple(judged), tuple(notes), merged(records))
+    judged = tuple(_judged(frame.item, said) for frame in judge)
+    items = tuple(frame.item for frame in train)
+    return Dataset(items, judged, tuple(said), tuple(held_out))
 
 
 def _judged(item: Item, notes: list[str]) -> Item:
     """Return what is judged of a frame, without weights; say so if it is not all."""
-    part = judged_part(item, _JUDGED)
+    part = judged_part(item, JUDGED)
     if part is not item:
         size = " x ".join(map(str, part.shape))
         notes.append(

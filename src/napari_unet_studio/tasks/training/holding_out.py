@@ -1,32 +1,41 @@
 """Which of the data are held out to judge by, where the user marked nothing for it."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import chain
 from math import prod
 
 import numpy as np
+from numpy.typing import NDArray
 
-from napari_unet_studio.core.networks.spec import NetworkSpec
+from napari_unet_studio.core.blocks import Region
+from napari_unet_studio.core.networks.spec import NetworkSpec, Shape
 from napari_unet_studio.tasks.progress import HeldOut
 from napari_unet_studio.tasks.training.items import Item
+from napari_unet_studio.tasks.training.pairs import Pair
 from napari_unet_studio.tasks.training.truths import Labelled
 
-# From so many frames on, whole frames are held out instead of pieces of them.
-_FRAMES_TO_HOLD_OUT = 5
-# Smallest sides of the two parts when a piece of a frame is held out.
+MANY = 5
+"""From so many pairs on, whole ones are held out; from so many frames on, frames."""
+
+JUDGED = 2**24
+"""Pixels of a frame that are judged at most: 4096 x 4096, or 256 cubed."""
+
+# Smallest sides of the two parts when a piece of each frame is held out.
 _LEAST_TRAIN, _LEAST_HELD = 32, 16
 
 
 @dataclass(frozen=True)
 class Cut:
-    """How a frame is cut into a part to train on, a gap and a part to judge by.
+    """How a pair is cut into a part to train on, a gap and a part to judge by.
 
     Parameters
     ----------
     axis
-        Spatial axis along which it is cut.
+        Axis of the labels along which it is cut: one of those of the frames, or one
+        before them, which parts whole frames.
     train, gap, held
-        Start and stop of the parts; those of a gap of no pixels are equal.
+        Start and stop of the parts.
     """
 
     axis: int
@@ -34,23 +43,40 @@ class Cut:
     gap: tuple[int, int]
     held: tuple[int, int]
 
+    def box(self, item: Item, span: tuple[int, int]) -> Region | None:
+        """Return what of a frame lies in one of the parts, None if nothing does.
+
+        Parameters
+        ----------
+        item
+            The whole frame.
+        span
+            The part: `train`, `gap` or `held`.
+        """
+        inner = self.axis - len(item.index)
+        if inner < 0:
+            return item.whole if item.index[self.axis] in range(*span) else None
+        box = list(item.whole)
+        box[inner] = slice(*span)
+        return tuple(box)
+
 
 @dataclass(frozen=True)
 class Split:
-    """Which frames are held out, by number of their pair and of the frame in it.
+    """What is held out, by the number of the pair.
 
     Parameters
     ----------
-    held
-        Frames that are held out as a whole.
+    whole
+        Pairs that are held out as a whole.
     cuts
-        Frames of which a part is.
+        Pairs of which a part is.
     notes
         What the user should know.
     """
 
-    held: frozenset[tuple[int, int]] = frozenset()
-    cuts: tuple[tuple[tuple[int, int], Cut], ...] = ()
+    whole: frozenset[int] = frozenset()
+    cuts: Mapping[int, Cut] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
 
@@ -63,18 +89,18 @@ def split(
 ) -> Split:
     """Choose what to hold out of the frames of each pair.
 
-    With five pairs or more, whole pairs at random, of those with something to find;
-    with five frames or more in a pair, its last frames, or those before them where
-    these have nothing to find; else a block at an end of each
-    frame. Of the ends of all axes, the longest axis and its far end first, it is the
-    one that leaves most classes in the two parts together, then in the part to train
-    on. Between them lies a gap of the network's receptive field, but of an eighth of
-    the axis at most.
+    With five pairs or more, whole pairs at random, of those with something to find.
+    Else an end of each pair: of a stack of five frames or more its last or first
+    frames, beyond a gap of one frame; else, or where neither end will do, the same end
+    of all frames, beyond a gap of the network's receptive field, but of an eighth of
+    the axis at most. Of the ends of all axes, the longest axis and its far end first,
+    it is the one that leaves most classes in the two parts together, then in the part
+    to train on.
 
     Parameters
     ----------
     groups
-        The frames of each pair.
+        The frames of each pair, in C order.
     share
         Of the data to hold out.
     spec
@@ -84,83 +110,75 @@ def split(
     seed
         For the choice of pairs.
     """
-    if len(groups) >= _FRAMES_TO_HOLD_OUT:
-        return _whole_pairs(groups, share, seed)
-    held, cuts, notes = set(), [], []
+    if len(groups) >= MANY:
+        return Split(_whole_pairs(groups, share, seed))
+    cuts, notes = {}, []
     for number, frames in enumerate(groups):
-        if len(frames) >= _FRAMES_TO_HOLD_OUT:
-            held |= {(number, i) for i in _last_frames(frames, share)}
+        cut = _cut(frames, share, spec)
+        if cut is None:
             continue
-        found = [(i, _cut(frame, share, spec)) for i, frame in enumerate(frames)]
-        cuts += [((number, i), cut) for i, cut in found if cut is not None]
-        short = [cut for _, cut in found if cut is not None and _shortage(cut, spec)]
-        if short:
-            gap = short[0].gap[1] - short[0].gap[0]
-            field = spec.receptive_field[short[0].axis]
+        cuts[number] = cut
+        inner = cut.axis - len(frames[0].item.index)
+        gap = cut.gap[1] - cut.gap[0]
+        if inner >= 0 and gap < spec.receptive_field[inner]:
             notes.append(
                 f"Between the parts of {names[number]!r} to train on and to judge by "
-                f"lie {gap} pixels, fewer than the {field} from which the network "
-                "judges one: its scores may be a little too good. A larger image, or "
-                "one of its own to validate, would mend it."
+                f"lie {gap} pixels, fewer than the {spec.receptive_field[inner]} from "
+                "which the network judges one: its scores may be a little too good. A "
+                "larger image, or one of its own to validate, would mend it."
             )
-    return Split(frozenset(held), tuple(cuts), tuple(notes))
+    return Split(cuts=cuts, notes=tuple(notes))
 
 
-def record(item: Item, name: str, cut: Cut | None = None) -> HeldOut:
-    """Return the record of a frame that is held out, or of the part of it that is.
+def divisible(leading: Shape, shape: Shape, share: float, spec: NetworkSpec) -> bool:
+    """Return whether a pair is large enough to hold out a part of it.
 
     Parameters
     ----------
-    item
-        The whole frame.
-    name
-        Of the pair.
-    cut
-        Where the frame is cut; None if all of it is held out.
+    leading
+        Lengths of the axes of frames.
+    shape
+        Of each frame.
+    share
+        To hold out.
+    spec
+        The network.
     """
-    frame = tuple(slice(i, i + 1) for i in item.index)
-    if cut is None:
-        return HeldOut(item.pair, name, (*frame, *item.whole))
-    held, gap = list(item.whole), list(item.whole)
-    held[cut.axis], gap[cut.axis] = slice(*cut.held), slice(*cut.gap)
-    wide = cut.gap[1] > cut.gap[0]
-    return HeldOut(item.pair, name, (*frame, *held), (*frame, *gap) if wide else None)
+    ways = chain(_between(leading, share), _within(len(leading), shape, share, spec))
+    return any(True for _ in ways)
 
 
-def merged(records: Sequence[HeldOut]) -> tuple[HeldOut, ...]:
-    """Join records of frames that follow each other along the first axis.
+def record(number: int, pair: Pair, cut: Cut | None = None) -> HeldOut:
+    """Return the record of a pair that is held out, or of the part of it that is.
+
+    Parameters
+    ----------
+    number
+        Of the pair.
+    pair
+        The pair.
+    cut
+        Where it is cut; None if all of it is held out.
 
     Examples
     --------
-    >>> box = slice(0, 8), slice(0, 8)
-    >>> records = [HeldOut(0, "film", (slice(i, i + 1), *box)) for i in (3, 4)]
-    >>> [record.region[0] for record in merged(records)]
-    [slice(3, 5, None)]
+    >>> film = Pair(np.zeros((5, 8, 8)), np.zeros((5, 8, 8), int), name="film")
+    >>> held = record(0, film, Cut(0, (0, 3), (3, 4), (4, 5)))
+    >>> held.region[0], held.gap[0], held.region[1]
+    (slice(4, 5, None), slice(3, 4, None), slice(0, 8, None))
     """
-    joined: list[HeldOut] = []
-    for found in records:
-        last = joined[-1] if joined else None
-        if last is not None and _follows(last, found):
-            first = slice(last.region[0].start, found.region[0].stop)
-            gap = last.gap and (first, *last.gap[1:])
-            joined[-1] = last._replace(region=(first, *last.region[1:]), gap=gap)
-        else:
-            joined.append(found)
-    return tuple(joined)
-
-
-def _follows(last: HeldOut, found: HeldOut) -> bool:
-    return (
-        last.pair == found.pair
-        and last.region[0].stop == found.region[0].start
-        and last.region[1:] == found.region[1:]
-        and (last.gap and last.gap[1:]) == (found.gap and found.gap[1:])
-    )
+    region = [slice(0, int(size)) for size in pair.labels.shape]
+    if cut is None:
+        return HeldOut(number, pair.name, tuple(region))
+    gap = list(region)
+    region[cut.axis], gap[cut.axis] = slice(*cut.held), slice(*cut.gap)
+    wide = cut.gap[1] > cut.gap[0]
+    return HeldOut(number, pair.name, tuple(region), tuple(gap) if wide else None)
 
 
 def _whole_pairs(
     groups: Sequence[Sequence[Labelled]], share: float, seed: int
-) -> Split:
+) -> frozenset[int]:
     order = np.random.default_rng(seed).permutation(len(groups)).tolist()
     useful = [
         number
@@ -168,55 +186,70 @@ def _whole_pairs(
         if any(frame.finds(frame.layout.counts) for frame in groups[number])
     ]
     count = min(max(1, round(share * len(groups))), len(useful) - 1)
-    held = useful[: max(0, count)]
-    return Split(frozenset((n, i) for n in held for i in range(len(groups[n]))))
+    return frozenset(useful[: max(0, count)])
 
 
-def _last_frames(frames: Sequence[Labelled], share: float) -> range:
-    """Return the last frames with something to find in them and in the others."""
-    count = max(1, round(share * len(frames)))
-    there = [frame.finds(frame.layout.counts) for frame in frames]
-    for stop in range(len(frames), count - 1, -1):
-        held = range(stop - count, stop)
-        inside = sum(there[i] for i in held)
-        if 0 < inside < sum(there):
-            return held
-    return range(0)
+def _cut(frames: Sequence[Labelled], share: float, spec: NetworkSpec) -> Cut | None:
+    """Return the best way to cut a pair, None if it is too small for any.
+
+    All frames are cut at one place: neighbours show nearly the same there.
+    """
+    leading = tuple(last + 1 for last in frames[-1].item.index)
+    shape = frames[0].item.shape
+    return _best(frames, _between(leading, share)) or _best(
+        frames, _within(len(leading), shape, share, spec)
+    )
 
 
-def _cut(frame: Labelled, share: float, spec: NetworkSpec) -> Cut | None:
-    """Return the best way to cut a frame, None if it is too small for any."""
+def _best(frames: Sequence[Labelled], cuts: Iterator[Cut]) -> Cut | None:
     best, most = None, (0, 0)
-    shape = frame.item.shape
-    for axis in sorted(range(len(shape)), key=lambda axis: -shape[axis]):
-        for cut in _ends(axis, shape[axis], share, spec):
-            train = frame.layout.within(axis, *cut.train)
-            held = frame.layout.within(axis, *cut.held)
-            there = np.count_nonzero(train)
-            # Something to learn on one side, something to find on the other.
-            if there < 2 or not frame.finds(held):
-                continue
-            score = int(there + np.count_nonzero(held)), int(there)
-            if score > most:
-                best, most = cut, score
+    for cut in cuts:
+        train, held = _pixels(frames, cut, cut.train), _pixels(frames, cut, cut.held)
+        there = np.count_nonzero(train)
+        # Something to learn on one side, something to find on the other.
+        if there < 2 or not frames[0].finds(held):
+            continue
+        score = int(there + np.count_nonzero(held)), int(there)
+        if score > most:
+            best, most = cut, score
     return best
 
 
-def _ends(axis: int, size: int, share: float, spec: NetworkSpec) -> list[Cut]:
-    """Return the cuts that hold out the far and the near end of an axis."""
-    held = round(share * size)
-    gap = min(spec.receptive_field[axis], size // 8)
+def _pixels(
+    frames: Sequence[Labelled], cut: Cut, span: tuple[int, int]
+) -> NDArray[np.int64]:
+    """Return the pixels of each class in a part of all frames together."""
+    inner = cut.axis - len(frames[0].item.index)
+    if inner >= 0:
+        counts = [frame.layout.within(inner, *span) for frame in frames]
+    else:
+        within = [f for f in frames if f.item.index[cut.axis] in range(*span)]
+        counts = [frame.layout.counts for frame in within]
+    return np.asarray(np.sum(counts, axis=0))
+
+
+def _between(leading: Shape, share: float) -> Iterator[Cut]:
+    """Yield the cuts that hold out whole frames, if there are many."""
+    for axis in sorted(range(len(leading)), key=lambda axis: -leading[axis]):
+        size = leading[axis]
+        if size >= MANY:
+            yield from _ends(axis, size, max(1, round(share * size)), 1)
+
+
+def _within(axes: int, shape: Shape, share: float, spec: NetworkSpec) -> Iterator[Cut]:
+    """Yield the cuts that hold out a part of each frame, if these are large enough."""
+    for axis in sorted(range(len(shape)), key=lambda axis: -shape[axis]):
+        size = shape[axis]
+        held, gap = round(share * size), min(spec.receptive_field[axis], size // 8)
+        if held >= _LEAST_HELD and size - held - gap >= _LEAST_TRAIN:
+            yield from _ends(axes + axis, size, held, gap)
+
+
+def _ends(axis: int, size: int, held: int, gap: int) -> Iterator[Cut]:
+    """Yield the cuts that hold out the far and the near end of an axis."""
     kept = size - held - gap
-    if held < _LEAST_HELD or kept < _LEAST_TRAIN:
-        return []
-    return [
-        Cut(axis, (0, kept), (kept, kept + gap), (kept + gap, size)),
-        Cut(axis, (held + gap, size), (held, held + gap), (0, held)),
-    ]
-
-
-def _shortage(cut: Cut, spec: NetworkSpec) -> bool:
-    return cut.gap[1] - cut.gap[0] < spec.receptive_field[cut.axis]
+    yield Cut(axis, (0, kept), (kept, kept + gap), (kept + gap, size))
+    yield Cut(axis, (held + gap, size), (held, held + gap), (0, held))
 
 
 def judged_part(item: Item, most: int) -> Item:

@@ -4,6 +4,7 @@ import time
 from pathlib import Path
 
 from napari_unet_studio.core.errors import StorageError
+from napari_unet_studio.io.atomic import sweep
 from napari_unet_studio.io.checkpoint import Checkpoint, save_checkpoint
 
 EVERY = 60.0  # seconds between two checkpoints,
@@ -29,6 +30,8 @@ class Keeper:
         self.path = path
         self.unsaved = ""
         self._last, self._cost = time.monotonic(), 0.0
+        if path is not None:
+            sweep(path)
 
     def due(self, epoch: bool) -> bool:
         """Return whether it is time, at the end of an epoch or within one."""

@@ -21,6 +21,7 @@ from napari_unet_studio.tasks.device import memory_format, seeded
 from napari_unet_studio.tasks.train_config import TrainConfig
 from napari_unet_studio.tasks.training.patches import Batch
 from napari_unet_studio.tasks.training.precision import (
+    TYPES,
     casting,
     exactly,
     training_precision,
@@ -69,14 +70,27 @@ class Learner:
         Where to train.
     team
         The processes that share the training.
+    precision
+        Of an earlier part of the training, which "auto" goes on in; empty if there is
+        none.
     """
 
     def __init__(
-        self, network: Network, config: TrainConfig, device: str, team: Team
+        self,
+        network: Network,
+        config: TrainConfig,
+        device: str,
+        team: Team,
+        precision: str = "",
     ) -> None:
         ndim = network.spec.ndim
         self.config, self.device, self.team = config, device, team
-        self.precision = training_precision(config.precision, device, ndim)
+        kind: str = config.precision
+        if kind == "auto" and precision:
+            kind = precision
+        found = training_precision(kind, device, ndim)
+        # What is faster is measured: one process decides for all.
+        self.precision = TYPES[round(team.same(TYPES.index(found)))]
         self.layout = memory_format(device, ndim)
         network.to(device=device, memory_format=self.layout)  # type: ignore[call-overload]
         self.network = network
@@ -85,9 +99,7 @@ class Learner:
             self._called.compile(dynamic=False)
         self._loss = get_loss(config.loss)
         self.optimiser = _optimiser(network, config, device)
-        self.scaler = torch.amp.GradScaler(
-            device.split(":")[0], enabled=self.precision == "float16"
-        )
+        self.scaler = _scaler(device, self.precision)
         self._average: dict[str, Tensor] | None = None
         if config.ema:
             self._average = {k: t.clone() for k, t in network.state_dict().items()}
@@ -133,6 +145,19 @@ class Learner:
         self.scaler.update()
         self._follow(step)
         return torch.stack(losses).sum()
+
+    def recover(self) -> None:
+        """Make ready to do an update again that memory did not suffice for."""
+        self.optimiser.zero_grad(set_to_none=True)
+        # The moments are made in the first update; half of them are as good as none.
+        made = [set(values) for values in self.optimiser.state.values()]
+        count = sum(1 for _ in self.network.parameters())
+        if len(made) < count or any(names != made[0] for names in made):
+            self.optimiser.state.clear()
+        if self.scaler.is_enabled():  # it may wait for the rest of the update
+            scale = self.scaler.state_dict()
+            self.scaler = _scaler(self.device, self.precision)
+            self.scaler.load_state_dict(scale)
 
     def _loss_of(self, batch: Batch) -> Tensor:
         with casting(self.device, self.precision):
@@ -270,6 +295,11 @@ class Learner:
                 value.copy_(average[name])
         if snapshot.scaler:
             self.scaler.load_state_dict(dict(snapshot.scaler))
+
+
+def _scaler(device: str, precision: str) -> torch.amp.GradScaler:
+    """Return what keeps small gradients above zero in float16."""
+    return torch.amp.GradScaler(device.split(":")[0], enabled=precision == "float16")
 
 
 def _optimiser(

@@ -9,7 +9,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from napari_unet_studio.core.augment import AugmentConfig, Draws, augment, draw
+from napari_unet_studio.core.augment import (
+    AugmentConfig,
+    Draws,
+    augment,
+    draw,
+    sent,
+)
 from napari_unet_studio.core.networks.modules import centre_crop
 from napari_unet_studio.core.networks.spec import NetworkSpec, Shape
 from napari_unet_studio.tasks.training.items import Item
@@ -112,9 +118,9 @@ class PatchSource:
         """Make patches of windows, on the training device."""
         weights = windows.weight_map
         patches, target, weight_map = augment(
-            _on(windows.images, device),
-            _on(windows.target, device),
-            None if weights is None else _on(weights, device),
+            sent(windows.images, device),
+            sent(windows.target, device),
+            None if weights is None else sent(weights, device),
             windows.draws,
             self.input_shape,
         )
@@ -123,14 +129,6 @@ class PatchSource:
         if weight_map is not None:
             weight_map = centre_crop(weight_map[:, None], like)[:, 0]
         return Batch(patches, target, weight_map)
-
-
-def _on(array: NDArray[np.generic], device: str) -> Tensor:
-    """Return a tensor on a device; a GPU copies it while the processor goes on."""
-    tensor = torch.from_numpy(array)
-    if device.startswith("cuda"):
-        return tensor.pin_memory().to(device, non_blocking=True)
-    return tensor.to(device)
 
 
 def _centre(item: Item, shape: Shape, rng: np.random.Generator) -> NDArray[np.intp]:

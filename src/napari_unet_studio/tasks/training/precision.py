@@ -8,6 +8,7 @@ import torch
 from napari_unet_studio.core.errors import ConfigError
 from napari_unet_studio.tasks.device import autocast, bfloat16_wins
 
+TYPES = ("float32", "bfloat16", "float16")
 _TYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 
 

@@ -17,6 +17,7 @@ from napari_unet_studio.tasks.training.expected import (
     tried,
 )
 from napari_unet_studio.tasks.training.findings import Finding, changed, finding_of
+from napari_unet_studio.tasks.training.holding_out import JUDGED
 from napari_unet_studio.tasks.training.origin import Origin, origin_of
 from napari_unet_studio.tasks.training.pairs import (
     Pair,
@@ -37,8 +38,6 @@ from napari_unet_studio.tasks.training.preflight_look import Look, look_at
 from napari_unet_studio.tasks.training.preflight_network import about_network
 from napari_unet_studio.tasks.training.survey import class_values
 
-# Pixels of a frame that are judged at most.
-_JUDGED = {2: 4096**2, 3: 256**3}
 _FLAT = "unet-16"  # a network for 2D images
 _ORDER = ("error", "doubt", "note")
 
@@ -240,9 +239,8 @@ def _judging(looks: Sequence[Look], work: Workload, config: TrainConfig) -> Work
     """Return the work with the pixels that are judged, and without those held out."""
     judging = of_role(looks, "validate")
     if judging:
-        most = _JUDGED[work.spec.ndim]
         judged = sum(
-            len(look.frames) * min(prod(look.frames.shape), most) for look in judging
+            len(look.frames) * min(prod(look.frames.shape), JUDGED) for look in judging
         )
         return replace(work, judged=judged)
     held = round(config.hold_out * work.pixels)

@@ -12,14 +12,12 @@ from napari_unet_studio.tasks.memory import available_memory
 from napari_unet_studio.tasks.train_config import TrainConfig
 from napari_unet_studio.tasks.training.expected import Expected, Trial, Workload
 from napari_unet_studio.tasks.training.findings import Finding, finding_of
+from napari_unet_studio.tasks.training.holding_out import MANY, divisible
 from napari_unet_studio.tasks.training.preflight_labels import of_role
 from napari_unet_studio.tasks.training.preflight_look import Look
 from napari_unet_studio.tasks.training.preflight_network import in_words
 
 _LONG = 60.0  # minutes
-# See holding_out: pairs and frames from which whole ones are held out, and the shortest
-# parts to train on and to judge by.
-_FRAMES, _LEAST_TRAIN, _LEAST_HELD = 5, 32, 16
 # Sides that patches are made smaller to, largest first.
 _PATCHES = {2: (256, 192, 128, 96, 64), 3: (64, 48, 32, 24, 16)}
 
@@ -72,8 +70,8 @@ def about_validation(
             "Hold out a fifth of the data.",
             {"hold_out": 0.2},
         )
-    elif len(train) < _FRAMES and not any(
-        len(look.frames) >= _FRAMES or _divisible(look.frames.shape, work, config)
+    elif len(train) < MANY and not any(
+        divisible(look.frames.leading, look.frames.shape, config.hold_out, work.spec)
         for look in train
     ):
         largest = max(train, key=lambda look: prod(look.frames.shape))
@@ -82,8 +80,8 @@ def about_validation(
                 share
                 for share in (0.3, 0.4, 0.5)
                 if share > config.hold_out
-                and _divisible(
-                    largest.frames.shape, work, replace(config, hold_out=share)
+                and divisible(
+                    largest.frames.leading, largest.frames.shape, share, work.spec
                 )
             ),
             None,
@@ -94,19 +92,9 @@ def about_validation(
             f"has {in_words(largest.frames.shape)} pixels, so the last weights are "
             "kept.",
             "Give an image with labels the role validate, or more of them to train on: "
-            f"of {_FRAMES} one is held out.",
+            f"of {MANY} one is held out.",
             {} if more is None else {"hold_out": more},
         )
-
-
-def _divisible(shape: Sequence[int], work: Workload, config: TrainConfig) -> bool:
-    """Return whether a frame is long enough to be cut; see :mod:`.holding_out`."""
-    fields = work.spec.receptive_field
-    for size, field in zip(shape, fields, strict=True):
-        held, gap = round(config.hold_out * size), min(field, size // 8)
-        if held >= _LEAST_HELD and size - held - gap >= _LEAST_TRAIN:
-            return True
-    return False
 
 
 def free_memory(device: str) -> int:

@@ -10,12 +10,11 @@ import numpy as np
 
 from napari_unet_studio.tasks.train_config import TrainConfig
 from napari_unet_studio.tasks.training.findings import Finding
+from napari_unet_studio.tasks.training.holding_out import MANY
 from napari_unet_studio.tasks.training.preflight_look import Look
 
 # How much pixel sizes may differ, and grey values of images of one type.
 _SCALE, _RANGE = 1.2, 4.0
-# Pairs from which whole ones are held out at random.
-_WHOLE_PAIRS = 5
 
 
 def about_images(looks: Sequence[Look], config: TrainConfig) -> Iterator[Finding]:
@@ -59,7 +58,7 @@ def _pixels(look: Look) -> Iterator[Finding]:
 def _twice(looks: Sequence[Look], config: TrainConfig) -> Iterator[Finding]:
     """Yield images that are both learned from and judged by."""
     validated = any(look.pair.role == "validate" for look in looks)
-    drawn = not validated and config.hold_out > 0 and len(looks) >= _WHOLE_PAIRS
+    drawn = not validated and config.hold_out > 0 and len(looks) >= MANY
     for first, second in combinations(looks, 2):
         if not first.code or first.code != second.code:
             continue

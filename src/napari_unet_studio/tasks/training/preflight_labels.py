@@ -223,13 +223,20 @@ def _few(train: Sequence[Look]) -> Iterator[Finding]:
     """Yield whether there are few objects to learn from."""
     counts = [look.objects for look in train if look.objects is not None]
     count = sum(counts)
-    if len(counts) == len(train) and 0 < count < _OBJECTS:
-        yield Finding(
-            "doubt",
-            f"There {'is' if count == 1 else 'are'} only {count} labelled "
-            f"object{'s' * (count > 1)} to learn from.",
-            "Label some more: a few dozen, from different images, teach much more.",
-        )
+    if len(counts) < len(train) or not 0 < count < _OBJECTS:
+        return
+    many = "s" * (count > 1)
+    if all(look.survey.mask for look in train if look.objects):
+        # How many objects they are, nobody knows.
+        text = f"The masks hold only {count} connected piece{many} to learn from."
+    else:
+        verb = "are" if many else "is"
+        text = f"There {verb} only {count} labelled object{many} to learn from."
+    yield Finding(
+        "doubt",
+        text,
+        "Label some more: a few dozen, from different images, teach much more.",
+    )
 
 
 def _meaning(looks: Sequence[Look], config: TrainConfig) -> Iterator[Finding]:
@@ -267,8 +274,14 @@ def _empty(looks: Sequence[Look], config: TrainConfig) -> Iterator[Finding]:
 
 
 def _masks(looks: Sequence[Look], config: TrainConfig) -> Iterator[Finding]:
-    # One value in one piece is an image with one object.
-    masks = [look for look in looks if look.survey.mask and look.scattered > 1]
+    # One value in one piece may be a single object, where other labels number theirs or
+    # more of them may lie where nobody looked.
+    numbered = any(look.values(config) and not look.survey.mask for look in looks)
+    masks = [
+        look
+        for look in looks
+        if look.survey.mask and (look.scattered > 1 or (look.whole and not numbered))
+    ]
     if config.target == "classes" or not masks:
         return
     (value,) = masks[0].values(config)

@@ -1,7 +1,6 @@
 """A quick look at images and labels: all of small ones, parts of large ones."""
 
 import hashlib
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -14,13 +13,12 @@ from skimage.measure import label as connected_components
 
 from napari_unet_studio.core.axes import Frames
 from napari_unet_studio.core.blocks import Region
-from napari_unet_studio.core.errors import InputError
 from napari_unet_studio.core.networks.spec import Shape
 from napari_unet_studio.tasks.train_config import TrainConfig
 from napari_unet_studio.tasks.training.items import in_memory, some_positions
 from napari_unet_studio.tasks.training.pairs import Pair, frames_of
 from napari_unet_studio.tasks.training.parts import read, reading_grid, sampled
-from napari_unet_studio.tasks.training.survey import Survey
+from napari_unet_studio.tasks.training.survey import LabelCounter, Survey
 from napari_unet_studio.tasks.training.targets import Targets, no_objects
 
 # Pixels of an array in memory that are all looked at, of objects that are measured in
@@ -30,7 +28,6 @@ _WHOLE, _MEASURED, _GREY = 2**26, 2**22, 2**18
 _PARTS, _FEWEST, _SIDE = 48, 2, {2: 256, 3: 64}
 _PROBES = 4  # small parts by which an image is known again
 _PERCENTILES = 1.0, 99.8
-_SMALL = 2**20  # labels below this are counted in a table
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,11 +114,14 @@ def look_at(pair: Pair, ndim: int, config: TrainConfig, pairs: int) -> Look:
     share = max(_GREY, _MEASURED // pairs)
     whole = labels.size <= (_WHOLE if in_memory(labels) else share)
     parts = list(_spread(shape, ndim, max(_FEWEST, ceil(_PARTS / pairs))))
-    if whole:
-        values, counts = _counted(read(labels, r) for r in reading_grid(labels))
-    else:
-        pieces = [read(labels, part) for part in parts]
-        values, counts = _counted(pieces)
+    counter = LabelCounter(pair.name)
+    pieces: list[NDArray[Any]] = []
+    for region in reading_grid(labels) if whole else parts:
+        piece = read(labels, region)
+        counter.add(piece)
+        if not whole:
+            pieces.append(piece)
+    values, counts = counter.result()
     targets, mask = Targets(config, ()), no_objects(values, config)
     if whole:
         pieces = list(_measurable(np.asarray(labels), ndim, share, targets))
@@ -170,27 +170,6 @@ def _evenly(last: int, count: int) -> list[int]:
         return [last // 2]
     found: list[int] = np.linspace(0, last, count).round().astype(int).tolist()
     return found
-
-
-def _counted(
-    parts: Iterable[NDArray[np.integer]],
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the values of several arrays, sorted, and how often each occurs."""
-    table = np.zeros(0, np.int64)
-    others: Counter[int] = Counter()
-    for part in parts:
-        if int(part.min()) >= 0 and int(part.max()) < _SMALL:
-            counts = np.bincount(part.ravel().astype(np.intp), minlength=len(table))
-            counts[: len(table)] += table
-            table = counts
-        else:
-            values, counts = np.unique(part, return_counts=True)
-            others.update(dict(zip(values.tolist(), counts.tolist(), strict=True)))
-    others.update({int(v): int(table[v]) for v in np.flatnonzero(table)})
-    values = sorted(others)
-    if values and values[-1] > np.iinfo(np.int64).max:
-        raise InputError(f"The labels contain {values[-1]}; ids must be below 2**63.")
-    return np.array(values, np.int64), np.array([others[v] for v in values], np.int64)
 
 
 def _measurable(

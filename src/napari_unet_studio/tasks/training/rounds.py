@@ -77,6 +77,7 @@ class Rounds:
         """Judge a network; yields the frames done, returns None if stopped."""
         judges = [Judge(card) for card in self._cards]
         preview = None
+        self.team.align(network)
         model = Model(network, self.card)
         with judging_runner(model, self._device, self._precision) as runner:
             # What did not fit in an earlier round need not be tried again.

@@ -130,14 +130,14 @@ class Steps:
     def _take_less(self) -> None:
         """Use fewer patches at once; where it is one already, a smaller one."""
         self._stop_reading()
-        self.learner.optimiser.zero_grad(set_to_none=True)
+        self.learner.recover()
         empty_cache(self.learner.device)
         device = self.learner.device
         if self.batch > 1:
             self.batch = -(-self.batch // 2)
             self.notes.append(
                 f"The memory of {device} did not suffice: {self.batch} "
-                f"patch{'es' * (self.batch > 1)} at once, and gradients added up."
+                f"patch{'es' * (self.batch > 1)} at once, and gradients averaged."
             )
             return
         self.source = self._smaller() or self.source

@@ -57,10 +57,15 @@ def survey(
     total, done = sum(map(len, grids)), 0
     found = []
     for pair, grid in zip(pairs, grids, strict=True):
-        counter = _Counter()
+        counter = LabelCounter(pair.name)
         for region in grid:
             yield Progress(done, total, f"Reading the labels of {pair.name}")
-            counter.add(read(pair.labels, region), pair.name)
+            counter.add(read(pair.labels, region))
+            if counter.least < 0:
+                raise InputError(
+                    f"The labels of {pair.name!r} contain {counter.least}; ids must be "
+                    "0 or more."
+                )
             done += 1
         values, counts = counter.result()
         found.append(Survey(values, counts, no_objects(values, config)))
@@ -140,45 +145,61 @@ def _check(
         )
 
 
-class _Counter:
-    """Counts values, part by part, in memory for the distinct ones only."""
+class LabelCounter:
+    """Counts values, part by part, in memory for the distinct ones only.
 
-    def __init__(self) -> None:
-        self.table = np.zeros(0, np.int64)
-        self.large: list[tuple[NDArray[np.int64], NDArray[np.int64]]] = []
-        self.waiting = 0
+    Parameters
+    ----------
+    name
+        Of the pair, for messages.
 
-    def add(self, labels: NDArray[np.integer], name: str) -> None:
-        """Count a part of the labels of a pair with this name."""
+    Attributes
+    ----------
+    least
+        The smallest value so far, 0 if there is none below.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.least = 0
+        self._table = np.zeros(0, np.int64)
+        self._large: list[tuple[NDArray[np.int64], NDArray[np.int64]]] = []
+        self._waiting = 0
+
+    def add(self, labels: NDArray[np.integer]) -> None:
+        """Count a part of the labels.
+
+        Raises
+        ------
+        InputError
+            For values of 2**63 and more.
+        """
         if not labels.size:
             return
         least, most = int(labels.min()), int(labels.max())
-        if least < 0:
-            raise InputError(
-                f"The labels of {name!r} contain {least}; ids must be 0 or more."
-            )
+        self.least = min(self.least, least)
         if most > np.iinfo(np.int64).max:
             raise InputError(
-                f"The labels of {name!r} contain {most}; ids must be below 2**63."
+                f"The labels of {self.name!r} contain {most}; ids must be below 2**63."
             )
-        if most < _SMALL:
+        if least >= 0 and most < _SMALL:
             counts = np.bincount(
-                labels.ravel().astype(np.intp), minlength=len(self.table)
+                labels.ravel().astype(np.intp), minlength=len(self._table)
             )
-            counts[: len(self.table)] += self.table
-            self.table = counts.astype(np.int64, copy=False)
+            counts[: len(self._table)] += self._table
+            self._table = counts.astype(np.int64, copy=False)
             return
         values, counts = np.unique(labels, return_counts=True)
-        self.large.append((values.astype(np.int64), counts.astype(np.int64)))
-        self.waiting += len(values)
-        if self.waiting > 2 * len(self.large[0][0]) + _SMALL:
-            self.large = [_merged(self.large)]
-            self.waiting = 0
+        self._large.append((values.astype(np.int64), counts.astype(np.int64)))
+        self._waiting += len(values)
+        if self._waiting > 2 * len(self._large[0][0]) + _SMALL:
+            self._large = [_merged(self._large)]
+            self._waiting = 0
 
     def result(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return the values, sorted, and how often each occurs."""
-        small = np.flatnonzero(self.table)
-        return _merged([(small.astype(np.int64), self.table[small]), *self.large])
+        small = np.flatnonzero(self._table)
+        return _merged([(small.astype(np.int64), self._table[small]), *self._large])
 
 
 def _merged(

@@ -229,4 +229,4 @@ def no_objects(values: NDArray[np.integer], config: TrainConfig) -> bool:
 
 def is_mask(labels: NDArray[Any]) -> bool:
     """Return whether labels hold one value besides 0, so that they name no objects."""
-    return bool(np.count_nonzero(np.unique(labels)) == 1)
+    return no_objects(np.unique(labels), TrainConfig())

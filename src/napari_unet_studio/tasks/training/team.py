@@ -50,6 +50,10 @@ class Team(Protocol):
         """Return the value that process 0 has."""
         ...
 
+    def align(self, network: Network) -> None:
+        """Give a network's running statistics those of process 0."""
+        ...
+
     def merged(self, judges: Sequence[Judge]) -> list[Judge]:
         """Return judges that have seen the frames of all processes."""
         ...
@@ -80,6 +84,9 @@ class Alone:
     def same(self, value: float) -> float:
         """Return the value."""
         return value
+
+    def align(self, network: Network) -> None:
+        """Leave the network as it is."""
 
     def merged(self, judges: Sequence[Judge]) -> list[Judge]:
         """Return the judges."""

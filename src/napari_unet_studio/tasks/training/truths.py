@@ -1,5 +1,6 @@
 """The truth of each frame: kept in memory as long as there is room, else computed."""
 
+import os
 from collections.abc import Generator
 from dataclasses import dataclass, replace
 from math import prod
@@ -8,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_unet_studio.core.blocks import Region
 from napari_unet_studio.tasks.memory import available_memory
 from napari_unet_studio.tasks.progress import Progress
 from napari_unet_studio.tasks.training.computed import ComputedTruth, Pieces
@@ -81,12 +83,16 @@ class Truths:
     targets
         What labels mean.
     budget
-        Bytes in which truth is kept; None is a quarter of the free memory.
+        Bytes in which truth is kept; None is a quarter of the free memory, divided
+        among the processes that torchrun started on this machine.
     """
 
     def __init__(self, targets: Targets, budget: int | None = None) -> None:
         self.targets = targets
-        self.left = int(_SHARE * available_memory()) if budget is None else budget
+        if budget is None:
+            processes = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+            budget = int(_SHARE * available_memory()) // max(1, processes)
+        self.left = budget
 
     def look(
         self, painted: Painted, progress: Progress
@@ -119,6 +125,41 @@ class Truths:
             scan.add(region, truth.read(region)[0])
         return truth, scan.result()
 
+    def part(
+        self, frame: Labelled, box: Region, weighted: bool, progress: Progress
+    ) -> Generator[Progress, None, Labelled]:
+        """Return a window of a frame as a frame of its own.
+
+        Its truth is made from the labels in it alone: not even its gaps and weights
+        depend on what lies beyond.
+
+        Parameters
+        ----------
+        frame
+            The whole frame.
+        box
+            The window.
+        weighted
+            Whether it is trained on.
+        progress
+            Yielded before each part of the window.
+        """
+        labels = frame.painted.labels[box]
+        painted = replace(frame.painted, labels=labels, weighted=weighted)
+        truth, layout = yield from self.look(painted, progress)
+        item = replace(
+            frame.item.crop(box),
+            truth=truth,
+            foreground=layout.foreground,
+            known=layout.known,
+        )
+        return replace(frame, item=item, layout=layout, painted=painted)
+
+    def forget(self, frame: Labelled) -> None:
+        """Count the memory of a frame that is not needed any more as free."""
+        if isinstance(frame.item.truth, KeptTruth):
+            self.left += self._needed(frame.painted)
+
     def weigh(
         self, truth: Truth, painted: Painted, balance: tuple[float, ...] | None
     ) -> Truth:
@@ -150,13 +191,21 @@ class Truths:
     def _keeps(self, painted: Painted) -> bool:
         """Return whether the truth of a frame is kept; if so, take its memory."""
         labels = painted.labels
-        pixels, width = prod(labels.shape), labels.dtype.itemsize
-        if not in_memory(labels) and pixels * width > _SMALL:
+        if (
+            not in_memory(labels)
+            and prod(labels.shape) * labels.dtype.itemsize > _SMALL
+        ):
             return False
-        copied = not in_memory(labels) or painted.mask or bool(self.targets.ignored)
-        each = 2 + 4 * (self.targets.weighted and painted.weighted)
-        needed = pixels * (each + max(4, width) * copied)
+        needed = self._needed(painted)
         if needed > self.left:
             return False
         self.left -= needed
         return True
+
+    def _needed(self, painted: Painted) -> int:
+        """Return the bytes of the truth of a frame if it is kept."""
+        labels = painted.labels
+        copied = not in_memory(labels) or painted.mask or bool(self.targets.ignored)
+        each = 2 + 4 * (self.targets.weighted and painted.weighted)
+        each += max(4, labels.dtype.itemsize) * copied
+        return int(prod(labels.shape) * each)
