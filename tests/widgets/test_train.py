@@ -511,7 +511,9 @@ def test_the_copied_script_makes_the_same_model(
         torch.set_num_threads(threads)
     first, second = load_model("my model"), names["model"]
     assert second.card.training["config"] == widget.form.value().to_dict()
-    assert (tmp_path / "my model.unet").is_file()
+    # Under the name that another training would give it.
+    assert second.card.name == "my model 2"
+    assert (tmp_path / "my model 2.unet").is_file()
     for a, b in zip(
         first.network.state_dict().values(),
         second.network.state_dict().values(),

@@ -118,7 +118,7 @@ def test_doubts_are_shown_and_the_training_goes_on(
     widget.form.set(tiny(updates=100_000, patch=128))
     layers[1].data = np.where(layers[1].data == 3, 3, 0)
     under_way(widget, 1)
-    assert "1 labelled object" in texts(widget, "doubt")
+    assert "1 connected piece" in texts(widget, "doubt")
     assert any(card.finding.changes for card in widget.panel.cards)
     assert all(not card.fix.isEnabled() for card in widget.panel.cards)
     widget.discard()

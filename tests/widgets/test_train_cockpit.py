@@ -55,7 +55,7 @@ def test_the_figures_are_those_of_the_last_reading(course: Course) -> None:
             seconds_left=4000.0,
         )
     )
-    expected = "rate 0.0005 · 8.2 patches/s · 2.5 GB"
+    expected = "rate 0.0005 · 8.2 patches/s · 2.5 GB in all"
     assert course.figures.text() == f"{expected} · about 67 min left"
     course.follow(Progress(10, 100, "Paused"))
     course.follow(TrainProgress(11, 100, "Training", seconds_left=3.0))

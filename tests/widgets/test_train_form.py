@@ -67,7 +67,17 @@ def test_a_recipe_leaves_what_was_said_of_the_data(form: TrainForm) -> None:
     assert (found.network, found.patch, found.minutes) == ("unet-3d", 0, 2.0)
     assert form.recipe.currentText() == "quick look"
     choose(form, "paper 2015")
+    assert form.value().network == "unet-3d"
+    form.set(replace(form.value(), network="unet-32"))
+    choose(form, "paper 2015")
     assert form.value().network == "unet-2015"
+
+
+def test_recipes_come_back(form: TrainForm) -> None:
+    for name in ("paper 2015", "modern", "quick look", "paper 2015", "quick look"):
+        choose(form, name)
+        assert form.value() == RECIPES[name]
+        assert form.recipe.currentText() == name
 
 
 def test_custom_is_no_recipe_to_follow(form: TrainForm) -> None:

@@ -96,7 +96,10 @@ def train(
 
     pairs = _pairs(document, images, labels, validate_images, validate_labels)
     if check:
-        console.show(check_files(pairs, config), json)
+        found, passed = check_files(pairs, config)
+        console.show(found, json)
+        if not passed:
+            raise typer.Exit(2)
         return
     wanted = out or _place(document)
     model, checkpoint = places(wanted, resume, overwrite)

@@ -139,12 +139,12 @@ def _warn(
     expected = found.expected
     if expected is not None:
         time = "" if expected.minutes is None else f"{expected.minutes:.1f} min and "
-        memory = f"{expected.memory / 1e9:.1f} GB"
+        memory = f"{expected.memory / 1e6:.0f} MB more memory"
         console.err.print(f"expected: about {time}{memory} on {expected.device}")
 
 
-def check_files(pairs: list[Pair], config: TrainConfig) -> dict[str, Any]:
-    """Return what is wrong or doubtful about a training, and what it takes."""
+def check_files(pairs: list[Pair], config: TrainConfig) -> tuple[dict[str, Any], bool]:
+    """Return what is wrong or doubtful about a training, and whether it can start."""
     with console.progress_bar("Checking") as report:
         found = run(preflight(pairs, config), report)
     assert found is not None  # nobody stopped it
@@ -152,8 +152,14 @@ def check_files(pairs: list[Pair], config: TrainConfig) -> dict[str, Any]:
         "findings": [f"{finding.kind}: {finding}" for finding in found.findings]
     }
     if found.expected is not None:
-        result |= found.expected._asdict()
-    return result
+        expected = found.expected
+        result |= {
+            "minutes": expected.minutes,
+            "more_memory_mb": round(expected.memory / 1e6),
+            "device": expected.device,
+            "parameters": expected.parameters,
+        }
+    return result, found.passed
 
 
 def save(model: Model, out: Path) -> Path:

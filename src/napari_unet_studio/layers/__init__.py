@@ -9,6 +9,8 @@ from napari_unet_studio.layers.channels import (
     channels_of,
     combined_source,
     fitting_channels,
+    training_source,
+    unnamed_channels,
 )
 from napari_unet_studio.layers.console import (
     add_tuples,
@@ -63,5 +65,7 @@ __all__ = [
     "source_of",
     "stored_tuples",
     "train_layers",
+    "training_source",
+    "unnamed_channels",
     "visible_region",
 ]

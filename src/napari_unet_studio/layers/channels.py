@@ -9,6 +9,7 @@ import numpy as np
 from napari_unet_studio.core.channels import Channel
 from napari_unet_studio.core.errors import InputError
 from napari_unet_studio.layers.arrays import stacked
+from napari_unet_studio.layers.naming import axes_of, found_axes
 from napari_unet_studio.layers.source import Source, source_of
 
 if TYPE_CHECKING:
@@ -82,6 +83,65 @@ def fitting_channels(source: Source, layer: "Layer", expected: int) -> Source:
     if source.channels == 4 and expected == 3 and getattr(layer, "rgb", False):
         return replace(source, data=source.data[..., :3])
     return source
+
+
+def unnamed_channels(image: "Layer", labels: "Layer") -> str | None:
+    """Return the axes of an image layer of whose axes the labels lack one.
+
+    That axis is taken to hold the channels if it has no name of its own, and if the
+    shapes leave no other choice.
+
+    Returns
+    -------
+    str or None
+        Such as "CYX"; None if the layers are of equal shape, or cannot be told.
+
+    Examples
+    --------
+    >>> from napari.layers import Image, Labels
+    >>> image = Image(np.zeros((2, 5, 9, 8)))
+    >>> unnamed_channels(image, Labels(np.ones((5, 9, 8), int)))
+    'CZYX'
+    >>> unnamed_channels(image, Labels(np.ones((9, 8), int)))
+    """
+    found = found_axes(image)
+    if getattr(image, "rgb", False) or "C" in found or image.ndim < 3:
+        return None
+    sizes = [
+        tuple(int(n) for n in (part.data[0] if part.multiscale else part.data).shape)
+        for part in (image, labels)
+    ]
+    fitting = [
+        axis
+        for axis in range(len(sizes[0]))
+        if sizes[0][:axis] + sizes[0][axis + 1 :] == sizes[1]
+    ]
+    if len(fitting) != 1 or found[fitting[0]] is not None:
+        return None
+    (axis,) = fitting
+    named = [name for name in found[:axis] + found[axis + 1 :] if name is not None]
+    told = "".join(named)
+    rest = told if len(told) == labels.ndim else axes_of(labels)
+    return f"{rest[:axis]}C{rest[axis:]}"
+
+
+def training_source(
+    image: "Layer", labels: "Layer | None" = None, axes: str | None = None
+) -> Source:
+    """Read an Image layer to train on: its transparency is no channel of it.
+
+    Parameters
+    ----------
+    image
+        The layer.
+    labels
+        The Labels layer painted on it, if it is one; see :func:`unnamed_channels`.
+    axes
+        As in :func:`source_of`; by default what image and labels tell.
+    """
+    if axes is None and labels is not None:
+        axes = unnamed_channels(image, labels)
+    return fitting_channels(source_of(image, axes), image, 3)
 
 
 def _same_place(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:

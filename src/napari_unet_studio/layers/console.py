@@ -7,7 +7,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from napari_unet_studio.core.channels import Channel
 from napari_unet_studio.core.errors import InputError
-from napari_unet_studio.layers.channels import combined_source, fitting_channels
+from napari_unet_studio.layers.channels import (
+    combined_source,
+    fitting_channels,
+    training_source,
+)
 from napari_unet_studio.layers.place import Region
 from napari_unet_studio.layers.results import LayerTuple, prediction_tuples
 from napari_unet_studio.layers.source import source_of
@@ -47,7 +51,8 @@ def pair_of(
     role
         "train", "validate" or "off".
     axes
-        Names of the axes of an image layer, if its ``axis_labels`` do not say.
+        Names of the axes of an image layer, if its ``axis_labels`` do not say. An axis
+        without a name that the labels lack holds the channels.
 
     Raises
     ------
@@ -65,7 +70,8 @@ def pair_of(
         found = read_image(image)
         described = (found.axes, found.channel_axis, found.spacing)
         return Pair(found.array, painted, role, Path(image).stem, *described)
-    source = source_of(image, axes)
+    painted_on = None if isinstance(labels, str | Path) else labels
+    source = training_source(image, painted_on, axes)
     described = (source.axes, source.channel_axis, source.spacing)
     return Pair(source.data, painted, role, source.name, *described)
 

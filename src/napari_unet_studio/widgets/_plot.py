@@ -57,6 +57,11 @@ class LivePlot(QWidget):
 
     # -- values -----------------------------------------------------------------------
 
+    def set_panels(self, panels: Sequence[Panel]) -> None:
+        """Show other panels, and forget all values."""
+        self._given = tuple(panels)
+        self.clear()
+
     def clear(self) -> None:
         """Forget all values."""
         self._values = {}

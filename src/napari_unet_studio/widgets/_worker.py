@@ -5,7 +5,8 @@ What a thread in napari must be protected from (found the hard way):
 - a RuntimeError raised in a generator worker vanishes, and every torch error is one: so
   nothing is raised, a :class:`Failure` is returned;
 - ``worker.quit()`` neither closes the generator nor returns a partial result: so
-  stopping is an event that the task polls;
+  stopping is an event that the task polls, and what napari asks when it closes is that
+  the event is set; it waits, and a training writes its checkpoint;
 - a widget may be closed while its work runs: so its callbacks are dropped with it.
 """
 
@@ -16,7 +17,7 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from napari.qt.threading import create_worker
+from napari.qt.threading import GeneratorWorker, create_worker
 from qtpy.QtCore import QObject, Signal
 
 from napari_unet_studio.tasks.progress import Progress, ShouldStop
@@ -34,6 +35,26 @@ class Failure:
 
     error: Exception
     report: str
+
+
+class _OrderlyWorker(GeneratorWorker):  # type: ignore[misc]
+    """A worker whose task is asked to stop where napari would drop it half done.
+
+    Parameters
+    ----------
+    function, task, stop
+        The generator function, and what it is called with.
+    """
+
+    def __init__(
+        self, function: Callable[..., Any], task: Task[Any], stop: threading.Event
+    ) -> None:
+        super().__init__(function, task, stop)
+        self._stop_of_task = stop
+
+    def quit(self) -> None:
+        """Ask the task to stop; napari calls this for all workers when it closes."""
+        self._stop_of_task.set()
 
 
 class Job(QObject, Generic[Result]):
@@ -69,7 +90,8 @@ class Job(QObject, Generic[Result]):
         self._worker: Any = create_worker(
             _guarded,
             task,
-            self._stop.is_set,
+            self._stop,
+            _worker_class=_OrderlyWorker,
             _start_thread=False,
             _progress={"total": 0, "desc": title} if listed else False,
         )
@@ -106,12 +128,12 @@ class Job(QObject, Generic[Result]):
 
 
 def _guarded(
-    task: Task[Result], should_stop: ShouldStop
+    task: Task[Result], stop: threading.Event
 ) -> Generator[Progress, None, Result | Failure]:
     """Run a task in the worker's thread; whatever happens is returned."""
     last = 0.0
     try:
-        running = task(should_stop)
+        running = task(stop.is_set)
         try:
             while True:
                 progress = next(running)

@@ -26,6 +26,7 @@ from napari_unet_studio.widgets._train.texts import (
 )
 from napari_unet_studio.widgets._train.training import Training
 from napari_unet_studio.widgets._train.unsaved import Unsaved
+from napari_unet_studio.widgets._worker import Failure
 
 if TYPE_CHECKING:  # loads torch
     from napari_unet_studio.tasks.training.preflight import Preflight
@@ -48,6 +49,8 @@ class TrainWidget(TrainDock):
         self.training: Training | None = None
         self.unsaved = Unsaved(self)
         self._checking = False
+        self._other_data = False  # than those of the curves on show
+        self.table.changed.connect(self._on_data)
         actions = self.actions
         actions.resume.chosen.connect(self.resume)
         actions.check.clicked.connect(self.check)
@@ -75,6 +78,8 @@ class TrainWidget(TrainDock):
             self.complain(error)
             return
         self._checking = True
+        if self._other_data:
+            self.course.setVisible(False)
         self.launch(Check(rows, config).task, "Checking", self._on_checked)
 
     def resume(self, training: Unfinished) -> None:
@@ -93,6 +98,7 @@ class TrainWidget(TrainDock):
         if self.running:
             return
         try:
+            self.unsaved.refuse()
             name = checked_name(self.name.text())
             rows, config = self._prepared(resumed)
         except StudioError as error:
@@ -110,14 +116,14 @@ class TrainWidget(TrainDock):
         images = [row.image for row in rows if isinstance(row.image, Source)]
         places = tuple(Place(image) for image in images)
         self.panel.clear()
+        self._other_data = False
         self.course.begin(
             Stage(self.viewer, places, config.target == "classes"), history
         )
         self.launch(self.training.task, f"Training {name!r}", self._on_outcome)
 
     def _prepared(self, resumed: Unfinished | None) -> tuple[list[Taken], TrainConfig]:
-        """Read form, layers and device as they are now, or raise a StudioError."""
-        self.unsaved.refuse()
+        """Read form and layers as they are now, or raise a StudioError."""
         # What a checkpoint was made with may be finer than the form can show.
         config = self.form.value() if resumed is None else resumed.config
         self.table.refresh()
@@ -130,9 +136,8 @@ class TrainWidget(TrainDock):
         self.say("Loading PyTorch…")
         self.status.repaint()
         # Here and not in the thread: torch wants to be imported in the main one.
-        from napari_unet_studio.tasks.device import choose_device
+        import torch  # noqa: F401
 
-        choose_device(config.device)
         self.show_device(config.device)
         self.form.explain()
         return rows, config
@@ -196,6 +201,15 @@ class TrainWidget(TrainDock):
         if isinstance(progress, TrainProgress) and progress.preview is not None:
             self._name_preview(progress.preview.name)
         self.course.follow(progress)
+
+    def on_failure(self, failure: Failure) -> None:
+        """Tell what went wrong, without the curves of what was not gone on with."""
+        super().on_failure(failure)
+        if self.training is not None and self.course.empty:
+            self.course.setVisible(False)
+
+    def _on_data(self) -> None:
+        self._other_data = True
 
     def _name_preview(self, frame: str) -> None:
         training = self.training

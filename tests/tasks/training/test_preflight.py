@@ -279,6 +279,26 @@ def test_an_unknown_pixel_size_is_noted():
 # -- labels ---------------------------------------------------------------------------
 
 
+def test_a_single_object_cannot_be_held_out():
+    image, labels = cells()
+    alone = Pair(image, np.where(labels == 5, 5, 0), name="a")
+    texts = [finding.text for finding in checked([alone])]
+    assert any(text.startswith("No validation: a single object") for text in texts)
+    texts = [finding.text for finding in checked([pair()])]
+    assert not any("single object" in text for text in texts)
+
+
+def test_rare_classes_are_named_in_one_sentence():
+    image, labels = cells()
+    codes = np.where(labels > 0, 2, 1)
+    codes[0, :3], codes[1, :1] = 7, 9
+    config = replace(QUICK, target="classes")
+    found = checked([Pair(image, codes, name="a")], config)
+    (rare,) = [finding.text for finding in found if "too few to learn" in finding.text]
+    assert "3 pixels belong to the class 7" in rare
+    assert "1 pixel belongs to the class 9" in rare
+
+
 def test_a_mask_is_doubted():
     masks = [pair(n, labels=(cells()[1] > 0) * 255) for n in (0, 1)]
     finding = only(labels_say(masks), "mask")
@@ -295,7 +315,7 @@ def test_few_objects_are_doubted():
     )
     mask = pair(0, labels=labels.astype(bool))
     finding = only(labels_say([mask]), "to learn from")
-    assert "masks hold only 3 connected pieces" in finding.text
+    assert "mask holds only 3 connected pieces" in finding.text
 
 
 @pytest.mark.parametrize("kind", [bool, np.uint8])

@@ -72,9 +72,15 @@ def check_pairs(pairs: Sequence[Pair]) -> list[Pair]:
         frames = Frames.of(pair.image, 2, pair.axes, pair.channel_axis)
         expected = (*frames.leading, *frames.shape)
         if expected != tuple(labels.shape):
+            remedy = "choose the labels that were painted on it."
+            if len(expected) == labels.ndim + 1:
+                remedy = (
+                    "if one of the image's axes holds channels, say which "
+                    "(channel_axis, or the axis labels of the layer)."
+                )
             raise InputError(
                 f"The image {name!r} has {expected} pixels but its labels have "
-                f"{tuple(labels.shape)}; choose the labels that were painted on it."
+                f"{tuple(labels.shape)}; {remedy}"
             )
         spacing = _checked_spacing(pair.spacing, frames.axes, name)
         used.append(replace(pair, labels=labels, name=name, spacing=spacing))

@@ -70,6 +70,13 @@ def about_validation(
             "Hold out a fifth of the data.",
             {"hold_out": 0.2},
         )
+    elif len(train) < MANY and _alone(train, config):
+        yield Finding(
+            "doubt",
+            "No validation: a single object cannot be divided between training and "
+            "validation, so the last weights are kept.",
+            "Label some more objects, far from one another.",
+        )
     elif len(train) < MANY and not any(
         divisible(look.frames.leading, look.frames.shape, config.hold_out, work.spec)
         for look in train
@@ -92,9 +99,18 @@ def about_validation(
             f"has {in_words(largest.frames.shape)} pixels, so the last weights are "
             "kept.",
             "Give an image with labels the role validate, or more of them to train on: "
-            f"of {MANY} one is held out.",
+            f"of {MANY} one is held out."
+            + (f" Or hold out {more:.0%}." if more is not None else ""),
             {} if more is None else {"hold_out": more},
         )
+
+
+def _alone(train: Sequence[Look], config: TrainConfig) -> bool:
+    """Return whether there is one object in all."""
+    counts = [look.objects for look in train]
+    if config.target == "classes" or None in counts:
+        return False
+    return sum(count or 0 for count in counts) == 1
 
 
 def free_memory(device: str) -> int:

@@ -1,6 +1,6 @@
 """Doubts about the labels of a training: whether they are what the settings say."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from math import floor, log10
 
 import numpy as np
@@ -190,14 +190,14 @@ def _shares(looks: Sequence[Look], config: TrainConfig) -> Iterator[Finding]:
         there = found[Targets(config, ()).foreground(found)].tolist()
         shares = {"objects": sum(pixels[value] for value in there)}
         yield from _few(train)
+    rare = {}
+    if config.target == "classes" and whole:
+        rare = {name: count for name, count in shares.items() if count < _CLASS}
+        yield from _rare(rare)
     for name, count in shares.items():
-        if config.target == "classes" and whole and count < _CLASS:
-            yield Finding(
-                "doubt",
-                f"Only {count} pixels belong to {name}: too few to learn it from.",
-                "Paint more of it, or set it to another label.",
-            )
-        elif count < _SHARE * labelled and config.weights.balance == "none":
+        if name in rare:
+            continue
+        if count < _SHARE * labelled and config.weights.balance == "none":
             yield Finding(
                 "doubt",
                 f"Only {percent(count / labelled)} of the labelled pixels belong to "
@@ -206,6 +206,20 @@ def _shares(looks: Sequence[Look], config: TrainConfig) -> Iterator[Finding]:
                 "painted yet, let unpainted pixels be unlabelled.",
                 {"weights": {"balance": "global"}},
             )
+
+
+def _rare(counts: Mapping[str, int]) -> Iterator[Finding]:
+    """Yield which classes have too few pixels, all in one sentence."""
+    each = [
+        f"{count} pixel{'s' * (count != 1)} belong{'s' * (count == 1)} to {name}"
+        for name, count in counts.items()
+    ]
+    if each:
+        yield Finding(
+            "doubt",
+            f"Only {', '.join(each)}: too few to learn from.",
+            "Paint more, or set such pixels to another label.",
+        )
 
 
 def _annotated(labelled: int, seen: int, whole: bool) -> Finding:
@@ -228,7 +242,8 @@ def _few(train: Sequence[Look]) -> Iterator[Finding]:
     many = "s" * (count > 1)
     if all(look.survey.mask for look in train if look.objects):
         # How many objects they are, nobody knows.
-        text = f"The masks hold only {count} connected piece{many} to learn from."
+        masks = "mask holds" if len(train) == 1 else "masks hold"
+        text = f"The {masks} only {count} connected piece{many} to learn from."
     else:
         verb = "are" if many else "is"
         text = f"There {verb} only {count} labelled object{many} to learn from."

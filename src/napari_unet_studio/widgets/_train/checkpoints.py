@@ -1,5 +1,6 @@
 """The files of trainings that were stopped: finding, reserving and removing them."""
 
+import time
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import count
@@ -14,6 +15,7 @@ from napari_unet_studio.tasks.train_config import TrainConfig
 from napari_unet_studio.widgets._train.texts import updates_done
 
 CHECKPOINT_SUFFIX = ".ckpt"
+_RESERVED = 24 * 3600  # seconds; a training has written a checkpoint long before
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,7 @@ def reserve_checkpoint(name: str) -> Path | None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError:
         return None
+    _sweep(folder)
     for number in count(1):
         path = (
             folder / f"{name}{'' if number == 1 else f' {number}'}{CHECKPOINT_SUFFIX}"
@@ -83,6 +86,17 @@ def reserve_checkpoint(name: str) -> Path | None:
             return None
         return path
     return None
+
+
+def _sweep(folder: Path) -> None:
+    """Delete files that were reserved by a program that was killed."""
+    for path in folder.glob(f"*{CHECKPOINT_SUFFIX}"):
+        try:
+            left = path.stat().st_mtime < time.time() - _RESERVED
+        except OSError:
+            continue
+        if left:
+            remove_if_empty(path)
 
 
 def whole_name(path: Path) -> Path:

@@ -6,7 +6,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import (
+    QCheckBox,
+    QHBoxLayout,
+    QPushButton,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
 
 from napari_unet_studio.core.errors import StudioError
 from napari_unet_studio.tasks.progress import Prepared, Progress, TrainProgress
@@ -24,18 +31,13 @@ from napari_unet_studio.widgets._train.viewing import remove_layers
 if TYPE_CHECKING:
     from napari_unet_studio.io.model import Model
 
-_PANELS = (
-    Panel((Curve("loss", "Loss", "#e8963c"),), waiting="The loss appears here."),
-    Panel(
-        (
-            Curve("iou", "IoU", "#4a9fe8"),
-            Curve("f1", "F1 of objects", "#35b57c", dashed=True),
-        ),
-        top=1.0,
-        waiting="Scores on held-out data appear here.",
-    ),
-    Panel((), top=1.0, family="iou ", member="class {}"),
-)
+_LOSS = Panel((Curve("loss", "Loss", "#e8963c"),), waiting="The loss appears here.")
+_IOU = Curve("iou", "IoU", "#4a9fe8")
+_F1 = Curve("f1", "F1 of objects", "#35b57c", dashed=True)
+_SCORES = Panel((_IOU, _F1), top=1.0, waiting="Scores on held-out data appear here.")
+_OF_CLASSES = Panel((), top=1.0, family="iou ", member="class {}")
+_OBJECTS = (_LOSS, _SCORES, _OF_CLASSES)
+_CLASSES = (_LOSS, replace(_SCORES, curves=(_IOU,)), _OF_CLASSES)
 _FIGURES = ("learning_rate", "patches_per_second", "memory")
 
 
@@ -68,11 +70,11 @@ class Course(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self.plot = LivePlot(_PANELS, "updates")
+        self.plot = LivePlot(_OBJECTS, "updates")
         self.figures = fine_print()
         self.figures.setToolTip(
-            "Learning rate of the last update, patches per second, memory in use, and "
-            "the estimated time to the end."
+            "Learning rate of the last update, patches per second, memory in use by all "
+            "of napari or on the GPU, and the estimated time to the end."
         )
         self.measured = WrappedLabel()
         self.measured.setStyleSheet(SMALL)
@@ -86,6 +88,18 @@ class Course(QWidget):
         self.save = QPushButton("Save curves…")
         self.save.setToolTip("Save the values as a table (CSV) or a picture (PNG).")
         self.save.clicked.connect(self._ask)
+        self.close_button = QToolButton()
+        self.close_button.setText("✕")
+        self.close_button.setAutoRaise(True)
+        self.close_button.setToolTip("Hide the curves; the next training has its own.")
+        self.close_button.clicked.connect(self.hide)
+        self.preview_note = WrappedLabel()
+        self.preview_note.setStyleSheet(SMALL)
+        self.show_button = QPushButton("Show")
+        self.show_button.setToolTip(
+            "Go to the slice of the preview, with its image beneath it in sight."
+        )
+        self.show_button.clicked.connect(self._reveal)
         self.records: list[dict[str, Any]] = []
         self._last: TrainProgress | None = None
         self._stage: Stage | None = None
@@ -94,13 +108,20 @@ class Course(QWidget):
         row = QHBoxLayout()
         row.addWidget(self.keep_layers, 1)
         row.addWidget(self.save)
+        row.addWidget(self.close_button)
+        self._preview_row = QWidget()
+        shown = QHBoxLayout(self._preview_row)
+        shown.setContentsMargins(0, 0, 0, 0)
+        shown.addWidget(self.preview_note, 1)
+        shown.addWidget(self.show_button)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 6, 0, 0)
         layout.setSpacing(4)
-        for part in (self.plot, self.figures, self.measured):
+        for part in (self.plot, self.figures, self.measured, self._preview_row):
             layout.addWidget(part)
         layout.addLayout(row)
         self.measured.setVisible(False)
+        self._preview_row.setVisible(False)
         self.setVisible(False)
 
     def begin(self, stage: Stage, history: Iterable[Mapping[str, Any]] = ()) -> None:
@@ -109,11 +130,12 @@ class Course(QWidget):
         self._preview = PreviewLayer(stage.viewer, stage.places, stage.classes)
         self._held_out = HeldOutLayers(stage.viewer, stage.places)
         self.records = [dict(record) for record in history]
-        self.plot.clear()
+        self.plot.set_panels(_CLASSES if stage.classes else _OBJECTS)
         self.plot.extend(self.records)
         self._last = None
         self.figures.setText("")
         self.measured.setVisible(False)
+        self.close_button.setVisible(False)
         self.setVisible(True)
 
     def follow(self, progress: Progress) -> None:
@@ -128,16 +150,24 @@ class Course(QWidget):
             self.figures.setText(figures(progress))
         if progress.preview is not None and self._preview is not None:
             self._preview.show(progress.preview)
+            self._note_preview(self._preview)
 
     def conclude(self, model: "Model") -> None:
         """Say which network was kept, or that none was measured."""
         if model.card.scores:
             self.plot.mark(model.card.training["best_update"], "best")
         else:
-            self.plot.wait_for(_PANELS[0].waiting, "No scores: nothing was measured.")
+            self.plot.wait_for(_LOSS.waiting, "No scores: nothing was measured.")
+
+    @property
+    def empty(self) -> bool:
+        """Whether a training was begun, and did nothing yet."""
+        return self._last is None
 
     def end(self, keep: bool = True) -> None:
         """Take the layers away, unless they shall be kept."""
+        self.close_button.setVisible(True)
+        self._preview_row.setVisible(False)
         if self._stage is not None and not (keep and self.keep_layers.isChecked()):
             remove_layers(self._stage.viewer, self._layers())
         self._stage = self._preview = self._held_out = None
@@ -161,6 +191,16 @@ class Course(QWidget):
         path = ask_where(self, "curves")
         if path is not None:
             self.save_curves(path)
+
+    def _note_preview(self, preview: PreviewLayer) -> None:
+        """Say of what the preview is, with a way to it as long as it is there."""
+        self.preview_note.setText(f"Preview: {preview.title}")
+        self.show_button.setVisible(preview.place is not None)
+        self._preview_row.setVisible(preview.there)
+
+    def _reveal(self) -> None:
+        if self._preview is not None:
+            self._preview.reveal()
 
     def _show_held_out(self, prepared: Prepared) -> None:
         text = in_words(prepared.held_out)

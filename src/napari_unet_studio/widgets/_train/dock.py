@@ -7,6 +7,7 @@ import napari.viewer
 from qtpy.QtWidgets import QLineEdit
 
 from napari_unet_studio.core.errors import StudioError
+from napari_unet_studio.io.registry import free_name
 from napari_unet_studio.tasks.train_config import TrainConfig
 from napari_unet_studio.tasks.training.findings import Finding, changed
 from napari_unet_studio.widgets._base import StudioWidget
@@ -18,6 +19,7 @@ from napari_unet_studio.widgets._train.form import TrainForm, fine_print
 from napari_unet_studio.widgets._train.pairs import PairsTable
 from napari_unet_studio.widgets._train.panel import FindingsPanel
 from napari_unet_studio.widgets._train.rows import RowTuple
+from napari_unet_studio.widgets._train.texts import checked_name
 
 _WIDTH = 330  # pixels, for the names of two layers beside each other
 
@@ -82,8 +84,8 @@ class TrainDock(StudioWidget):
         return self._code(command)
 
     def _code(self, made: Callable[[Sequence[CodeRow], TrainConfig, str], str]) -> str:
-        name = self.name.text().strip() or "model"
         try:
+            name = free_name(checked_name(self.name.text()))
             return made(code_rows(self.pairs()), self.form.value(), name)
         except StudioError as error:
             self.complain(error)

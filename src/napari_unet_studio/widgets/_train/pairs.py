@@ -234,7 +234,7 @@ class PairsTable(QWidget):
     def _show_rows(self) -> None:
         columns = (*FIELDS, "")
         now = [
-            (*(row.text(field) for field in FIELDS), row.complaint)
+            (*(row.text(field) for field in FIELDS), row.complaint, row.remark)
             for row in self._rows
         ]
         if now == self._shown:

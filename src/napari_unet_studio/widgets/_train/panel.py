@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from qtpy.QtCore import Qt, Signal
+from qtpy.QtCore import QEvent, Qt, Signal
 from qtpy.QtWidgets import (
+    QApplication,
     QFrame,
     QHBoxLayout,
     QLabel,
@@ -34,7 +35,7 @@ _LOOKS = {
     "doubt": _Look("▲", "#e8963c", "doubt", "doubts"),
     "note": _Look("●", "#4a9fe8", "note", "notes"),
 }
-_SETTLED = 60  # milliseconds until all around has found its place
+_SETTLED = 400  # milliseconds until all around has found its place
 _STALE = "Settings or images have changed since."
 
 
@@ -49,7 +50,8 @@ class FindingsPanel(QFrame):
         self.findings: tuple[Finding, ...] = ()
         self.cards: list[FindingCard] = []
         self._locked = False
-        self._scrolling = timer(self, _SETTLED, self._scroll_here)
+        self._settling = timer(self, _SETTLED, self._scroll_here)
+        self._area: QScrollArea | None = None
         self.title = QLabel()
         self.title.setStyleSheet("font-weight: bold;")
         self.expected = fine_print()
@@ -90,9 +92,25 @@ class FindingsPanel(QFrame):
         """
         order = list(_LOOKS)
         found = sorted(findings, key=lambda finding: order.index(finding.kind))
+        area = self._around()
+        # Not seen half filled: all of the form would be squeezed meanwhile.
+        if area is not None:
+            area.setUpdatesEnabled(False)
+        try:
+            self._fill(found, f"{title}: {counted(found)}", expected)
+            if area is not None:
+                self._make_room(area)
+        finally:
+            if area is not None:
+                area.setUpdatesEnabled(True)
+        if found:
+            self._settling.start()
+            self._scroll_here()
+
+    def _fill(self, found: Sequence[Finding], title: str, expected: str) -> None:
         self._drop()
         self.findings = tuple(found)
-        self.title.setText(f"{title}: {counted(found)}")
+        self.title.setText(title)
         self.expected.setText(expected)
         self.expected.setVisible(bool(expected))
         self.stale.setVisible(False)
@@ -100,11 +118,10 @@ class FindingsPanel(QFrame):
             card = FindingCard(finding)
             card.fix.clicked.connect(lambda *_, it=card: self._on_fix(it))
             self._list.addWidget(card)
+            card.setVisible(True)  # now, for Qt would do it later
             self.cards.append(card)
         self.set_locked(self._locked)
         self.setVisible(True)
-        if found:
-            self._scrolling.start()
 
     def clear(self) -> None:
         """Forget the findings."""
@@ -123,13 +140,34 @@ class FindingsPanel(QFrame):
         for card in self.cards:
             card.fix.setEnabled(not locked and not card.mended)
 
-    def _scroll_here(self) -> None:
-        """Bring the list into sight, its beginning first."""
+    def _around(self) -> QScrollArea | None:
+        """Return what the list can be scrolled in."""
         parent = self.parentWidget()
         while parent is not None and not isinstance(parent, QScrollArea):
             parent = parent.parentWidget()
-        if parent is not None:
-            parent.verticalScrollBar().setValue(self.y())
+        if parent is not None and self._area is None:
+            self._area = parent
+            parent.verticalScrollBar().rangeChanged.connect(self._on_room)
+        return parent
+
+    def _make_room(self, area: QScrollArea) -> None:
+        """Give the list its height at once, from the inside to the outside."""
+        content = area.widget()
+        inside = [card.layout() for card in self.cards]
+        for layout in (*inside, self.layout(), content and content.layout()):
+            if layout is not None:
+                layout.activate()
+        QApplication.sendEvent(area, QEvent(QEvent.Type.LayoutRequest))
+
+    def _on_room(self) -> None:
+        """Follow, as long as all around finds its place."""
+        if self._settling.isActive():
+            self._scroll_here()
+
+    def _scroll_here(self) -> None:
+        """Bring the list into sight, its beginning first."""
+        if self._area is not None:
+            self._area.verticalScrollBar().setValue(self.y())
 
     def _on_fix(self, card: "FindingCard") -> None:
         card.set_mended()
@@ -209,9 +247,12 @@ def changes_text(finding: Finding) -> str:
     --------
     >>> changes_text(Finding("doubt", "", "", {"patch": 64, "weights": {"gap": 2}}))
     'patch to 64, weights gap to 2'
+    >>> changes_text(Finding("error", "", "", {"start": ""}))
+    'start to none'
     """
-    words = []
+    words: list[str] = []
     for name, value in finding.changes.items():
         nested = value if isinstance(value, dict) else {"": value}
-        words += [f"{f'{name} {key}'.strip()} to {v}" for key, v in nested.items()]
+        for key, v in nested.items():
+            words.append(f"{f'{name} {key}'.strip()} to {'none' if v == '' else v}")
     return ", ".join(words).replace("_", " ")

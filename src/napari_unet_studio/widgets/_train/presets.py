@@ -21,24 +21,24 @@ def applied(name: str, config: TrainConfig) -> TrainConfig:
     name
         Of the recipe.
     config
-        The settings before. What they say of the data and the device stays; so does the
-        network, if the recipe is for any.
+        The settings before. What they say of the data and the device stays; so does a
+        network for volumes where the recipe's is for planes: the recipe's could not
+        be used on what it was chosen for.
 
     Examples
     --------
-    >>> mine = TrainConfig(network="unet-32", target="classes", batch=9)
+    >>> mine = TrainConfig(network="unet-3d", target="classes", batch=9)
     >>> quick = applied("quick look", mine)
     >>> quick.network, quick.target, quick.batch, quick.minutes
-    ('unet-32', 'classes', 4, 2.0)
-    >>> applied("paper 2015", mine).network
-    'unet-2015'
+    ('unet-3d', 'classes', 2, 2.0)
+    >>> applied("modern", applied("paper 2015", TrainConfig())).network
+    'unet-16'
     """
     wanted = recipe(name)
     kept = {field: getattr(config, field) for field in _OF_THE_USER}
-    if _for_any_network(wanted):
+    if NETWORKS[config.network].ndim != NETWORKS[wanted.network].ndim:
         kept |= {field: getattr(config, field) for field in _OF_THE_NETWORK}
-        if NETWORKS[config.network].ndim == 3:
-            kept["patch"] = 0  # the recipe's is meant for planes
+        kept["patch"] = 0  # the recipe's is meant for its network
     if wanted.start and config.start:
         kept["start"] = config.start
     return replace(wanted, **kept)
@@ -68,8 +68,3 @@ def same(one: TrainConfig, other: TrainConfig) -> bool:
         if not close and a != b:
             return False
     return True
-
-
-def _for_any_network(wanted: TrainConfig) -> bool:
-    default = TrainConfig()
-    return all(getattr(wanted, f) == getattr(default, f) for f in _OF_THE_NETWORK)

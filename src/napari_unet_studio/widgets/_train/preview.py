@@ -33,6 +33,13 @@ class PreviewLayer:
         The training images.
     classes
         Whether previews hold class indices instead of probabilities.
+
+    Attributes
+    ----------
+    title
+        The image and the slice that are shown, such as "stack, z 16".
+    place
+        Of that image if it is a layer.
     """
 
     def __init__(self, viewer: Any, places: Iterable[Place], classes: bool) -> None:
@@ -41,6 +48,8 @@ class PreviewLayer:
         self._classes = classes
         self.held_out: tuple[HeldOut, ...] = ()
         self.layer: napari.layers.Image | None = None
+        self.title = ""
+        self.place: Place | None = None
         self._backdrop: napari.layers.Image | None = None
 
     def show(self, preview: "Preview") -> None:
@@ -60,8 +69,37 @@ class PreviewLayer:
         """All layers that were added."""
         return [layer for layer in (self.layer, self._backdrop) if layer is not None]
 
+    @property
+    def there(self) -> bool:
+        """Whether the user has not deleted the layer."""
+        return self.layer is not None and self.layer in self._viewer.layers
+
+    def reveal(self) -> None:
+        """Go to the slice of the preview, and show its image beneath it.
+
+        What lies over the image and would hide it is made invisible.
+        """
+        if self.layer is None or self.place is None or not self.there:
+            return
+        shape = self.layer.data.shape
+        point = self.layer.data_to_world([(n - 1) // 2 for n in shape])
+        dims = self._viewer.dims
+        for axis, at in enumerate(point, start=dims.ndim - len(point)):
+            if axis not in dims.displayed:
+                dims.set_point(axis, at)
+        self.layer.visible = True
+        below = False
+        for layer in self._viewer.layers:
+            if layer.name == self.place.source.name:
+                below = layer.visible = True
+            elif below and _hides(layer) and layer not in self.layers:
+                layer.visible = False
+
     def _add(self, preview: "Preview") -> None:
         shape, first, place = locate(preview, self._places, self.held_out)
+        name = preview.name if place is None else place.source.name
+        self.place = place
+        self.title = name if place is None else _title(place, first, preview)
         pixels, inset = middle(preview.probability)
         leading = len(shape) - pixels.ndim
         start = np.add(first, (*(0,) * leading, *inset)).tolist()
@@ -75,17 +113,33 @@ class PreviewLayer:
         with same_selection(self._viewer):
             if place is None:  # a file, which is seen nowhere else
                 self._backdrop = self._viewer.add_image(
-                    middle(preview.image)[0], name=f"{NAME}, image", **common
+                    middle(preview.image)[0],
+                    name=f"{NAME} of {name}, image",
+                    **common,
                 )
             self.layer = self._viewer.add_image(
                 pixels.reshape((1,) * leading + pixels.shape),
-                name=NAME,
+                name=f"{NAME} of {name}",
                 colormap="magma",
                 blending="additive",
                 opacity=0.6,  # of labels below it something is still seen
                 contrast_limits=(0, 1),
                 **common,
             )
+
+
+def _title(place: Place, first: Sequence[int], preview: "Preview") -> str:
+    """Return the image of a frame and where in it the frame is."""
+    leading = len(first) - preview.probability.ndim
+    axes = place.source.axes.lower()
+    at = [f"{axis} {n}" for axis, n in zip(axes, first[:leading], strict=False)]
+    return ", ".join([place.source.name, *at])
+
+
+def _hides(layer: Any) -> bool:
+    """Return whether nothing is seen of what lies beneath an image."""
+    seen_through = layer.blending in ("additive", "minimum", "multiplicative")
+    return isinstance(layer, napari.layers.Image) and not seen_through
 
 
 def _beside(viewer: Any) -> float:

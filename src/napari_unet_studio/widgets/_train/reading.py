@@ -8,7 +8,7 @@ import numpy as np
 from napari.layers import Image, Labels
 
 from napari_unet_studio.io.images import read_image, read_label_array
-from napari_unet_studio.layers import Source, source_of
+from napari_unet_studio.layers import Source, source_of, training_source
 from napari_unet_studio.tasks.training.pairs import Pair, Role
 
 
@@ -32,15 +32,16 @@ class Taken:
 
     @classmethod
     def of(cls, image: Image | Path, labels: Labels | Path, role: Role) -> "Taken":
-        """Read layers; files are left for :meth:`pair`.
+        """Read layers, without transparency; files are left for :meth:`pair`.
 
         Raises
         ------
         InputError
             If the axes of a layer cannot be named.
         """
+        painted_on = None if isinstance(labels, Path) else labels
         return cls(
-            image if isinstance(image, Path) else source_of(image),
+            image if isinstance(image, Path) else training_source(image, painted_on),
             labels if isinstance(labels, Path) else source_of(labels).data,
             role,
         )

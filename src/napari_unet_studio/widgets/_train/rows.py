@@ -6,6 +6,7 @@ from typing import Any, get_args
 
 from napari.layers import Image, Labels
 
+from napari_unet_studio.layers import unnamed_channels
 from napari_unet_studio.tasks.training.pairs import Role
 from napari_unet_studio.widgets._fitting import pixel_shape
 
@@ -58,10 +59,31 @@ class Row:
         if self.files:  # they are opened by the check
             return ""
         sizes = [pixel_shape(self.image), pixel_shape(self.labels)]
-        if sizes[0] == sizes[1]:
+        if sizes[0] == sizes[1] or unnamed_channels(self.image, self.labels):
             return ""
         shown = [" × ".join(map(str, size)) for size in sizes]
-        return f"The image has {shown[0]} pixels but the labels have {shown[1]}."
+        text = f"The image has {shown[0]} pixels but the labels have {shown[1]}."
+        if len(sizes[0]) == len(sizes[1]) + 1:
+            text += " If one of its axes holds channels, name that axis “c”."
+        return text
+
+    @property
+    def remark(self) -> str:
+        """What is made of the image, where it goes not without saying."""
+        image = self.image
+        if isinstance(image, Path):
+            return ""
+        data = image.data[0] if image.multiscale else image.data
+        if image.rgb:
+            return "Its transparency is left out." if data.shape[-1] == 4 else ""
+        axes = None if self.files else unnamed_channels(image, self.labels)
+        if axes is None:
+            return ""
+        count = data.shape[axes.index("C")]
+        return (
+            f"The axis that the labels lack is taken as {count} channels, the others "
+            f"as {', '.join(axes.replace('C', '').lower())}."
+        )
 
     def text(self, field: str) -> str:
         """Return what a cell shows."""
@@ -74,7 +96,8 @@ class Row:
         value = getattr(self, field)
         name = str(value) if isinstance(value, Path) else value.name
         wrong = self.complaint if self.role != "off" else ""
-        return f"{name}\n{wrong or _TIPS[field]}"
+        remark = self.remark if field == "image" else ""
+        return "\n".join(filter(None, [name, remark, wrong or _TIPS[field]]))
 
 
 def shown(value: Any) -> str:

@@ -105,7 +105,7 @@ def figures(record: TrainProgress) -> str:
     Examples
     --------
     >>> figures(TrainProgress(5, 9, "", 0.5, None, None, 170.0, 8.13e-4, 12.34, 2**30))
-    'rate 0.00081 · 12 patches/s · 1.1 GB · about 3 min left'
+    'rate 0.00081 · 12 patches/s · 1.1 GB in all · about 3 min left'
     """
     parts = []
     if record.learning_rate is not None:
@@ -114,14 +114,14 @@ def figures(record: TrainProgress) -> str:
         speed = record.patches_per_second
         parts.append(f"{speed:.{0 if speed >= 10 else 1}f} patches/s")
     if record.memory is not None:
-        parts.append(memory(record.memory))
+        parts.append(f"{memory(record.memory)} in all")
     if record.seconds_left is not None:
         parts.append(time_left(record.seconds_left))
     return " · ".join(parts)
 
 
 def expectation(expected: Any) -> str:
-    """Say how long a training will take, and how much memory.
+    """Say how long a training will take, and how much memory beyond what is taken.
 
     Parameters
     ----------
@@ -133,12 +133,12 @@ def expectation(expected: Any) -> str:
     >>> from types import SimpleNamespace as Expected
     >>> guess = Expected(minutes=12.4, memory=1.3e9, device="CPU, 2 threads")
     >>> expectation(guess)
-    'About 12 min and 1.3 GB on CPU, 2 threads'
+    'About 12 min on CPU, 2 threads; needs about 1.3 GB more'
     """
-    parts = [memory(expected.memory)]
-    if expected.minutes is not None:
-        parts.insert(0, rough(60 * expected.minutes))
-    return f"About {' and '.join(parts)} on {expected.device}"
+    needed = f"needs about {memory(expected.memory)} more"
+    if expected.minutes is None:
+        return f"On {expected.device}; {needed}"
+    return f"About {rough(60 * expected.minutes)} on {expected.device}; {needed}"
 
 
 def rough(seconds: float) -> str:
@@ -231,13 +231,16 @@ def summary(outcome: Outcome) -> str:
     """Return how a training ended, its scores, and where the model is."""
     if outcome.model is None:
         return _WITHOUT_MODEL[outcome.how]
+    from napari_unet_studio.tasks.device import describe_device
+
     card = outcome.model.card
     training = card.training
     end = "Trained"
     if outcome.how != "finished":
         end = f"Stopped after {updates_done(training)}"
     lines = [
-        f"{end} in {duration(training['seconds'])} on {training['device']}.",
+        f"{end} in {duration(training['seconds'])} on "
+        f"{describe_device(training['device'])}.",
         quality(card.scores, training),
     ]
     if outcome.path is not None:

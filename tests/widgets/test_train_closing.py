@@ -1,0 +1,80 @@
+"""Closing napari in the middle of a training: the training is not lost."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from napari_unet_studio.widgets._train.checkpoints import (
+    reserve_checkpoint,
+    trainings_folder,
+    unfinished,
+)
+
+pytestmark = pytest.mark.usefixtures("home")
+
+# The first checkpoint would be written after a minute.
+SESSION = """
+import sys, napari
+from qtpy.QtCore import QTimer
+from napari_unet_studio.core.augment import AugmentConfig
+from napari_unet_studio.sample_data import nuclei_2d
+from napari_unet_studio.tasks.train_config import TrainConfig
+
+viewer = napari.Viewer()
+sample = nuclei_2d((96, 96), seed=1)
+viewer.add_image(sample.image, name="a")
+viewer.add_labels(sample.labels, name="a labels")
+_, widget = viewer.window.add_plugin_dock_widget("napari-unet-studio", "Train")
+widget.form.set(
+    TrainConfig(updates=100_000, patch=32, batch=1, hold_out=0.0, network="unet++-16",
+                augment=AugmentConfig(elastic=0.0, zoom=0.0))
+)
+window = viewer.window._qt_window
+
+def look():
+    if widget.course.records and widget.progress.value() >= 3:
+        clock.stop()
+        if PAUSED:
+            widget.pause()
+        window.close(**CLOSING)
+
+clock = QTimer(interval=50)
+clock.timeout.connect(look)
+clock.start()
+widget.run()
+napari.run()
+"""
+
+
+@pytest.mark.gui
+@pytest.mark.skipif(
+    sys.platform == "linux" and not os.environ.get("DISPLAY"),
+    reason="a napari of its own needs an X server",
+)
+@pytest.mark.parametrize(
+    ("closing", "paused"), [({}, False), ({"quit_app": True}, True)]
+)
+def test_a_training_can_be_resumed_after_napari_was_closed(
+    closing: dict[str, bool], paused: bool, home: Path, tmp_path: Path
+) -> None:
+    code = SESSION.replace("CLOSING", repr(closing)).replace("PAUSED", repr(paused))
+    environment = {**os.environ, "NAPARI_CONFIG": str(tmp_path / "napari.yaml")}
+    subprocess.run(
+        [sys.executable, "-c", code], check=True, timeout=240, env=environment
+    )
+    (start,) = unfinished()
+    assert start.card.training["updates"] >= 3
+    assert [path.stat().st_size > 0 for path in trainings_folder().iterdir()] == [True]
+    assert not list((home / "models").glob("*"))
+
+
+def test_what_a_killed_program_had_reserved_goes_after_a_day() -> None:
+    old, new = reserve_checkpoint("old"), reserve_checkpoint("new")
+    assert old is not None
+    long_ago = time.time() - 2 * 24 * 3600
+    os.utime(old, (long_ago, long_ago))
+    assert set(trainings_folder().iterdir()) == {new, reserve_checkpoint("newer")}
