@@ -167,6 +167,7 @@ def test_training_ends_with_a_model_that_predicts(
     assert str(home / "models" / "my cells.unet") in widget.status.text()
     assert "IoU" in widget.status.text()
     assert "CPU" in widget.device.text()
+    assert " on CPU, " in widget.status.text()
     assert widget.course.plot.values("loss")[0][-1] == 6
     assert len(widget.course.plot.values("iou")[0]) == 6
     assert not previews(viewer)
@@ -399,6 +400,7 @@ def test_other_data_cannot_be_resumed_and_nothing_is_lost(
     widget.resume(start)
     finish(widget)
     assert "other images or labels" in widget.status.text()
+    assert widget.course.isHidden()
     assert [left.path for left in unfinished()] == [start.path]
 
 

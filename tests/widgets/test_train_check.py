@@ -4,14 +4,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+import torch
 from napari.layers import Image, Labels
-from qtpy.QtWidgets import QApplication
+from qtpy.QtWidgets import QApplication, QScrollArea, QVBoxLayout, QWidget
 from superqt.utils import WorkerBase
 
 from napari_unet_studio.io.registry import load_model, models_folder
 from napari_unet_studio.sample_data import nuclei_2d
+from napari_unet_studio.tasks.train_config import TrainConfig
 from napari_unet_studio.tasks.training.findings import Finding
 from napari_unet_studio.widgets._train.checkpoints import trainings_folder
+from napari_unet_studio.widgets._train.course import Stage
+from napari_unet_studio.widgets._train.form import TrainForm
 from napari_unet_studio.widgets._train.panel import FindingsPanel
 from napari_unet_studio.widgets.train import TrainWidget
 
@@ -77,6 +81,41 @@ def test_a_remedy_is_applied_by_its_button(
     widget.check()
     finish(widget)
     assert not texts(widget, "error")
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is such a device here")
+def test_a_device_that_is_not_there_is_a_finding_with_a_remedy(
+    layers: tuple[Image, Labels], widget: TrainWidget, finish: Any, tiny: Any
+) -> None:
+    widget.form.set(tiny(device="cuda"))
+    # Nor is a model that is not saved yet in the way of a check.
+    widget.unsaved.model = load_model("nuclei")
+    widget.check()
+    finish(widget)
+    assert "'cuda'" in texts(widget, "error")
+    assert widget.actions.save.isVisibleTo(widget)
+    (card,) = (c for c in widget.panel.cards if "device" in c.finding.changes)
+    card.fix.click()
+    assert widget.form.value().device == "auto"
+    widget.run()
+    assert not widget.running
+    assert "not saved yet" in widget.status.text()
+
+
+def test_a_check_of_other_data_hides_the_curves_of_those_before(
+    layers: tuple[Image, Labels], widget: TrainWidget, finish: Any
+) -> None:
+    widget.course.begin(Stage(widget.viewer, (), classes=False))
+    widget.course.end()
+    widget.check()
+    assert not widget.course.isHidden()
+    widget.cancel()
+    finish(widget)
+    widget.table.change(0, 2, "validate")
+    widget.check()
+    assert widget.course.isHidden()
+    widget.cancel()
+    finish(widget)
 
 
 def test_a_remedy_that_does_not_fit_is_said(
@@ -238,3 +277,31 @@ def test_the_panel_can_be_put_away(panel: FindingsPanel) -> None:
 def test_long_words_do_not_widen_the_panel(panel: FindingsPanel) -> None:
     panel.show_findings("Check", [Finding("error", "x" * 300, "y" * 300, {"patch": 1})])
     assert panel.minimumSizeHint().width() <= 314
+
+
+def test_a_long_list_has_room_at_once_and_is_in_sight(qtbot: "QtBot") -> None:
+    area, content = QScrollArea(), QWidget()
+    qtbot.addWidget(area)
+    form, panel = TrainForm(TrainConfig()), FindingsPanel()
+    column = QVBoxLayout(content)
+    for part in (form, panel):
+        column.addWidget(part)
+    area.setWidgetResizable(True)
+    area.setWidget(content)
+    area.resize(330, 400)
+    with qtbot.waitExposed(area):
+        area.show()
+    form.advanced.expand(animate=False)
+    qtbot.wait(200)
+    bar = area.verticalScrollBar()
+    for count in (12, 2, 20):
+        found = [Finding("doubt", "Too many. " * 20, "Mend it.", {"batch": 2})] * count
+        panel.show_findings("Check", found)
+        # Before Qt does anything more.
+        for part in (form, panel, *panel.cards):
+            assert part.height() >= part.heightForWidth(part.width())
+        qtbot.wait(100)
+        form.advanced.collapse(animate=False)  # what is around changes its height
+        qtbot.waitUntil(
+            lambda: bar.value() == min(panel.y(), bar.maximum()), timeout=WAIT
+        )

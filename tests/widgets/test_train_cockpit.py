@@ -117,6 +117,26 @@ def test_a_resumed_training_begins_with_its_curves(course: Course) -> None:
     assert course.records == history
 
 
+def test_the_curves_can_be_put_away_once_nothing_runs(course: Course) -> None:
+    assert course.close_button.isHidden()
+    course.end()
+    assert not course.close_button.isHidden()
+    course.close_button.click()
+    assert course.isHidden()
+    course.begin(Stage(ViewerModel(), (), classes=False))
+    assert not course.isHidden()
+    assert course.close_button.isHidden()
+
+
+def test_where_classes_are_told_no_objects_are_in_the_legend(course: Course) -> None:
+    def labels() -> list[str]:
+        return [curve.label for panel in course.plot.panels for curve in panel.curves]
+
+    assert labels() == ["Loss", "IoU"]
+    course.begin(Stage(ViewerModel(), (), classes=False))
+    assert labels() == ["Loss", "IoU", "F1 of objects"]
+
+
 # -- saving ---------------------------------------------------------------------------
 
 

@@ -301,6 +301,19 @@ def test_several_files_go_into_a_settings_file(
     assert document["out"] == "my model.unet"
 
 
+def test_code_names_the_model_as_it_would_be_named(
+    widget: TrainWidget, home: Path
+) -> None:
+    load_model("nuclei").renamed("taken").save(home / "models" / "taken.unet")
+    widget.set_pairs([(Path("/a/i.tif"), Path("/a/l.tif"), "train")])
+    widget.name.setText("taken")
+    assert "--out 'taken 2.unet'" in widget.command()
+    assert "name='taken 2'" in widget.script()
+    widget.name.setText("a/b")
+    assert widget.command() == ""
+    assert "file name" in widget.status.text()
+
+
 def test_a_shell_cannot_see_layers(
     layers: tuple[Image, Labels], widget: TrainWidget
 ) -> None:

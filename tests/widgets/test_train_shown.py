@@ -57,6 +57,9 @@ def test_the_preview_lies_on_the_part_that_was_held_out(
         np.testing.assert_allclose(
             layer.data_to_world(corner), layers[0].data_to_world(there)
         )
+    assert layer.name == f"{NAME} of nuclei"
+    assert widget.course.preview_note.text() == "Preview: nuclei"
+    assert widget.course.show_button.isVisibleTo(widget)
     first = layer.data
     qtbot.waitUntil(lambda: layer.data is not first, timeout=WAIT)
     assert len(previews(viewer)) == 1
@@ -122,6 +125,49 @@ def test_of_a_large_frame_the_middle_is_shown(viewer: "Viewer") -> None:
         assert preview.layer is not None
         assert (preview.layer.data == frame[88:1112]).all()
     assert preview.layer.data_to_world((0, 0)) == (176, 0)
+
+
+def test_the_preview_is_named_and_shown_with_its_image() -> None:
+    viewer = ViewerModel()
+    stack = viewer.add_image(np.zeros((9, 8, 9)), name="stack", scale=(3, 2, 2))
+    over = viewer.add_image(np.ones((9, 8, 9)), name="over it")
+    glow = viewer.add_image(np.ones((9, 8, 9)), name="glow", blending="additive")
+    painted = viewer.add_labels(np.ones((9, 8, 9), int), name="painted")
+    preview = PreviewLayer(viewer, [Place(source_of(stack))], classes=False)
+    preview.reveal()
+    frame = np.zeros((8, 9), np.float32)
+    preview.show(Preview("stack [7]", frame, frame))
+    assert preview.title == "stack, z 7"
+    assert preview.layer is not None
+    assert preview.layer.name == f"{NAME} of stack"
+    viewer.dims.set_point(0, 0)
+    stack.visible = preview.layer.visible = False
+    viewer.layers.selection.active = painted
+    preview.reveal()
+    assert viewer.dims.point[0] == 21
+    assert stack.visible
+    assert preview.layer.visible
+    assert glow.visible
+    assert painted.visible
+    assert not over.visible
+    assert viewer.layers.selection == {painted}
+    viewer.layers.remove(preview.layer)
+    assert not preview.there
+    viewer.dims.set_point(0, 0)
+    preview.reveal()
+    assert viewer.dims.point[0] == 0
+
+
+def test_a_preview_of_a_file_bears_its_name() -> None:
+    viewer = ViewerModel()
+    preview = PreviewLayer(viewer, [], classes=False)
+    frame = np.zeros((8, 9), np.float32)
+    preview.show(Preview("a file", frame, frame))
+    assert [layer.name for layer in viewer.layers] == [
+        f"{NAME} of a file, image",
+        f"{NAME} of a file",
+    ]
+    assert preview.title == "a file"
 
 
 def test_a_layer_named_like_a_frame_is_told_from_it() -> None:

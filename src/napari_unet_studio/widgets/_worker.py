@@ -37,7 +37,7 @@ class Failure:
     report: str
 
 
-class _OrderlyWorker(GeneratorWorker):  # type: ignore[misc]
+class _OrderlyWorker(GeneratorWorker):
     """A worker whose task is asked to stop where napari would drop it half done.
 
     Parameters

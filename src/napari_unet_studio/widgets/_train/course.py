@@ -73,8 +73,8 @@ class Course(QWidget):
         self.plot = LivePlot(_OBJECTS, "updates")
         self.figures = fine_print()
         self.figures.setToolTip(
-            "Learning rate of the last update, patches per second, memory in use by all "
-            "of napari or on the GPU, and the estimated time to the end."
+            "Learning rate of the last update, patches per second, memory in use by "
+            "napari or on the GPU, and the estimated time to the end."
         )
         self.measured = WrappedLabel()
         self.measured.setStyleSheet(SMALL)
