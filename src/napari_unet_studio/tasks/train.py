@@ -128,7 +128,8 @@ def train(
         return None
     dataset = dataset._replace(notes=(*notes, *dataset.notes))
     if config.target == "objects":
-        least = smallest_object(dataset.train)
+        masks = all(found.mask for found in surveys)
+        least = smallest_object(dataset.train, masks)
         card = replace(card, min_size=card.min_size if least is None else least)
     yield Prepared(len(used), len(used), "Ready", dataset.held_out, dataset.notes)
     source = PatchSource(

@@ -28,6 +28,13 @@ def test_what_the_border_cuts_counts_only_if_there_is_nothing_else() -> None:
     assert smallest_object([cut]) == 4
 
 
+def test_specks_of_a_mask_are_no_objects() -> None:
+    specks = [1] * 9
+    assert smallest_object([item_of(*specks, 40, size=200)]) == 1
+    assert smallest_object([item_of(*specks, 40, size=200)], masks=True) == 400
+    assert smallest_object([item_of(8, 8, 8)], masks=True) == 16
+
+
 def test_without_objects_there_is_nothing_to_go_by() -> None:
     assert smallest_object([item_of()]) is None
     assert smallest_object([]) is None

@@ -10,19 +10,24 @@ from napari_unet_studio.tasks.training.items import Item, KeptTruth
 # An object that is found may lack a rim, and may lie at the border of an image: what is
 # smaller than this part of nearly all that were painted is none.
 _PART, _NEARLY_ALL = 0.25, 0.95
+_SPECKS = 0.01
 _FRAMES = 200  # that are looked at
 
 
-def smallest_object(items: Iterable[Item]) -> int | None:
+def smallest_object(items: Iterable[Item], masks: bool = False) -> int | None:
     """Return the pixels below which nothing can be an object.
 
     A quarter of what 95 % of the painted objects exceed; those at borders of frames
-    count only if there are no others.
+    count only if there are no others. Some pieces of a mask are specks that nobody
+    meant: of masks it is a quarter of the smallest piece without those that make up one
+    percent of the foreground together.
 
     Parameters
     ----------
     items
         To train on. Frames whose labels are not kept in memory are left out.
+    masks
+        Whether the objects are the connected pieces of masks.
 
     Returns
     -------
@@ -49,6 +54,10 @@ def smallest_object(items: Iterable[Item]) -> int | None:
         areas = np.concatenate([np.empty(0, np.int64), *found])
         if len(areas):
             least = float(np.quantile(areas, 1 - _NEARLY_ALL))
+            if masks:
+                areas = np.sort(areas)
+                meant = np.cumsum(areas) > _SPECKS * areas.sum()
+                least = float(areas[meant][0])
             return max(1, round(_PART * least))
     return None
 
