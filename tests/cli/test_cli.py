@@ -261,7 +261,7 @@ def test_a_loss_may_be_a_sum_with_weights(call, files) -> None:
     [
         ("{", "is no JSON document"),
         ("[1]", "holds no JSON object"),
-        ('{"epochs": 5}', "has no setting 'epochs'"),
+        ('{"ages": 5}', "has no setting 'ages'"),
         ('{"weights": 5}', "weights is 5"),
         ('{"updates": "many"}', "updates is 'many'"),
         ('{"loss": "focal + fun"}', "There is no loss 'fun'; choose one of"),
@@ -281,7 +281,7 @@ def test_a_missing_file_of_settings_is_explained(call, files) -> None:
 @pytest.mark.parametrize(
     ("option", "message"),
     [
-        ("--updates=0", "updates is 0; choose from 1"),
+        ("--updates=-1", "updates is -1; choose from 0"),
         ("--weights-sigma=0", "sigma is 0.0; choose from 0.5"),
         ("--learning-rate=nan", "learning_rate is nan"),
     ],

@@ -110,15 +110,18 @@ class Course_:
         return run(course.run(should_stop), report)
 
 
-def until(updates):
-    """Stop when that many updates were begun."""
-    asked = []
+def stopped(updates, pairs, config, **options):
+    """Train for so many updates, then stop."""
+    done = []
+
+    def see(record):
+        if isinstance(record, TrainProgress):
+            done.append(record.step)
 
     def should_stop():
-        asked.append(True)
-        return updates is not None and len(asked) > updates
+        return max(done, default=0) >= updates
 
-    return should_stop
+    return run(train(pairs, config, should_stop=should_stop, **options), see)
 
 
 def same_weights(first, second):
@@ -383,7 +386,7 @@ def test_resuming_through_the_whole_task_repeats_the_catalog_network(
     path = tmp_path / "a.ckpt"
     pairs, config = [Pair(*squares(), name="a")], replace(QUICK, updates=3)
     whole = run(train(pairs, config))
-    run(train(pairs, config, checkpoint=path, should_stop=until(2)))
+    stopped(2, pairs, config, checkpoint=path)
     resumed = run(train(pairs, config, resume=path))
     assert same_weights(whole, resumed)
     assert resumed.card.data == whole.card.data
@@ -392,7 +395,7 @@ def test_resuming_through_the_whole_task_repeats_the_catalog_network(
 @pytest.fixture
 def checkpoint(squares, tmp_path):
     path = tmp_path / "a.ckpt"
-    run(train([Pair(*squares())], QUICK, checkpoint=path, should_stop=until(1)))
+    stopped(1, [Pair(*squares())], QUICK, checkpoint=path)
     return path
 
 
@@ -433,7 +436,7 @@ def test_a_resumed_training_stays_with_its_type(
     config = replace(QUICK, precision="auto", updates=4)
     faster = precision == "bfloat16"
     monkeypatch.setattr(precisions, "bfloat16_wins", lambda device: faster)
-    run(train([Pair(*squares())], config, checkpoint=path, should_stop=until(8)))
+    stopped(2, [Pair(*squares())], config, checkpoint=path)
     monkeypatch.setattr(precisions, "bfloat16_wins", lambda device: not faster)
     model = run(train([Pair(*squares())], config, resume=path))
     assert model.card.training["precision"] == precision
@@ -476,7 +479,7 @@ def test_other_data_are_not_resumed(squares, checkpoint) -> None:
 def test_other_roles_are_not_resumed(squares, tmp_path) -> None:
     path, (image, labels) = tmp_path / "a.ckpt", squares()
     pairs = [Pair(image, labels), Pair(image, labels, "validate")]
-    run(train(pairs, QUICK, checkpoint=path, should_stop=until(1)))
+    stopped(1, pairs, QUICK, checkpoint=path)
     with pytest.raises(InputError, match="other roles"):
         resume(path, *(replace(pair, role="train") for pair in pairs))
 
@@ -941,7 +944,7 @@ def test_a_gpu_learns_and_resumes_and_gives_its_memory_back(
     pairs = [Pair(image, labels), Pair(image, labels, "validate")]
     config = replace(QUICK, device="cuda", precision=precision, updates=40, patch=64)
     before = torch.cuda.get_rng_state()
-    run(train(pairs, config, checkpoint=path, should_stop=until(20)))
+    stopped(20, pairs, config, checkpoint=path)
     model = run(train(pairs, config, resume=path))
     assert torch.equal(before, torch.cuda.get_rng_state())
     assert model.card.scores["iou"] > 0.5

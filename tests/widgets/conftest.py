@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import torch
 
 from napari_unet_studio.core.augment import AugmentConfig
 from napari_unet_studio.sample_data import nuclei_2d
@@ -84,3 +85,12 @@ def under_way(qtbot: "QtBot") -> "Callable[..., None]":
         )
 
     return start
+
+
+@pytest.fixture
+def one_thread() -> Any:
+    """Let torch sum as it does in the thread of the widget."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)

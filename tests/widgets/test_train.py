@@ -496,6 +496,7 @@ def test_the_copied_script_makes_the_same_model(
     layers: tuple[Image, Labels],
     widget: TrainWidget,
     finish: Any,
+    one_thread: None,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -505,12 +506,7 @@ def test_the_copied_script_makes_the_same_model(
     finish(widget)
     monkeypatch.chdir(tmp_path)
     names: dict[str, Any] = {}
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # as in the thread of the widget, for the very same sums
-    try:
-        exec(widget.script(), names)
-    finally:
-        torch.set_num_threads(threads)
+    exec(widget.script(), names)
     first, second = load_model("my model"), names["model"]
     assert second.card.training["config"] == widget.form.value().to_dict()
     # Under the name that another training would give it.

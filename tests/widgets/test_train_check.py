@@ -14,7 +14,6 @@ from napari_unet_studio.sample_data import nuclei_2d
 from napari_unet_studio.tasks.train_config import TrainConfig
 from napari_unet_studio.tasks.training.findings import Finding
 from napari_unet_studio.widgets._train.checkpoints import trainings_folder
-from napari_unet_studio.widgets._train.course import Stage
 from napari_unet_studio.widgets._train.form import TrainForm
 from napari_unet_studio.widgets._train.panel import FindingsPanel
 from napari_unet_studio.widgets.train import TrainWidget
@@ -105,8 +104,8 @@ def test_a_device_that_is_not_there_is_a_finding_with_a_remedy(
 def test_a_check_of_other_data_hides_the_curves_of_those_before(
     layers: tuple[Image, Labels], widget: TrainWidget, finish: Any
 ) -> None:
-    widget.course.begin(Stage(widget.viewer, (), classes=False))
-    widget.course.end()
+    widget.run()
+    finish(widget)
     widget.check()
     assert not widget.course.isHidden()
     widget.cancel()

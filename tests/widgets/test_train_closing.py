@@ -77,4 +77,5 @@ def test_what_a_killed_program_had_reserved_goes_after_a_day() -> None:
     assert old is not None
     long_ago = time.time() - 2 * 24 * 3600
     os.utime(old, (long_ago, long_ago))
-    assert set(trainings_folder().iterdir()) == {new, reserve_checkpoint("newer")}
+    newer = reserve_checkpoint("newer")
+    assert set(trainings_folder().iterdir()) == {new, newer}

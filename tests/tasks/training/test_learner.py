@@ -13,7 +13,7 @@ from napari_unet_studio.core.losses import LOSSES
 from napari_unet_studio.core.networks.catalog import build
 from napari_unet_studio.core.networks.unet import UNetSpec
 from napari_unet_studio.tasks.device import is_out_of_memory
-from napari_unet_studio.tasks.progress import run
+from napari_unet_studio.tasks.progress import TrainProgress, run
 from napari_unet_studio.tasks.train import train
 from napari_unet_studio.tasks.train_config import TrainConfig
 from napari_unet_studio.tasks.training.dataset import prepare
@@ -41,6 +41,13 @@ def source_of(pair, config=QUICK, spec=SPEC):
     data = run(prepare([pair], surveys, spec, Normalisation(), config, (0, 1)))
     batch = config.batch * config.accumulate
     return PatchSource(data.train, spec, config.patch, batch, AugmentConfig(), None, 0)
+
+
+def stopped(updates, pair, config, path):
+    """Train for so many updates, then stop."""
+    done = []
+    task = train([pair], config, checkpoint=path, should_stop=lambda: updates in done)
+    run(task, lambda r: done.append(r.step if isinstance(r, TrainProgress) else 0))
 
 
 def weights_of(one):
@@ -199,8 +206,7 @@ def test_a_gpu_goes_on_from_a_checkpoint_in_float16(squares, tmp_path) -> None:
     path, pair = tmp_path / "a.ckpt", Pair(*squares())
     config = replace(QUICK, device="cuda", precision="float16", updates=6)
     whole = run(train([pair], config))
-    asked = iter([False] * 3)
-    run(train([pair], config, checkpoint=path, should_stop=lambda: next(asked, True)))
+    stopped(3, pair, config, path)
     resumed = run(train([pair], config, resume=path))
     for a, b in zip(
         whole.network.parameters(), resumed.network.parameters(), strict=True
@@ -308,8 +314,7 @@ def test_what_was_reduced_stays_so_when_resumed(squares, monkeypatch, tmp_path) 
     pair = Pair(*squares((128, 128)))
     Small(monkeypatch, 32 * 32)
     whole = run(train([pair], config))
-    asked = iter([False, False, True])
-    run(train([pair], config, checkpoint=path, should_stop=lambda: next(asked, True)))
+    stopped(2, pair, config, path)
     resumed = run(train([pair], config, resume=path))
     for a, b in zip(
         whole.network.parameters(), resumed.network.parameters(), strict=True
