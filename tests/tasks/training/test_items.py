@@ -47,7 +47,7 @@ def test_grey_values_are_normalised_per_channel() -> None:
 
 def test_a_part_is_a_frame_of_its_own() -> None:
     item = item_of()
-    part = item.part(1, 10, 30)
+    part = item.crop((slice(0, 40), slice(10, 30)))
     assert part.shape == (40, 20)
     found, expected = part.read(part.whole), item.read((slice(0, 40), slice(10, 30)))
     for a, b in zip(found, expected, strict=True):
@@ -60,7 +60,7 @@ def test_a_part_is_a_frame_of_its_own() -> None:
         (part.known, found.target >= 0),
     ):
         np.testing.assert_array_equal(places, np.argwhere(marked))
-    inner = part.part(0, 5, 9)
+    inner = part.crop((slice(5, 9), slice(0, 20)))
     np.testing.assert_array_equal(
         inner.read(inner.whole).target, item.truth.target[5:9, 10:30]
     )

@@ -232,12 +232,6 @@ class Item:
             check_finite(block, self.name)
         return Normalisation.apply(block, self.offset, self.scale)
 
-    def part(self, axis: int, start: int, stop: int) -> "Item":
-        """Return the slab ``start:stop`` along a spatial axis, without copying."""
-        box = list(self.whole)
-        box[axis] = slice(start, stop)
-        return self.crop(tuple(box))
-
     def crop(self, box: Region) -> "Item":
         """Return a window in the frame, without copying."""
         known = None if self.known is None else _moved(self.known, box)

@@ -10,7 +10,6 @@ from napari_unet_studio.core.metrics import (
     Confusion,
     ObjectScores,
     Overlap,
-    mean_finite,
 )
 from napari_unet_studio.io.model import ModelCard
 from napari_unet_studio.tasks.reading import Windows
@@ -109,18 +108,18 @@ class Judge:
         """
         objects = self.card.target == "objects"
         values = (0, 1) if objects else self.card.class_values
-        ious = [float(self.pixels.iou(index)) for index in range(len(values))]
-        dices = [float(self.pixels.dice(index)) for index in range(len(values))]
-        first = 0 if values[0] else 1
+        every = values[0] != 0  # none of them is the background
         scores = {
-            "iou": mean_finite(ious[first:]),
-            "dice": mean_finite(dices[first:]),
+            "iou": self.pixels.mean_iou(every),
+            "dice": self.pixels.mean_dice(every),
             "pixel_error": self.pixels.pixel_error,
         }
         if objects:
             scores["f1"] = self.objects.f1
         else:
-            scores |= {f"iou {v}": iou for v, iou in zip(values, ious, strict=True)}
+            scores |= {
+                f"iou {v}": float(self.pixels.iou(i)) for i, v in enumerate(values)
+            }
         return {name: value for name, value in scores.items() if value == value}
 
 
