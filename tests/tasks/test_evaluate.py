@@ -188,11 +188,27 @@ def test_what_cannot_be_compared_is_refused(kind) -> None:
         scorer(kind).add(labels, labels, "TYX")
 
 
+def test_objects_of_a_reference_that_hang_together_are_split_on_demand() -> None:
+    labels = np.zeros((40, 80), int)
+    labels[5:35, 5:35], labels[5:35, 36:66] = 1, 2
+    mask = (labels > 0) * 1
+    mask[20, 35] = 1
+    joined, parted = scorer("objects"), scorer("objects", split=4.0)
+    for one in (joined, parted):
+        one.add(labels, mask)
+    assert joined.scores()["f1"] == 0
+    assert parted.scores()["f1"] == 1
+    (note,) = parted.notes
+    assert "divided at necks, were taken" in note
+
+
 def test_options_of_another_kind_are_refused() -> None:
     with pytest.raises(InputError, match="ignored among classes"):
         scorer("objects", ignore=255)
     with pytest.raises(InputError, match="taken of objects, and these are membranes"):
         scorer("membranes", connected=True)
+    with pytest.raises(InputError, match="taken of objects, and these are classes"):
+        scorer("classes", split=2.0)
     with pytest.raises(InputError, match="class -1"):
         scorer("classes").add([[-1]], [[0]])
     with pytest.raises(InputError, match="two or more axes"):

@@ -40,6 +40,14 @@ def evaluate(
             help="With --classes: label of the reference whose pixels do not count."
         ),
     ] = None,
+    split_reference: Annotated[
+        float,
+        typer.Option(
+            min=0,
+            help="Divide the connected components of a reference at necks this deep, "
+            "in pixels, where its objects hang together.",
+        ),
+    ] = 0.0,
     json: Annotated[
         bool, typer.Option("--json", help="Print the result as JSON.")
     ] = False,
@@ -51,7 +59,8 @@ def evaluate(
     if membranes and classes:
         raise InputError("Choose one of --membranes and --classes.")
     kind: Kind = "membranes" if membranes else "classes" if classes else "objects"
-    console.show(evaluate_files(labels, reference, connected, kind, ignore), json)
+    found = evaluate_files(labels, reference, connected, kind, ignore, split_reference)
+    console.show(found, json)
 
 
 def evaluate_files(
@@ -60,6 +69,7 @@ def evaluate_files(
     connected: bool | None = None,
     kind: "Kind" = "objects",
     ignore: int | None = None,
+    split: float = 0.0,
 ) -> dict[str, Any]:
     """Return the scores of labels, counts summed over the files of both folders.
 
@@ -74,6 +84,8 @@ def evaluate_files(
         What the labels are: "objects", "classes" or "membranes".
     ignore
         Of classes: label of the reference whose pixels do not count.
+    split
+        Of objects: how deep necks are at which connected components are divided.
 
     Raises
     ------
@@ -86,7 +98,7 @@ def evaluate_files(
     from napari_unet_studio.io.images import read_labels
     from napari_unet_studio.tasks.evaluate import Tally, scorer
 
-    tally = scorer(kind, connected, ignore)
+    tally = scorer(kind, connected, ignore, split)
     pairs = find_pairs(labels, reference)
     for labels_path, reference_path in pairs:
         truth = read_label_file(reference_path)

@@ -1,4 +1,4 @@
-"""The background between touching objects that a training target needs."""
+"""The background between objects that a training target needs."""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -60,6 +60,53 @@ def carve_gap(labels: ArrayLike, gap: int = 1, ignore: int | None = None) -> Lab
     return carved
 
 
+def widen_gaps(labels: ArrayLike, gap: int = 2, ignore: int | None = None) -> Labels:
+    """Widen the background between near objects, so that a network can learn it.
+
+    The line between two pieces of a mask is often one pixel wide: too thin to outlive
+    rotation, zoom and deformation.
+
+    Parameters
+    ----------
+    labels
+        Instance ids, shape ``(Y, X)`` or ``(Z, Y, X)``.
+    gap
+        Pixels of background that part two objects at least; 0 changes nothing.
+    ignore
+        Id of the pixels without annotation: no object, left as it is.
+
+    Returns
+    -------
+    ndarray
+        A copy of the same type.
+
+    Notes
+    -----
+    Objects grow by ``gap // 2`` pixels, by chessboard distance, until they meet; where
+    they do, a gap is carved as by :func:`carve_gap`, and what they grew is taken back.
+    Of a pixel that several reach at once, the one whose pixel comes first in scan order
+    takes it. Gaps that are as wide already stay, and so do objects that have no other
+    near.
+
+    Examples
+    --------
+    >>> widen_gaps([[1, 1, 1, 0, 2, 2, 2]], gap=3)
+    array([[1, 1, 1, 0, 0, 0, 2]])
+    >>> widen_gaps([[1, 1, 1, 0, 0, 0, 2]], gap=3)
+    array([[1, 1, 1, 0, 0, 0, 2]])
+    """
+    array = as_labels(labels)
+    widened = array.copy()
+    codes = object_codes(array, ignore)
+    grown = codes.reshape((1,) * (3 - codes.ndim) + codes.shape)
+    for _ in range(gap // 2):
+        grown = _grown(grown)
+    removed = contacts(grown.reshape(codes.shape), gap)
+    if removed is not None:
+        widened[removed & (codes > 0)] = 0
+    return widened
+
+
 def contacts(codes: NDArray[np.int32], gap: int) -> NDArray[np.bool_] | None:
     """Return what `carve_gap` takes from objects, None for a gap of 0.
 
@@ -113,3 +160,19 @@ def _mark_contacts(
                             for i in range(max(0, x - r), min(width, x + r + 1)):
                                 if codes[k, j, i] == code:
                                     removed[k, j, i] = True
+
+
+@compiled
+def _grown(codes: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Return objects grown by one pixel into the background, in all directions."""
+    depth, height, width = codes.shape
+    grown = codes.copy()
+    for z in range(depth):
+        for y in range(height):
+            for x in range(width):
+                for dz in range(max(-1, -z), min(2, depth - z)):
+                    for dy in range(max(-1, -y), min(2, height - y)):
+                        for dx in range(max(-1, -x), min(2, width - x)):
+                            if grown[z, y, x] == 0:
+                                grown[z, y, x] = codes[z + dz, y + dy, x + dx]
+    return grown

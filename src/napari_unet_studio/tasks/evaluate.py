@@ -5,7 +5,6 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from skimage.measure import label as connected_components
 
 from napari_unet_studio.core.axes import spatial_ndim
 from napari_unet_studio.core.errors import InputError
@@ -20,7 +19,7 @@ from napari_unet_studio.core.metrics import (
 from napari_unet_studio.tasks.evaluate_classes import ClassTally
 from napari_unet_studio.tasks.evaluate_labels import label_pair
 from napari_unet_studio.tasks.evaluate_membranes import MembraneTally
-from napari_unet_studio.tasks.training.targets import is_mask
+from napari_unet_studio.tasks.training.targets import is_mask, split_pieces
 
 Kind = Literal["objects", "classes", "membranes"]
 
@@ -47,7 +46,10 @@ class Scorer(Protocol):
 
 
 def scorer(
-    kind: Kind, connected: bool | None = None, ignore: int | None = None
+    kind: Kind,
+    connected: bool | None = None,
+    ignore: int | None = None,
+    split: float = 0.0,
 ) -> Scorer:
     """Return what compares labels of a kind.
 
@@ -55,7 +57,7 @@ def scorer(
     ----------
     kind
         "objects", "classes" or "membranes".
-    connected
+    connected, split
         See :class:`Tally`; of objects only.
     ignore
         See :class:`ClassTally`; of classes only.
@@ -65,7 +67,7 @@ def scorer(
     InputError
         If an option does not belong to the kind.
     """
-    if connected is not None and kind != "objects":
+    if (connected is not None or split) and kind != "objects":
         raise InputError(
             f"Connected components are taken of objects, and these are {kind}; leave "
             "the option out."
@@ -77,7 +79,7 @@ def scorer(
         )
     if kind == "classes":
         return ClassTally(ignore)
-    return MembraneTally() if kind == "membranes" else Tally(connected)
+    return MembraneTally() if kind == "membranes" else Tally(connected, split)
 
 
 @dataclass
@@ -89,6 +91,9 @@ class Tally:
     connected
         Take the connected components of the references as their objects; None does so
         for a mask, which holds one id for all of them, as training does.
+    split
+        Divide these components at necks, see :func:`.split_pieces`, as training does
+        with masks whose objects hang together; 0 does not.
 
     Examples
     --------
@@ -99,6 +104,7 @@ class Tally:
     """
 
     connected: bool | None = None
+    split: float = 0.0
     images: int = field(default=0, init=False)
     masks: int = field(default=0, init=False)
     pixels: Confusion = field(
@@ -137,7 +143,7 @@ class Tally:
         if self.connected or (self.connected is None and is_mask(truth)):
             pieces = np.empty(truth.shape, np.int64)
             for index in np.ndindex(*truth.shape[:time]):
-                pieces[index] = connected_components(truth[index] > 0, connectivity=1)
+                pieces[index] = split_pieces(truth[index] > 0, self.split)
             # Said only where it makes a difference that nobody asked for.
             self.masks += self.connected is None and int(pieces.max(initial=0)) > 1
             truth = pieces
@@ -167,8 +173,8 @@ class Tally:
             else (f"{self.masks} of {self.images} references hold")
         )
         return [
-            f"{which} one id for all objects, so its connected components were taken "
-            "as the objects."
+            f"{which} one id for all objects, so its connected components"
+            f"{', divided at necks,' if self.split else ''} were taken as the objects."
         ]
 
     def scores(self) -> dict[str, float]:

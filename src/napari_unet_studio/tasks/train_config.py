@@ -45,6 +45,10 @@ class TrainConfig(Config):
         labels are objects. Of no meaning for classes.
     ignore
         Label of pixels that neither teach nor count, such as a debris class; 0 is none.
+    split_masks
+        Divide the connected pieces of a mask at necks, as :class:`.ObjectConfig` does:
+        where cells touch in some pixels, or the line between them has holes. 0 takes
+        every piece for one object. Of no meaning for labels with ids.
     updates
         Number of weight updates; 0 sets no limit.
     epochs
@@ -108,6 +112,10 @@ class TrainConfig(Config):
         int, {"min": 1, "max": 2**31 - 1, "label": "Background label"}
     ] = 1
     ignore: Annotated[int, {"min": 0, "max": 2**31 - 1, "label": "Ignore label"}] = 0
+    split_masks: Annotated[
+        float,
+        {"min": 0.0, "max": 50.0, "step": 0.5, "label": "Split masks (px)"},
+    ] = 0.0
     updates: Annotated[int, {"min": 0, "max": 10_000_000, "step": 100}] = 1000
     epochs: Annotated[float, {"min": 0.0, "max": 1e6, "step": 1.0}] = 0.0
     minutes: Annotated[float, {"min": 0.0, "max": 1e5, "step": 1.0}] = 0.0

@@ -1,6 +1,7 @@
 import dask.array as da
 import numpy as np
 import pytest
+from skimage.measure import label as connected_components
 
 from napari_unet_studio.core.errors import InputError
 from napari_unet_studio.core.intensity import Normalisation
@@ -218,6 +219,33 @@ def test_the_components_of_a_mask_stand_for_its_objects(squares, value) -> None:
     (of_ids,) = dataset([Pair(image, labels)], hold_out=0).train
     assert labels_of(of_mask).max() == labels.max()
     np.testing.assert_array_equal(weights_of(of_mask), weights_of(of_ids))
+
+
+def dumbbells():
+    """Return an image and labels of pairs of discs that a bridge joins."""
+    y, x = np.mgrid[:64, :96]
+    labels = np.zeros((64, 96), np.uint8)
+    for row in (15, 45):
+        for column in (16, 38, 70):
+            labels[(y - row) ** 2 + (x - column) ** 2 <= 100] = 1
+        labels[row, 26:28] = 1
+    return labels * np.uint8(200), labels
+
+
+@pytest.mark.parametrize(("depth", "objects"), [(0.0, 4), (4.0, 6)])
+def test_objects_of_a_mask_that_hang_together_are_split_at_necks(
+    depth, objects
+) -> None:
+    (item,) = dataset([Pair(*dumbbells())], hold_out=0, split_masks=depth).train
+    assert labels_of(item).max() == objects
+    target = item.read(item.whole).target
+    assert (connected_components(target, connectivity=1).max() == 6) == bool(depth)
+
+
+def test_a_mask_too_large_for_memory_is_not_split(monkeypatch) -> None:
+    monkeypatch.setattr(truths, "available_memory", lambda: 0)
+    with pytest.raises(InputError, match="64 x 96 pixels is too large to be split"):
+        dataset([Pair(*dumbbells())], hold_out=0, split_masks=4.0)
 
 
 def test_a_boolean_mask_will_do(squares) -> None:

@@ -307,6 +307,17 @@ def test_a_mask_is_doubted():
     assert "connected piece" in finding.remedy
 
 
+def test_a_mask_whose_objects_hang_together_can_be_split():
+    labels = np.zeros((96, 96), np.uint8)
+    labels[20:50, 10:40], labels[20:50, 41:71], labels[30:32, 40] = 1, 1, 1
+    finding = only(labels_say([pair(0, labels=labels)]), "hang together")
+    assert "In the masks 1 object seems to hang together" in finding.text
+    assert finding.changes == {"split_masks": 4.0}
+    config = replace(QUICK, split_masks=4.0)
+    found = labels_say([pair(0, labels=labels)], config)
+    assert not any("hang together" in f.text for f in found)
+
+
 def test_few_objects_are_doubted():
     labels = np.where(cells()[1] < 4, cells()[1], 0)
     assert (

@@ -155,7 +155,7 @@ class ComputedTruth:
             slice(side.start - around.start, side.stop - around.start)
             for side, around in zip(inner, outer, strict=True)
         )
-        found = self._ids(outer, self.weighted)
+        found = self._ids(outer)
         target = spread(self.targets.target(found, self.mask)[crop], places)
         if not self.weighted:
             return target, None
@@ -169,7 +169,7 @@ class ComputedTruth:
         region = self._placed(box)
         if self.targets.classes:
             return read(self.labels, region)
-        return self._ids(region, True).painted
+        return self._ids(region).painted
 
     def part(self, box: Region) -> "ComputedTruth":
         """Return the truth of a window in the frame; nothing is read."""
@@ -186,13 +186,7 @@ class ComputedTruth:
             for whole, side in zip(self.box, box, strict=True)
         )
 
-    def _ids(self, region: Region, objects: bool) -> Ids:
-        """Return ids of a region; which pieces of a mask they are only if needed."""
-        labels = read(self.labels, region)
-        if self.pieces is None:
-            return self.targets.ids(labels)
-        if objects:
-            pieces = self.pieces.read(region)
-        else:
-            pieces = self.targets.foreground(labels).astype(np.int32)
-        return self.targets.ids(labels, pieces)
+    def _ids(self, region: Region) -> Ids:
+        """Return the ids of a region."""
+        pieces = None if self.pieces is None else self.pieces.read(region)
+        return self.targets.ids(read(self.labels, region), pieces)

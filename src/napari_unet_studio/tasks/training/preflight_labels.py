@@ -8,7 +8,7 @@ import numpy as np
 from napari_unet_studio.core.errors import StudioError
 from napari_unet_studio.tasks.train_config import TrainConfig
 from napari_unet_studio.tasks.training.findings import Finding, Kind, finding_of
-from napari_unet_studio.tasks.training.preflight_look import Look
+from napari_unet_studio.tasks.training.preflight_look import NECKS, Look
 from napari_unet_studio.tasks.training.survey import class_values
 from napari_unet_studio.tasks.training.targets import Targets
 
@@ -308,3 +308,12 @@ def _masks(looks: Sequence[Look], config: TrainConfig) -> Iterator[Finding]:
         "Each connected piece is taken for an object. Give every object a number of "
         "its own if some of them touch.",
     )
+    necks = sum(look.necks for look in masks)
+    if necks and not config.split_masks:
+        yield Finding(
+            "doubt",
+            f"In the masks {necks} object{' seems' if necks == 1 else 's seem'} to "
+            f"hang together with others, at necks {NECKS:g} pixels deep or more.",
+            "Split masks at necks if these are objects that touch.",
+            {"split_masks": NECKS},
+        )

@@ -19,7 +19,11 @@ from napari_unet_studio.tasks.training.items import in_memory, some_positions
 from napari_unet_studio.tasks.training.pairs import Pair, frames_of
 from napari_unet_studio.tasks.training.parts import read, reading_grid, sampled
 from napari_unet_studio.tasks.training.survey import LabelCounter, Survey
-from napari_unet_studio.tasks.training.targets import Targets, no_objects
+from napari_unet_studio.tasks.training.targets import (
+    Targets,
+    no_objects,
+    split_pieces,
+)
 
 # Pixels of an array in memory that are all looked at, of objects that are measured in
 # all pairs together, and of grey values whose range is taken of each image.
@@ -27,6 +31,8 @@ _WHOLE, _MEASURED, _GREY = 2**26, 2**22, 2**18
 # Parts of an array that is not in memory: so many in all pairs, but a few of each.
 _PARTS, _FEWEST, _SIDE = 48, 2, {2: 256, 3: 64}
 _PROBES = 4  # small parts by which an image is known again
+# How deep a neck of a mask is where two objects may hang together, in pixels.
+NECKS = 4.0
 _PERCENTILES = 1.0, 99.8
 
 
@@ -50,6 +56,8 @@ class Look:
         How many objects there are, pieces if the labels are a mask; None if unknown.
     scattered
         Connected pieces per label, on average.
+    necks
+        How many more objects there are if a mask is divided at its necks.
     low, high
         1st and 99.8th percentile of each channel.
     bad
@@ -67,6 +75,7 @@ class Look:
     sizes: NDArray[np.int64]
     objects: int | None
     scattered: float
+    necks: int
     low: NDArray[np.float64]
     high: NDArray[np.float64]
     bad: int
@@ -126,7 +135,7 @@ def look_at(pair: Pair, ndim: int, config: TrainConfig, pairs: int) -> Look:
     if whole:
         pieces = list(_measurable(np.asarray(labels), ndim, share, targets))
     objects: int | None
-    sizes, objects, scattered = _objects(
+    sizes, objects, scattered, necks = _objects(
         (piece.reshape(piece.shape[-ndim:]) for piece in pieces), mask, targets
     )
     if not whole or sum(piece.size for piece in pieces) < labels.size:
@@ -141,6 +150,7 @@ def look_at(pair: Pair, ndim: int, config: TrainConfig, pairs: int) -> Look:
         sizes,
         objects,
         scattered,
+        necks,
         low,
         high,
         bad,
@@ -211,9 +221,9 @@ def _measurable(
 
 def _objects(
     frames: Iterable[NDArray[Any]], mask: bool, targets: Targets
-) -> tuple[NDArray[np.int64], int, float]:
-    """Return the pixels of each object, the number of objects, and pieces per label."""
-    sizes, pieces, labels = [], 0, 0
+) -> tuple[NDArray[np.int64], int, float, int]:
+    """Return pixels of each object, number of objects, pieces per label, necks."""
+    sizes, pieces, labels, divided = [], 0, 0, 0
     for frame in frames:
         ids = np.where(targets.foreground(frame), frame, frame.dtype.type(0))
         found = connected_components(ids, connectivity=1)
@@ -221,11 +231,15 @@ def _objects(
         kinds, counts = np.unique(ids, return_counts=True)
         labels += int(np.count_nonzero(kinds))
         if mask:
-            sizes.append(np.bincount(found.ravel())[1:])
+            depth = targets.config.split_masks
+            there = split_pieces(ids != 0, depth or NECKS)
+            divided += int(there.max())
+            sizes.append(np.bincount((there if depth else found).ravel())[1:])
         else:
             sizes.append(counts[kinds != 0])
     every = np.concatenate([np.zeros(0, np.int64), *sizes])
-    return every, pieces if mask else labels, pieces / max(1, labels)
+    count = pieces if mask else labels
+    return every, count, pieces / max(1, labels), max(0, divided - pieces)
 
 
 def _grey(

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from skimage.measure import label as connected_components
 
-from napari_unet_studio.core.carve import carve_gap
+from napari_unet_studio.core.carve import carve_gap, widen_gaps
 from napari_unet_studio.core.networks.spec import Shape
+from napari_unet_studio.core.splitting import split_objects
 from napari_unet_studio.core.weights import balanced, reach, separation_weights
 from napari_unet_studio.tasks.train_config import TrainConfig
 from napari_unet_studio.tasks.training.items import IGNORED
@@ -92,7 +93,7 @@ class Targets:
         """Return the gap that the target gets between touching objects.
 
         Classes have none, nor have masks: background already parts the pieces of a
-        mask.
+        mask, and is only widened.
         """
         return 0 if mask or self.classes else self.config.weights.gap
 
@@ -146,8 +147,7 @@ class Targets:
         if self.classes:
             target = found.ids.astype(np.int16)
         else:
-            gap = self.gap(mask)
-            target = (carve_gap(found.ids, gap, found.void) > 0).astype(np.int16)
+            target = (self._parted(found, mask) > 0).astype(np.int16)
         if found.void is not None:
             target[found.ids == found.void] = IGNORED
         return target
@@ -174,11 +174,13 @@ class Targets:
             See :func:`.separation_weights`.
         """
         w = self.config.weights
-        kinds = None
+        ids, kinds = found.ids, None
         if self.classes:
             kinds = {number: number for number in range(1, self.num_classes)}
+        elif mask:
+            ids = self._parted(found, mask)
         return separation_weights(
-            found.ids,
+            ids,
             "none" if self.classes else w.preset,
             w.w0,
             w.sigma,
@@ -197,15 +199,49 @@ class Targets:
 
     def carved(self, mask: bool) -> int:
         """Return how far the target of a pixel depends on labels, in pixels."""
-        gap = self.gap(mask)
-        return gap + 1 if gap else 0
+        gap = 0 if self.classes else self.config.weights.gap
+        return gap + 1 + mask * (gap // 2) if gap else 0
 
     def reach(self, mask: bool, spacing: Sequence[float] | None, ndim: int) -> Shape:
         """Return how far the weight of a pixel depends on labels, along each axis."""
         w, steps = self.config.weights, spacing or (1.0,) * ndim
         far = 0.0 if self.classes else reach(w.preset, w.sigma)
         carved = self.carved(mask)
-        return tuple(max(carved, ceil(far * min(steps) / step)) for step in steps)
+        far_steps = (ceil(far * min(steps) / step) for step in steps)
+        # Distances are measured to whole objects, but to what a mask has left of them.
+        return tuple(n + carved if mask else max(n, carved) for n in far_steps)
+
+    def _parted(self, found: Ids, mask: bool) -> NDArray[np.integer]:
+        """Return objects with the background between them that is to be learned."""
+        part = widen_gaps if mask else carve_gap
+        return part(found.ids, self.config.weights.gap, found.void)
+
+
+def split_pieces(
+    foreground: NDArray[np.bool_], depth: float, spacing: Sequence[float] | None = None
+) -> NDArray[np.int32]:
+    """Number the objects of a mask from 1: its pieces, divided at necks.
+
+    Parameters
+    ----------
+    foreground
+        The mask (*S).
+    depth
+        Of the necks, see :func:`.split_objects`; 0 divides nothing.
+    spacing
+        Pixel size per axis.
+
+    Examples
+    --------
+    >>> mask = np.ones((3, 9), bool)
+    >>> mask[[0, 2], 4] = False
+    >>> split_pieces(mask, 0.5)[1].tolist(), int(split_pieces(mask, 0).max())
+    ([1, 1, 1, 1, 1, 2, 2, 2, 2], 1)
+    """
+    pieces = pieces_of(foreground)
+    if not depth:
+        return pieces
+    return split_objects(pieces, depth, spacing).astype(np.int32, copy=False)
 
 
 def pieces_of(foreground: NDArray[np.bool_]) -> NDArray[np.int32]:

@@ -10,13 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_unet_studio.core.blocks import Region
+from napari_unet_studio.core.errors import InputError
 from napari_unet_studio.tasks.memory import available_memory
 from napari_unet_studio.tasks.progress import Progress
 from napari_unet_studio.tasks.training.computed import ComputedTruth, Pieces
 from napari_unet_studio.tasks.training.items import Item, KeptTruth, Truth, in_memory
 from napari_unet_studio.tasks.training.layout import Layout, LayoutScan
 from napari_unet_studio.tasks.training.parts import reading_grid
-from napari_unet_studio.tasks.training.targets import Targets, pieces_of
+from napari_unet_studio.tasks.training.targets import Targets, split_pieces
 
 # Share of the free memory in which truth is kept.
 _SHARE = 0.25
@@ -110,7 +111,13 @@ class Truths:
         grid = reading_grid(labels)
         truth: Truth
         if self._keeps(painted):
-            truth = self._kept(np.asarray(labels), painted.mask)
+            truth = self._kept(painted)
+        elif painted.mask and targets.config.split_masks:
+            size = " x ".join(map(str, labels.shape))
+            raise InputError(
+                f"A mask of {size} pixels is too large to be split at necks; set "
+                "split_masks to 0, or number its objects first."
+            )
         else:
             pieces = None
             if painted.mask:
@@ -182,10 +189,16 @@ class Truths:
         weights = self.targets.weights(found, painted.mask, painted.spacing, balance)
         return replace(truth, weight_map=weights)
 
-    def _kept(self, labels: NDArray[Any], mask: bool) -> KeptTruth:
-        pieces = pieces_of(self.targets.foreground(labels)) if mask else None
+    def _kept(self, painted: Painted) -> KeptTruth:
+        labels, pieces = np.asarray(painted.labels), None
+        if painted.mask:
+            pieces = split_pieces(
+                self.targets.foreground(labels),
+                self.targets.config.split_masks,
+                painted.spacing,
+            )
         found = self.targets.ids(labels, pieces)
-        target = self.targets.target(found, mask)
+        target = self.targets.target(found, painted.mask)
         return KeptTruth(target, labels if self.targets.classes else found.painted)
 
     def _keeps(self, painted: Painted) -> bool:

@@ -22,7 +22,7 @@ _MAIN = ("network", "target", "zero", "background", "updates", "minutes")
 _APART = ("start",)
 _SECTIONS = {
     "Budget": ("epochs", "validations", "patience"),
-    "Data": ("ignore", "hold_out"),
+    "Data": ("ignore", "split_masks", "hold_out"),
     "Network": ("width", "fit_pooling"),
     "Patches": ("patch", "batch", "accumulate"),
     "Optimiser": ("optimiser", "learning_rate", "schedule", "ema"),
@@ -37,6 +37,7 @@ _ZEROS = {
     "epochs": "no limit",
     "minutes": "no limit",
     "ignore": "none",
+    "split_masks": "off",
     "patch": "automatic",
     "patience": "never",
     "ema": "off",
