@@ -6,12 +6,15 @@ Tests of other widgets have fixtures of their own by these names.
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 import torch
 
 from napari_unet_studio.core.augment import AugmentConfig
+from napari_unet_studio.io.images import write_tiff
 from napari_unet_studio.sample_data import nuclei_2d
 from napari_unet_studio.tasks.train_config import TrainConfig
+from napari_unet_studio.widgets._train.preview import NAME
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,6 +23,8 @@ if TYPE_CHECKING:
     from napari.layers import Image, Labels
     from pytestqt.qtbot import QtBot
 
+    from napari_unet_studio.io.model import Model
+    from napari_unet_studio.sample_data import Sample
     from napari_unet_studio.widgets.train import TrainWidget
 
 PLUGIN = "napari-unet-studio"
@@ -36,12 +41,31 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
+def sample() -> "Sample":
+    """Give nuclei with their labels, to be left as they are."""
+    return SAMPLE
+
+
+@pytest.fixture
 def layers(viewer: "Viewer") -> "tuple[Image, Labels]":
     """Give nuclei with their labels, not at the origin of the world."""
     space = {"scale": (0.5, 0.5), "translate": (10, 20)}
     image = viewer.add_image(SAMPLE.image.copy(), name="nuclei", **space)
     labels = viewer.add_labels(SAMPLE.labels.copy(), name="nuclei labels", **space)
     return image, labels
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> tuple[Path, Path]:
+    """Give two images with labels of the same names, in two folders."""
+    images, labels = tmp_path / "images", tmp_path / "my labels"
+    for folder in (images, labels):
+        folder.mkdir()
+    for name, seed in (("a", 1), ("b", 2)):
+        made = nuclei_2d((96, 96), seed=seed)
+        write_tiff(images / f"{name}.tif", made.image, "YX")
+        write_tiff(labels / f"{name}.tif", made.labels.astype(np.uint16), "YX")
+    return images, labels
 
 
 @pytest.fixture
@@ -85,6 +109,24 @@ def under_way(qtbot: "QtBot") -> "Callable[..., None]":
         )
 
     return start
+
+
+@pytest.fixture
+def previews(viewer: "Viewer") -> "Callable[[], list[Image]]":
+    """Return the layers that show what a network makes of an image by now."""
+    return lambda: [layer for layer in viewer.layers if layer.name.startswith(NAME)]
+
+
+@pytest.fixture
+def same_model() -> "Callable[[Model, Model], bool]":
+    """Tell whether two models have the same weights."""
+
+    def same(one: "Model", other: "Model") -> bool:
+        weights = one.network.state_dict(), other.network.state_dict()
+        both = zip(*(each.values() for each in weights), strict=True)
+        return all(torch.equal(a, b) for a, b in both)
+
+    return same
 
 
 @pytest.fixture

@@ -1,29 +1,25 @@
-"""The check before a training, the diagnosis after it, and the panel of both."""
+"""The check before a training, the diagnosis after it."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 import torch
 from napari.layers import Image, Labels
-from qtpy.QtWidgets import QApplication, QScrollArea, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QApplication
 from superqt.utils import WorkerBase
 
 from napari_unet_studio.io.registry import load_model, models_folder
-from napari_unet_studio.sample_data import nuclei_2d
 from napari_unet_studio.tasks.train_config import TrainConfig
 from napari_unet_studio.tasks.training.findings import Finding
 from napari_unet_studio.widgets._train.checkpoints import trainings_folder
-from napari_unet_studio.widgets._train.form import TrainForm
-from napari_unet_studio.widgets._train.panel import FindingsPanel
 from napari_unet_studio.widgets.train import TrainWidget
 
 if TYPE_CHECKING:
     from napari import Viewer
-    from pytestqt.qtbot import QtBot
 
 WAIT = 120_000  # milliseconds
-SAMPLE = nuclei_2d((96, 96), seed=1)
 
 pytestmark = pytest.mark.usefixtures("home")
 
@@ -32,9 +28,6 @@ def texts(widget: TrainWidget, kind: str) -> str:
     """Return what was found of a kind."""
     found = [str(f) for f in widget.panel.findings if f.kind == kind]
     return "\n".join(found)
-
-
-# -- the check ------------------------------------------------------------------------
 
 
 def test_a_check_says_what_it_takes_and_trains_nothing(
@@ -73,6 +66,7 @@ def test_a_remedy_is_applied_by_its_button(
     assert widget.panel.stale.isHidden()
     card.fix.click()
     assert widget.form.value().target == "objects"
+    assert "Set target to objects" in widget.status.text()
     assert card.fix.text() == "Done"
     assert not card.fix.isEnabled()
     assert not widget.panel.stale.isHidden()
@@ -80,6 +74,27 @@ def test_a_remedy_is_applied_by_its_button(
     widget.check()
     finish(widget)
     assert not texts(widget, "error")
+
+
+def test_a_mask_whose_objects_hang_together_can_be_split(
+    viewer: "Viewer", widget: TrainWidget, finish: Any, sample: Any
+) -> None:
+    y, x = np.mgrid[:96, :96]
+    discs = [(y - 24) ** 2 + (x - c) ** 2 < 15**2 for c in (20, 44, 70)]
+    viewer.add_image(sample.image, name="a")
+    viewer.add_labels(np.any(discs, axis=0).astype(np.uint8), name="a mask")
+    recipe = TrainConfig()
+    widget.form.set(recipe)
+    widget.check()
+    finish(widget)
+    (card,) = (c for c in widget.panel.cards if "split_masks" in c.finding.changes)
+    assert "hang together" in card.finding.text
+    card.fix.click()
+    assert widget.form.value() == replace(recipe, split_masks=4.0)
+    assert widget.form.recipe.currentText() == "modern"
+    widget.check()
+    finish(widget)
+    assert "hang together" not in texts(widget, "doubt")
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is such a device here")
@@ -128,11 +143,11 @@ def test_a_remedy_that_does_not_fit_is_said(
 
 
 def test_errors_stop_the_training_before_it_begins(
-    viewer: "Viewer", widget: TrainWidget, finish: Any
+    sample: Any, viewer: "Viewer", widget: TrainWidget, finish: Any
 ) -> None:
     image = viewer.add_image(np.full((96, 96), 7.0), name="flat")
-    labels = viewer.add_labels(SAMPLE.labels[:90], name="smaller")
-    good = viewer.add_image(SAMPLE.image), viewer.add_labels(SAMPLE.labels)
+    labels = viewer.add_labels(sample.labels[:90], name="smaller")
+    good = viewer.add_image(sample.image), viewer.add_labels(sample.labels)
     widget.set_pairs([(image, labels, "train"), (*good, "train")])
     widget.run()
     finish(widget)
@@ -222,9 +237,6 @@ def test_napari_can_be_closed_in_a_check(
     widget.check()
 
 
-# -- the diagnosis --------------------------------------------------------------------
-
-
 def test_a_training_ends_with_a_diagnosis(
     layers: tuple[Image, Labels], widget: TrainWidget, finish: Any, tiny: Any
 ) -> None:
@@ -240,67 +252,3 @@ def test_a_training_ends_with_a_diagnosis(
     assert len({finding.text for finding in widget.panel.findings}) == len(
         widget.panel.findings
     )
-
-
-# -- the panel ------------------------------------------------------------------------
-
-
-@pytest.fixture
-def panel(qtbot: "QtBot") -> FindingsPanel:
-    widget = FindingsPanel()
-    qtbot.addWidget(widget)
-    return widget
-
-
-def test_the_worst_comes_first_and_all_are_counted(panel: FindingsPanel) -> None:
-    kinds: list[Any] = ["note", "error", "doubt", "error"]
-    panel.show_findings("Check", [Finding(k, f"{k}.", "Mend it.") for k in kinds])
-    assert [f.kind for f in panel.findings] == ["error", "error", "doubt", "note"]
-    assert panel.title.text() == "Check: 2 errors, 1 doubt, 1 note"
-    assert all(card.fix.isHidden() for card in panel.cards)
-    assert panel.cards[0].remedy.text() == "Mend it."
-    panel.show_findings("Check", [])
-    assert panel.cards == []
-    assert "nothing" in panel.title.text()
-
-
-def test_the_panel_can_be_put_away(panel: FindingsPanel) -> None:
-    panel.show_findings("Check", [Finding("note", "a")], "About 1 min")
-    panel.clear()
-    assert panel.isHidden()
-    assert panel.findings == ()
-    panel.grow_stale()
-    assert panel.isHidden()
-
-
-def test_long_words_do_not_widen_the_panel(panel: FindingsPanel) -> None:
-    panel.show_findings("Check", [Finding("error", "x" * 300, "y" * 300, {"patch": 1})])
-    assert panel.minimumSizeHint().width() <= 314
-
-
-def test_a_long_list_has_room_at_once_and_is_in_sight(qtbot: "QtBot") -> None:
-    area, content = QScrollArea(), QWidget()
-    qtbot.addWidget(area)
-    form, panel = TrainForm(TrainConfig()), FindingsPanel()
-    column = QVBoxLayout(content)
-    for part in (form, panel):
-        column.addWidget(part)
-    area.setWidgetResizable(True)
-    area.setWidget(content)
-    area.resize(330, 400)
-    with qtbot.waitExposed(area):
-        area.show()
-    form.advanced.expand(animate=False)
-    qtbot.wait(200)
-    bar = area.verticalScrollBar()
-    for count in (12, 2, 20):
-        found = [Finding("doubt", "Too many. " * 20, "Mend it.", {"batch": 2})] * count
-        panel.show_findings("Check", found)
-        # Before Qt does anything more.
-        for part in (form, panel, *panel.cards):
-            assert part.height() >= part.heightForWidth(part.width())
-        qtbot.wait(100)
-        form.advanced.collapse(animate=False)  # what is around changes its height
-        qtbot.waitUntil(
-            lambda: bar.value() == min(panel.y(), bar.maximum()), timeout=WAIT
-        )

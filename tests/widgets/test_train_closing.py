@@ -1,18 +1,31 @@
-"""Closing napari in the middle of a training: the training is not lost."""
+"""Closing the dock or napari in the middle of a training: it is not lost."""
 
 import os
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from napari.layers import Image, Labels
+from qtpy.QtWidgets import QApplication
+from superqt.utils import WorkerBase
 
+from napari_unet_studio.io.registry import models_folder
 from napari_unet_studio.widgets._train.checkpoints import (
     reserve_checkpoint,
     trainings_folder,
     unfinished,
 )
+from napari_unet_studio.widgets.train import TrainWidget
+
+if TYPE_CHECKING:
+    from napari import Viewer
+    from pytestqt.qtbot import QtBot
+
+WAIT = 120_000  # milliseconds
+ENDLESS = 100_000
 
 pytestmark = pytest.mark.usefixtures("home")
 
@@ -79,3 +92,40 @@ def test_what_a_killed_program_had_reserved_goes_after_a_day() -> None:
     os.utime(old, (long_ago, long_ago))
     newer = reserve_checkpoint("newer")
     assert set(trainings_folder().iterdir()) == {new, newer}
+
+
+def test_closing_the_dock_stops_the_training_and_keeps_its_checkpoint(
+    previews: Any,
+    viewer: "Viewer",
+    layers: tuple[Image, Labels],
+    widget: TrainWidget,
+    under_way: Any,
+    qtbot: "QtBot",
+    tiny: Any,
+) -> None:
+    widget.form.set(tiny(updates=100))
+    under_way(widget, 6)
+    widget.pause()
+    viewer.window.remove_dock_widget(widget)
+
+    def kept() -> list[int]:
+        return [start.card.training["updates"] for start in unfinished()]
+
+    # The last validation round wrote 5; stopping writes where the training stands.
+    qtbot.waitUntil(lambda: max(kept(), default=0) >= 6, timeout=WAIT)
+    WorkerBase.await_workers(WAIT)
+    assert not previews()
+    assert len(kept()) == 1
+    assert not list(models_folder().glob("*"))
+    QApplication.processEvents()
+
+
+def test_napari_can_be_closed_while_training(
+    layers: tuple[Image, Labels],
+    widget: TrainWidget,
+    under_way: Any,
+    tiny: Any,
+) -> None:
+    widget.form.set(tiny(updates=ENDLESS))
+    under_way(widget)
+    widget.pause()

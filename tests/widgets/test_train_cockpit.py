@@ -13,7 +13,6 @@ from qtpy.QtGui import QImage
 from qtpy.QtWidgets import QFileDialog
 
 from napari_unet_studio.io.registry import load_model
-from napari_unet_studio.sample_data import nuclei_2d
 from napari_unet_studio.tasks.progress import Prepared, Progress, TrainProgress
 from napari_unet_studio.widgets._train.course import Course, Stage
 from napari_unet_studio.widgets.train import TrainWidget
@@ -21,7 +20,6 @@ from napari_unet_studio.widgets.train import TrainWidget
 if TYPE_CHECKING:
     from pytestqt.qtbot import QtBot
 
-SAMPLE = nuclei_2d((96, 96), seed=1)
 
 pytestmark = pytest.mark.usefixtures("home")
 
@@ -207,13 +205,14 @@ def test_the_user_is_asked_where(
 
 
 def test_a_training_of_classes_shows_and_keeps_all_its_numbers(
+    sample: Any,
     layers: tuple[Image, Labels],
     widget: TrainWidget,
     finish: Any,
     tiny: Any,
     tmp_path: Path,
 ) -> None:
-    layers[1].data = np.digitize(SAMPLE.labels, [1, 3]) * 64
+    layers[1].data = np.digitize(sample.labels, [1, 3]) * 64
     widget.form.set(tiny(updates=12, target="classes", validations=3))
     widget.run()
     finish(widget)

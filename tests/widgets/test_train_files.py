@@ -1,59 +1,25 @@
 """Training on files that are no layers: rows, scripts and shell commands."""
 
-import json
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-import torch
 from napari.layers import Image, Labels
 from qtpy.QtWidgets import QFileDialog
-from typer.testing import CliRunner
 
-from napari_unet_studio.cli.app import app
 from napari_unet_studio.core.errors import InputError
 from napari_unet_studio.io.images import write_tiff
 from napari_unet_studio.io.registry import load_model
 from napari_unet_studio.layers import pair_of, train_layers
-from napari_unet_studio.sample_data import nuclei_2d
-from napari_unet_studio.tasks.train_config import TrainConfig
 from napari_unet_studio.widgets._train.files import files_in, matched
 from napari_unet_studio.widgets.train import TrainWidget
 
 if TYPE_CHECKING:
     from napari import Viewer
 
-SAMPLE = nuclei_2d((96, 96), seed=1)
 
 pytestmark = pytest.mark.usefixtures("home")
-
-
-@pytest.fixture
-def folders(tmp_path: Path) -> tuple[Path, Path]:
-    """Give two images with labels of the same names, in two folders."""
-    images, labels = tmp_path / "images", tmp_path / "my labels"
-    for folder in (images, labels):
-        folder.mkdir()
-    for name, seed in (("a", 1), ("b", 2)):
-        sample = nuclei_2d((96, 96), seed=seed)
-        write_tiff(images / f"{name}.tif", sample.image, "YX")
-        write_tiff(labels / f"{name}.tif", sample.labels.astype(np.uint16), "YX")
-    return images, labels
-
-
-def same(one: Any, other: Any) -> bool:
-    """Return whether two models have the same weights."""
-    pairs = zip(
-        one.network.state_dict().values(),
-        other.network.state_dict().values(),
-        strict=True,
-    )
-    return all(torch.equal(a, b) for a, b in pairs)
-
-
-# -- rows -----------------------------------------------------------------------------
 
 
 def test_files_are_paired_by_name() -> None:
@@ -160,10 +126,8 @@ def test_a_cell_takes_a_file_instead_of_a_layer(
     assert ("a", file) in widget.table._choices(0, 1)
 
 
-# -- training on them -----------------------------------------------------------------
-
-
 def test_files_are_trained_on_like_layers(
+    same_model: Any,
     viewer: "Viewer",
     widget: TrainWidget,
     folders: tuple[Path, Path],
@@ -191,10 +155,10 @@ def test_files_are_trained_on_like_layers(
     monkeypatch.chdir(tmp_path)
     names: dict[str, Any] = {}
     exec(widget.script(), names)
-    assert same(model, names["model"])
+    assert same_model(model, names["model"])
     rows = [(images[0], labels[0], "train"), (images[1], labels[1], "validate")]
     again = train_layers(viewer, rows, widget.form.value(), "again")
-    assert same(model, again)
+    assert same_model(model, again)
 
 
 def test_layers_and_files_are_trained_on_together(
@@ -231,11 +195,33 @@ def test_files_that_cannot_be_used_are_named(
     for word, row in cases.items():
         widget.set_pairs([(*row, "train")])
         for press in (widget.check, widget.run):
-            widget.say("")
             press()
             finish(widget)
-            assert word in widget.status.text()
-            assert "Unexpected" not in widget.status.text()
+            (found,) = widget.panel.findings
+            assert found.kind == "error"
+            assert word in found.text
+            assert found.remedy
+            widget.panel.clear()
+        assert "Not started" in widget.status.text()
+
+
+def test_a_file_that_is_gone_leaves_the_others_to_be_checked(
+    widget: TrainWidget, folders: tuple[Path, Path], finish: Any
+) -> None:
+    images, labels = (files_in(folder) for folder in folders)
+    widget.table.add_files(images, labels)
+    images[1].unlink()
+    write_tiff(images[0], np.full((96, 96), 7, np.uint8), "YX")
+    widget.check()
+    finish(widget)
+    gone, *others = widget.panel.findings
+    assert images[1].name in gone.text
+    assert "Or set its row to off" in gone.remedy
+    assert any("constant" in str(found).lower() for found in others)
+    widget.table.change(1, 2, "off")
+    widget.check()
+    finish(widget)
+    assert not any(images[1].name in found.text for found in widget.panel.findings)
 
 
 def test_a_pair_of_files_keeps_axes_and_pixel_size(tmp_path: Path) -> None:
@@ -245,84 +231,3 @@ def test_a_pair_of_files_keeps_axes_and_pixel_size(tmp_path: Path) -> None:
     pair = pair_of(tmp_path / "i.tif", str(tmp_path / "m.tif"), "validate")
     assert (pair.axes, pair.role, pair.name) == ("ZYX", "validate", "i")
     assert pair.spacing == (2.0, 0.5, 0.5)
-
-
-# -- in a shell -----------------------------------------------------------------------
-
-
-def test_the_shell_command_makes_the_same_model(
-    widget: TrainWidget,
-    folders: tuple[Path, Path],
-    finish: Any,
-    one_thread: None,
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
-) -> None:
-    widget.set_pairs([(folders[0] / "a.tif", folders[1] / "a.tif", "train")])
-    widget.name.setText("one of mine")
-    widget.run()
-    finish(widget)
-    command = widget.command()
-    assert "\n" not in command
-    program, *words = shlex.split(command)
-    assert program == "unet-studio"
-    monkeypatch.chdir(tmp_path)
-    result = CliRunner().invoke(app, words)
-    assert result.exit_code == 0, result.output
-    # Under the name that another training would give it.
-    assert same(load_model("one of mine"), load_model(tmp_path / "one of mine 2.unet"))
-
-
-def test_several_files_go_into_a_settings_file(
-    widget: TrainWidget, folders: tuple[Path, Path]
-) -> None:
-    images, labels = (files_in(folder) for folder in folders)
-    widget.table.add_files(images, labels)
-    widget.table.change(1, 2, "validate")
-    first, *lines, end, last = widget.command().splitlines()
-    assert first == "cat > 'my model.json' <<'END'"
-    assert end == "END"
-    assert last == "unet-studio train --config 'my model.json'"
-    document = json.loads("\n".join(lines))
-    assert TrainConfig.from_dict(document["config"]) == widget.form.value()
-    assert document["pairs"][1] == {
-        "image": str(images[1]),
-        "labels": str(labels[1]),
-        "role": "validate",
-    }
-    assert document["out"] == "my model.unet"
-
-
-def test_code_names_the_model_as_it_would_be_named(
-    widget: TrainWidget, home: Path
-) -> None:
-    load_model("nuclei").renamed("taken").save(home / "models" / "taken.unet")
-    widget.set_pairs([(Path("/a/i.tif"), Path("/a/l.tif"), "train")])
-    widget.name.setText("taken")
-    assert "--out 'taken 2.unet'" in widget.command()
-    assert "name='taken 2'" in widget.script()
-    widget.name.setText("a/b")
-    assert widget.command() == ""
-    assert "file name" in widget.status.text()
-
-
-def test_a_shell_cannot_see_layers(
-    layers: tuple[Image, Labels], widget: TrainWidget
-) -> None:
-    assert widget.command() == ""
-    assert "cannot see layers" in widget.status.text()
-    widget.set_pairs([])
-    assert widget.command() == ""
-    assert "nothing to train on" in widget.status.text()
-
-
-def test_code_goes_to_the_clipboard(
-    layers: tuple[Image, Labels], widget: TrainWidget, qapp: Any
-) -> None:
-    copy = widget.actions._idle.findChildren(type(widget.run_button))[1]
-    python, shell = copy.menu().actions()
-    python.trigger()
-    assert qapp.clipboard().text() == widget.script()
-    assert copy.text() == "Copied"
-    shell.trigger()  # layers: nothing to copy
-    assert qapp.clipboard().text() == widget.script()

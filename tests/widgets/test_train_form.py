@@ -60,6 +60,7 @@ def test_a_recipe_fills_the_form_and_is_named_until_something_is_edited(
 
 def test_a_recipe_leaves_what_was_said_of_the_data(form: TrainForm) -> None:
     mine = {"target": "classes", "zero": "unlabelled", "ignore": 9, "device": "cpu"}
+    mine |= {"split_masks": 4.0}
     form.set(replace(TrainConfig(), **mine, network="unet-3d"))
     choose(form, "quick look")
     found = form.value()
@@ -206,6 +207,8 @@ def test_everything_fits_into_330_pixels(
     for part in (content, widget.course, widget.actions):
         assert part.minimumSizeHint().width() <= 330 - 2 * 8, part
     assert widget.minimumWidth() == 330
+    # Nor does it open wider than a small screen can spare, whatever there is to read.
+    assert widget.sizeHint().width() <= 400
     for label in form.findChildren(QLabel):
         if label.buddy() is None and not label.wordWrap() and not label.isHidden():
             wanted = label.fontMetrics().horizontalAdvance(label.text())

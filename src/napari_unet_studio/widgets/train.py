@@ -7,7 +7,7 @@ from qtpy.QtCore import Signal
 
 from napari_unet_studio.core.errors import InputError, StudioError
 from napari_unet_studio.layers import Source
-from napari_unet_studio.tasks.progress import Progress, TrainProgress
+from napari_unet_studio.tasks.progress import Progress
 from napari_unet_studio.tasks.train_config import TrainConfig
 from napari_unet_studio.widgets._base import show_warning
 from napari_unet_studio.widgets._train.checking import Check, Checked
@@ -133,11 +133,7 @@ class TrainWidget(TrainDock):
                 "There is nothing to train on: add a row with an image and the labels "
                 "painted on it."
             )
-        self.say("Loading PyTorch…")
-        self.status.repaint()
-        # Here and not in the thread: torch wants to be imported in the main one.
-        import torch  # noqa: F401
-
+        self.load_torch()
         self.show_device(config.device)
         self.form.explain()
         return rows, config
@@ -198,8 +194,6 @@ class TrainWidget(TrainDock):
         self.progress.setFormat(progress_text(progress, self.training))
         if isinstance(progress, Checked) and progress.found is not None:
             self._on_checked(progress.found)
-        if isinstance(progress, TrainProgress) and progress.preview is not None:
-            self._name_preview(progress.preview.name)
         self.course.follow(progress)
 
     def on_failure(self, failure: Failure) -> None:
@@ -210,14 +204,6 @@ class TrainWidget(TrainDock):
 
     def _on_data(self) -> None:
         self._other_data = True
-
-    def _name_preview(self, frame: str) -> None:
-        training = self.training
-        if training is None or training.keep or training.discard:
-            return
-        if not training.paused.is_set():
-            name = training.name
-            self.say(f"Training {name!r}; the preview layer shows {frame}.")
 
     def _on_checked(self, found: "Preflight | None") -> None:
         if found is None:

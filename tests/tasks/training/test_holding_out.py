@@ -369,3 +369,31 @@ def test_what_is_judged_of_a_frame_is_as_large_as_it_may_be(shape) -> None:
     assert size <= 10_000
     assert all(p <= n for p, n in zip(part.shape, shape, strict=True))
     assert size > 9_000 or part is item
+
+
+def test_an_end_with_hardly_anything_to_find_is_not_held_out() -> None:
+    labels = np.zeros((64, 160), int)
+    for number, column in enumerate(range(2, 118, 10), start=1):
+        labels[10:50, column : column + 8] = number
+    labels[30:32, 150:152] = 99
+    image = np.random.default_rng(0).random(labels.shape)
+    (held,) = dataset([Pair(image, labels)]).held_out
+    assert held.region[1] == slice(0, 32)
+    labels[10:50, 130:148] = 100
+    (held,) = dataset([Pair(image, labels)]).held_out
+    assert held.region[1] == slice(128, 160)
+
+
+def test_a_part_without_labelled_background_is_noted() -> None:
+    labels = np.zeros((64, 160), int)
+    labels[10:50, 2:158:20] = 2
+    options = {"zero": "unlabelled", "background": 1}
+    image = np.random.default_rng(0).random(labels.shape)
+    labels[10:50, 64:80] = 1
+    (note,) = [
+        n for n in dataset([Pair(image, labels)], **options).notes if "no b" in n
+    ]
+    assert "finds objects everywhere scores well" in note
+    labels[10:12, [5, 155]] = 1
+    found = dataset([Pair(image, labels)], **options)
+    assert not any("no background" in n for n in found.notes)

@@ -23,6 +23,8 @@ JUDGED = 2**24
 
 # Smallest sides of the two parts when a piece of each frame is held out.
 _LEAST_TRAIN, _LEAST_HELD = 32, 16
+# Of what there is to find, by the size of the part: less than this part is too little.
+_FAIR = 0.5
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,7 @@ def split(
     of all frames, beyond a gap of the network's receptive field, but of an eighth of
     the axis at most. Of the ends of all axes, the longest axis and its far end first,
     it is the one that leaves most classes in the two parts together, then in the part
-    to train on.
+    to train on, then one with at least half as much to find as the rest, by its size.
 
     Parameters
     ----------
@@ -118,6 +120,12 @@ def split(
         if cut is None:
             continue
         cuts[number] = cut
+        if frames[0].first and not _pixels(frames, cut, cut.held)[0]:
+            notes.append(
+                f"In the part of {names[number]!r} to judge by no background is "
+                "labelled, so that a network which finds objects everywhere scores "
+                "well. Label some background in all parts of the image."
+            )
         inner = cut.axis - len(frames[0].item.index)
         gap = cut.gap[1] - cut.gap[0]
         if inner >= 0 and gap < spec.receptive_field[inner]:
@@ -202,14 +210,17 @@ def _cut(frames: Sequence[Labelled], share: float, spec: NetworkSpec) -> Cut | N
 
 
 def _best(frames: Sequence[Labelled], cuts: Iterator[Cut]) -> Cut | None:
-    best, most = None, (0, 0)
+    best, most = None, (0, 0, False)
+    first = frames[0].first
     for cut in cuts:
         train, held = _pixels(frames, cut, cut.train), _pixels(frames, cut, cut.held)
         there = np.count_nonzero(train)
         # Something to learn on one side, something to find on the other.
         if there < 2 or not frames[0].finds(held):
             continue
-        score = int(there + np.count_nonzero(held)), int(there)
+        size = (cut.held[1] - cut.held[0]) / (cut.train[1] - cut.train[0])
+        fair = bool(held[first:].sum() >= _FAIR * size * train[first:].sum())
+        score = int(there + np.count_nonzero(held)), int(there), fair
         if score > most:
             best, most = cut, score
     return best

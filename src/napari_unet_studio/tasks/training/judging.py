@@ -84,9 +84,8 @@ class Judge:
         ignored = target == IGNORED
         there = np.where(ignored, IGNORED, painted > 0)
         self.pixels += Confusion.of(labels > 0, there, classes, IGNORED)
-        if ignored.any():
-            labels = _without(labels, painted, ignored)
-        self.objects += ObjectScores.of(labels, painted)
+        overlap = Overlap.of(labels, painted, ignored if ignored.any() else None)
+        self.objects += ObjectScores.from_overlap(overlap)
 
     def merge(self, other: "Judge") -> None:
         """Add what another judge of the same model found on other frames."""
@@ -121,24 +120,6 @@ class Judge:
                 f"iou {v}": float(self.pixels.iou(i)) for i, v in enumerate(values)
             }
         return {name: value for name, value in scores.items() if value == value}
-
-
-def _without(
-    labels: NDArray[np.int32],
-    painted: NDArray[np.integer],
-    ignored: NDArray[np.bool_],
-) -> NDArray[np.int32]:
-    """Return predicted objects without what of them cannot be judged."""
-    area = np.bincount(labels.ravel())
-    outside = np.where(ignored, 0, labels)
-    left = np.bincount(outside.ravel(), minlength=len(area))
-    overlap = Overlap.of(outside, painted)
-    matched = np.zeros(len(area), np.bool_)
-    # The overlap counts the objects that are left from 1.
-    numbers = np.flatnonzero(left[1:]) + 1
-    matched[numbers[overlap.predicted[overlap.iou > 0.5] - 1]] = True
-    gone = ~matched & (2 * left < area)
-    return np.where(gone[outside], 0, outside).astype(np.int32)
 
 
 def selection_score(scores: dict[str, float]) -> float:

@@ -8,7 +8,8 @@ import numpy as np
 from napari_unet_studio.core.errors import StudioError
 from napari_unet_studio.tasks.train_config import TrainConfig
 from napari_unet_studio.tasks.training.findings import Finding, Kind, finding_of
-from napari_unet_studio.tasks.training.preflight_look import NECKS, Look
+from napari_unet_studio.tasks.training.preflight_look import Look
+from napari_unet_studio.tasks.training.preflight_masks import about_masks
 from napari_unet_studio.tasks.training.survey import class_values
 from napari_unet_studio.tasks.training.targets import Targets
 
@@ -30,11 +31,13 @@ def about_labels(looks: Sequence[Look], config: TrainConfig) -> Iterator[Finding
     nothing = list(_nothing(looks, config))
     yield from nothing
     if not nothing:
-        yield from _kind(looks, config)
-        yield from _shares(looks, config)
+        kinds = list(_kind(looks, config))
+        yield from kinds
+        if not any(finding.kind == "error" for finding in kinds):
+            yield from _shares(looks, config)
     yield from _meaning(looks, config)
     yield from _empty(looks, config)
-    yield from _masks(looks, config)
+    yield from about_masks(looks, config)
 
 
 def of_role(looks: Sequence[Look], role: str) -> list[Look]:
@@ -189,7 +192,7 @@ def _shares(looks: Sequence[Look], config: TrainConfig) -> Iterator[Finding]:
         found = np.array(list(pixels))
         there = found[Targets(config, ()).foreground(found)].tolist()
         shares = {"objects": sum(pixels[value] for value in there)}
-        yield from _few(train)
+        yield from _few(train, config)
     rare = {}
     if config.target == "classes" and whole:
         rare = {name: count for name, count in shares.items() if count < _CLASS}
@@ -233,7 +236,7 @@ def _annotated(labelled: int, seen: int, whole: bool) -> Finding:
     return Finding("note", f"{text}; only these teach and count.")
 
 
-def _few(train: Sequence[Look]) -> Iterator[Finding]:
+def _few(train: Sequence[Look], config: TrainConfig) -> Iterator[Finding]:
     """Yield whether there are few objects to learn from."""
     counts = [look.objects for look in train if look.objects is not None]
     count = sum(counts)
@@ -243,7 +246,8 @@ def _few(train: Sequence[Look]) -> Iterator[Finding]:
     if all(look.survey.mask for look in train if look.objects):
         # How many objects they are, nobody knows.
         masks = "mask holds" if len(train) == 1 else "masks hold"
-        text = f"The {masks} only {count} connected piece{many} to learn from."
+        pieces = "object" if config.split_masks else "connected piece"
+        text = f"The {masks} only {count} {pieces}{many} to learn from."
     else:
         verb = "are" if many else "is"
         text = f"There {verb} only {count} labelled object{many} to learn from."
@@ -285,35 +289,4 @@ def _empty(looks: Sequence[Look], config: TrainConfig) -> Iterator[Finding]:
             f"The labels of {look.name!r} hold no object"
             f"{', so there is nothing to find in it' * validate}.",
             "If its objects are only not painted yet, set its role to off.",
-        )
-
-
-def _masks(looks: Sequence[Look], config: TrainConfig) -> Iterator[Finding]:
-    # One value in one piece may be a single object, where other labels number theirs or
-    # more of them may lie where nobody looked.
-    numbered = any(look.values(config) and not look.survey.mask for look in looks)
-    masks = [
-        look
-        for look in looks
-        if look.survey.mask and (look.scattered > 1 or (look.whole and not numbered))
-    ]
-    if config.target == "classes" or not masks:
-        return
-    (value,) = masks[0].values(config)
-    more = f", and those of {len(masks) - 1} more," if len(masks) > 1 else ""
-    yield Finding(
-        "doubt",
-        f"The labels of {masks[0].name!r}{more} are a mask: all objects have one "
-        f"value ({value}), so touching ones cannot be told apart.",
-        "Each connected piece is taken for an object. Give every object a number of "
-        "its own if some of them touch.",
-    )
-    necks = sum(look.necks for look in masks)
-    if necks and not config.split_masks:
-        yield Finding(
-            "doubt",
-            f"In the masks {necks} object{' seems' if necks == 1 else 's seem'} to "
-            f"hang together with others, at necks {NECKS:g} pixels deep or more.",
-            "Split masks at necks if these are objects that touch.",
-            {"split_masks": NECKS},
         )

@@ -238,7 +238,9 @@ def _objects(
         else:
             sizes.append(counts[kinds != 0])
     every = np.concatenate([np.zeros(0, np.int64), *sizes])
-    count = pieces if mask else labels
+    count = labels
+    if mask:
+        count = divided if targets.config.split_masks else pieces
     return every, count, pieces / max(1, labels), max(0, divided - pieces)
 
 

@@ -18,15 +18,15 @@ from qtpy.QtWidgets import (
 from napari_unet_studio.core.errors import StudioError
 from napari_unet_studio.tasks.progress import Prepared, Progress, TrainProgress
 from napari_unet_studio.widgets._axes import Curve, Panel
-from napari_unet_studio.widgets._labels import WrappedLabel
 from napari_unet_studio.widgets._plot import LivePlot
-from napari_unet_studio.widgets._train.export import ask_where, save_curves
-from napari_unet_studio.widgets._train.form import SMALL, fine_print
+from napari_unet_studio.widgets._saving import ask_where
+from napari_unet_studio.widgets._train.export import KINDS, save_curves
+from napari_unet_studio.widgets._train.form import fine_print
 from napari_unet_studio.widgets._train.held_out import HeldOutLayers, in_words
 from napari_unet_studio.widgets._train.place import Place
 from napari_unet_studio.widgets._train.preview import PreviewLayer
 from napari_unet_studio.widgets._train.texts import figures
-from napari_unet_studio.widgets._train.viewing import remove_layers
+from napari_unet_studio.widgets._viewing import remove_layers
 
 if TYPE_CHECKING:
     from napari_unet_studio.io.model import Model
@@ -76,8 +76,7 @@ class Course(QWidget):
             "Learning rate of the last update, patches per second, memory in use by "
             "napari or on the GPU, and the estimated time to the end."
         )
-        self.measured = WrappedLabel()
-        self.measured.setStyleSheet(SMALL)
+        self.measured = fine_print()
         self.keep_layers = QCheckBox("Keep the layers")
         self.keep_layers.setToolTip(
             "While a network trains, one layer shows what it makes of a held-out "
@@ -93,8 +92,7 @@ class Course(QWidget):
         self.close_button.setAutoRaise(True)
         self.close_button.setToolTip("Hide the curves; the next training has its own.")
         self.close_button.clicked.connect(self.hide)
-        self.preview_note = WrappedLabel()
-        self.preview_note.setStyleSheet(SMALL)
+        self.preview_note = fine_print()
         self.show_button = QPushButton("Show")
         self.show_button.setToolTip(
             "Go to the slice of the preview, with its image beneath it in sight."
@@ -188,7 +186,7 @@ class Course(QWidget):
         return [layer for part in shown if part is not None for layer in part.layers]
 
     def _ask(self) -> None:
-        path = ask_where(self, "curves")
+        path = ask_where(self, "Save the curves", "curves", KINDS)
         if path is not None:
             self.save_curves(path)
 

@@ -4,24 +4,26 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import napari.viewer
+from qtpy.QtCore import QSize
 from qtpy.QtWidgets import QLineEdit
 
 from napari_unet_studio.core.errors import StudioError
 from napari_unet_studio.io.registry import free_name
 from napari_unet_studio.tasks.train_config import TrainConfig
 from napari_unet_studio.tasks.training.findings import Finding, changed
-from napari_unet_studio.widgets._base import StudioWidget
+from napari_unet_studio.widgets._base import StudioWidget, show_error
 from napari_unet_studio.widgets._train.buttons import CopyButton, TrainButtons
 from napari_unet_studio.widgets._train.code import CodeRow, code_rows, command, script
 from napari_unet_studio.widgets._train.course import Course
 from napari_unet_studio.widgets._train.device import device_text
 from napari_unet_studio.widgets._train.form import TrainForm, fine_print
 from napari_unet_studio.widgets._train.pairs import PairsTable
-from napari_unet_studio.widgets._train.panel import FindingsPanel
+from napari_unet_studio.widgets._train.panel import FindingsPanel, changes_text
 from napari_unet_studio.widgets._train.rows import RowTuple
 from napari_unet_studio.widgets._train.texts import checked_name
 
-_WIDTH = 330  # pixels, for the names of two layers beside each other
+# Pixels: for the names of two layers beside each other, and what is opened with.
+_NARROWEST, _USUAL = 330, 400
 
 
 class TrainDock(StudioWidget):
@@ -49,7 +51,9 @@ class TrainDock(StudioWidget):
             self.body.addWidget(part)
         self.course = Course()
         self.run_button.setToolTip(
-            "Check, and start. Labels are copied: go on painting meanwhile if you like."
+            "Check, and start. Labels are copied: go on painting meanwhile if you "
+            "like. If napari is closed meanwhile, it ends the update under way and "
+            "writes a checkpoint before it goes: “Resume…” goes on from there."
         )
         copy = CopyButton({"Python": self.script, "shell command": self.command})
         self.actions = TrainButtons(self.cancel_button, copy)
@@ -57,9 +61,9 @@ class TrainDock(StudioWidget):
             self.buttons.addWidget(button, 1)
         self.footer.insertWidget(1, self.actions)
         self.footer.insertWidget(0, self.course)
-        self.setMinimumWidth(_WIDTH)
+        self.setMinimumWidth(_NARROWEST)
         self.course.said.connect(self.say)
-        self.course.failed.connect(self.complain)
+        self.course.failed.connect(self._on_unsaved_curves)
         self.panel.mend.connect(self._mend)
         self.form.changed.connect(self._on_settings)
         self.table.changed.connect(self.panel.grow_stale)
@@ -103,6 +107,16 @@ class TrainDock(StudioWidget):
         super().enterEvent(event)
         self.table.refresh()
 
+    def sizeHint(self) -> QSize:
+        """Leave the images as much room as the table of pairs allows."""
+        return QSize(_USUAL, super().sizeHint().height())
+
+    def _on_unsaved_curves(self, error: Exception) -> None:
+        if self.running:  # the line would be written over by the next preview
+            show_error(str(error))
+        else:
+            self.complain(error)
+
     # -- settings ---------------------------------------------------------------------
 
     def _on_settings(self) -> None:
@@ -120,6 +134,8 @@ class TrainDock(StudioWidget):
             self.form.set(changed(self.form.value(), finding.changes))
         except StudioError as error:
             self.complain(error)
+        else:
+            self.say(f"Set {changes_text(finding)}.")
 
     def set_running(self, running: bool) -> None:
         """Lock the settings while they are in use."""

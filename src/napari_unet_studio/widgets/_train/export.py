@@ -8,26 +8,12 @@ from typing import Any
 
 from qtpy.QtCore import QBuffer, QIODevice
 from qtpy.QtGui import QImage
-from qtpy.QtWidgets import QFileDialog, QWidget
 
 from napari_unet_studio.core.errors import InputError
 from napari_unet_studio.io.atomic import atomic_write
 
 TABLE, PICTURE = ".csv", ".png"
-_FILTERS = {f"Table (*{TABLE})": TABLE, f"Picture (*{PICTURE})": PICTURE}
-
-
-def ask_where(parent: QWidget, name: str) -> Path | None:
-    """Ask for a file for the curves; the chosen kind gives a missing suffix."""
-    start = str(Path.home() / f"{name}{TABLE}")
-    file, kind = QFileDialog.getSaveFileName(
-        parent, "Save the curves", start, ";;".join(_FILTERS)
-    )
-    if not file:
-        return None
-    path = Path(file)
-    suffix = "" if path.suffix else _FILTERS.get(kind, TABLE)
-    return path.with_name(path.name + suffix)
+KINDS = {f"Table (*{TABLE})": TABLE, f"Picture (*{PICTURE})": PICTURE}
 
 
 def save_curves(

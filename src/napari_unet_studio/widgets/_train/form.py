@@ -11,12 +11,13 @@ from napari_unet_studio.core.errors import StudioError
 from napari_unet_studio.tasks.recipes import ABOUT, RECIPES
 from napari_unet_studio.tasks.train_config import TrainConfig, chosen_network
 from napari_unet_studio.widgets._form import Form, collapsible
+from napari_unet_studio.widgets._labels import WrappedLabel
 from napari_unet_studio.widgets._segment.rows import combo_box
 from napari_unet_studio.widgets._train.presets import CUSTOM, applied, recipe_of
 from napari_unet_studio.widgets._train.start import StartChoice
 from napari_unet_studio.widgets._train.texts import describe_network
 
-FAINT, SMALL = "#909090", "font-size: 11px;"
+SMALL = "font-size: 11px;"
 _TIP = Qt.ItemDataRole.ToolTipRole
 _MAIN = ("network", "target", "zero", "background", "updates", "minutes")
 _APART = ("start",)
@@ -219,9 +220,9 @@ def _recipe_tip(name: str) -> str:
     return f"{ABOUT[name]} {usual}" if name in ABOUT else usual
 
 
-def fine_print(text: str = "") -> QLabel:
-    """Return a label for an explanation."""
-    label = QLabel(text)
-    label.setWordWrap(True)
+def fine_print(text: str = "") -> WrappedLabel:
+    """Return a label for an explanation, which is as wide as there is room."""
+    label = WrappedLabel()
+    label.setText(text)
     label.setStyleSheet(SMALL)
     return label

@@ -11,7 +11,7 @@ from napari.utils.colormaps import CyclicLabelColormap
 from napari_unet_studio.layers import METADATA_KEY
 from napari_unet_studio.tasks.progress import HeldOut
 from napari_unet_studio.widgets._train.place import Place, bounds
-from napari_unet_studio.widgets._train.viewing import remove_layers, same_selection
+from napari_unet_studio.widgets._viewing import remove_layers, same_selection
 
 NAME = "held out"
 _MOST = 8  # layers; more images are only named

@@ -25,9 +25,9 @@ from napari_unet_studio.widgets._choice_cells import (
     ChoiceCells,
     Choices,
 )
+from napari_unet_studio.widgets._colours import RED
 from napari_unet_studio.widgets._fitting import fitting_pairs
 from napari_unet_studio.widgets._labels import WrappedLabel
-from napari_unet_studio.widgets._segment.rows import RED
 from napari_unet_studio.widgets._train.files import (
     FILTER,
     ask_for_files,

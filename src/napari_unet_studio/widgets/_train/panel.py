@@ -17,10 +17,10 @@ from qtpy.QtWidgets import (
 )
 
 from napari_unet_studio.tasks.training.findings import Finding
+from napari_unet_studio.widgets._colours import AMBER, RED
 from napari_unet_studio.widgets._controls import timer
 from napari_unet_studio.widgets._labels import WrappedLabel
-from napari_unet_studio.widgets._segment.rows import RED
-from napari_unet_studio.widgets._train.form import FAINT, fine_print
+from napari_unet_studio.widgets._train.form import SMALL, fine_print
 
 
 class _Look(NamedTuple):
@@ -32,7 +32,7 @@ class _Look(NamedTuple):
 
 _LOOKS = {
     "error": _Look("✖", RED, "error", "errors"),
-    "doubt": _Look("▲", "#e8963c", "doubt", "doubts"),
+    "doubt": _Look("▲", AMBER, "doubt", "doubts"),
     "note": _Look("●", "#4a9fe8", "note", "notes"),
 }
 _SETTLED = 400  # milliseconds until all around has found its place
@@ -56,7 +56,6 @@ class FindingsPanel(QFrame):
         self.title.setStyleSheet("font-weight: bold;")
         self.expected = fine_print()
         self.stale = fine_print(_STALE)
-        self.stale.setStyleSheet(f"color: {FAINT};")
         close = QToolButton()
         close.setText("✕")
         close.setAutoRaise(True)
@@ -198,7 +197,7 @@ class FindingCard(QWidget):
         self.text.setText(finding.text)
         self.remedy = WrappedLabel()
         self.remedy.setText(finding.remedy)
-        self.remedy.setStyleSheet(f"color: {FAINT};")
+        self.remedy.setStyleSheet(SMALL)  # readable in dark and light
         self.remedy.setVisible(bool(finding.remedy))
         self.fix = QPushButton("Fix")
         self.fix.setToolTip(f"Set {changes_text(finding)}.")
@@ -247,12 +246,14 @@ def changes_text(finding: Finding) -> str:
     --------
     >>> changes_text(Finding("doubt", "", "", {"patch": 64, "weights": {"gap": 2}}))
     'patch to 64, weights gap to 2'
-    >>> changes_text(Finding("error", "", "", {"start": ""}))
-    'start to none'
+    >>> changes_text(Finding("error", "", "", {"start": "", "split_masks": 4.0}))
+    'start to none, split masks to 4'
     """
     words: list[str] = []
     for name, value in finding.changes.items():
         nested = value if isinstance(value, dict) else {"": value}
         for key, v in nested.items():
-            words.append(f"{f'{name} {key}'.strip()} to {'none' if v == '' else v}")
-    return ", ".join(words).replace("_", " ")
+            shown = f"{v:g}" if isinstance(v, float) else v
+            title = f"{name} {key}".strip().replace("_", " ")
+            words.append(f"{title} to {'none' if v == '' else shown}")
+    return ", ".join(words)

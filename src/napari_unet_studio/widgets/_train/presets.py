@@ -9,7 +9,15 @@ from napari_unet_studio.tasks.train_config import TrainConfig
 CUSTOM = "custom"
 
 # What the user has said of images and computer stays whatever the recipe.
-_OF_THE_USER = ("target", "zero", "background", "ignore", "device", "seed")
+_OF_THE_USER = (
+    "target",
+    "zero",
+    "background",
+    "ignore",
+    "split_masks",
+    "device",
+    "seed",
+)
 _OF_THE_NETWORK = ("network", "width", "fit_pooling")
 
 

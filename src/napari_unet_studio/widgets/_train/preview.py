@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from napari_unet_studio.layers import METADATA_KEY
 from napari_unet_studio.tasks.progress import HeldOut
 from napari_unet_studio.widgets._train.place import Place, locate
-from napari_unet_studio.widgets._train.viewing import same_selection
+from napari_unet_studio.widgets._viewing import same_selection
 
 if TYPE_CHECKING:
     from napari_unet_studio.tasks.training.judging import Preview

@@ -9,6 +9,7 @@ from napari.layers import Image, Labels
 from napari_unet_studio.layers import unnamed_channels
 from napari_unet_studio.tasks.training.pairs import Role
 from napari_unet_studio.widgets._fitting import pixel_shape
+from napari_unet_studio.widgets._words import sides
 
 RowTuple = tuple[Image | Path, Labels | Path, Role]
 """An Image layer or a file, a Labels layer or a file, and a role."""
@@ -61,7 +62,7 @@ class Row:
         sizes = [pixel_shape(self.image), pixel_shape(self.labels)]
         if sizes[0] == sizes[1] or unnamed_channels(self.image, self.labels):
             return ""
-        shown = [" × ".join(map(str, size)) for size in sizes]
+        shown = [sides(size) for size in sizes]
         text = f"The image has {shown[0]} pixels but the labels have {shown[1]}."
         if len(sizes[0]) == len(sizes[1]) + 1:
             text += " If one of its axes holds channels, name that axis “c”."

@@ -10,6 +10,7 @@ from napari_unet_studio.io.model import ModelCard
 from napari_unet_studio.tasks.progress import Progress, TrainProgress
 from napari_unet_studio.tasks.training.findings import Finding, finding_of
 from napari_unet_studio.widgets._train.outcome import Outcome
+from napari_unet_studio.widgets._words import sides
 
 if TYPE_CHECKING:
     from napari_unet_studio.widgets._train.training import Training
@@ -187,8 +188,11 @@ def describe_network(spec: NetworkSpec) -> str:
     parameters.
     """
     volumes = spec.ndim == 3
-    seen = " × ".join(str(side) for side in spec.receptive_field)
-    around = f"the {seen} px around it" if spec.local else "the whole tile"
+    around = (
+        f"the {sides(spec.receptive_field)} px around it"
+        if spec.local
+        else "the whole tile"
+    )
     kind = "For volumes" if volumes else "For images, or a stack plane by plane"
     pixel = "voxel" if volumes else "pixel"
     millions = spec.parameters / 1e6

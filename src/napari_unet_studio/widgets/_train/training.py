@@ -60,17 +60,17 @@ class Training:
         Yields a :class:`.Checked` before the first update, unless it is resumed.
         """
         try:
-            pairs = yield from opened(self.rows, should_stop)
-            if pairs is None:
+            rows = yield from opened(self.rows, should_stop)
+            if rows is None:
                 return self._end(None, stopped=True)
-            if self.resume is None:
-                found = yield from checked(pairs, self.config, should_stop)
+            if self.resume is None or rows.findings:
+                found = yield from checked(rows, self.config, should_stop)
                 if found is None:
                     return self._end(None, stopped=True)
                 yield Checked(1, 1, "Checked", found)
                 if not found.passed:
                     return Outcome("refused")
-            return (yield from self._train(pairs, should_stop))
+            return (yield from self._train(rows.pairs, should_stop))
         finally:
             remove_if_empty(self.checkpoint)
 

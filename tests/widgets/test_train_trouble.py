@@ -1,0 +1,119 @@
+"""What may go wrong with a training, and what is said of it."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from napari.layers import Image, Labels
+from napari.utils.notifications import notification_manager
+
+from napari_unet_studio.io.registry import load_model, models_folder
+from napari_unet_studio.widgets._train.checkpoints import trainings_folder
+from napari_unet_studio.widgets.train import TrainWidget
+
+if TYPE_CHECKING:
+    from napari import Viewer
+    from pytestqt.qtbot import QtBot
+
+WAIT = 120_000  # milliseconds
+
+pytestmark = pytest.mark.usefixtures("home")
+
+
+def test_without_layers_a_sentence_says_what_to_do(widget: TrainWidget) -> None:
+    widget.run()
+    assert not widget.running
+    assert "nothing to train on" in widget.status.text()
+    widget.table.add_row()
+    assert "no layer to choose" in widget.table.hint.text()
+
+
+def _nan(image: Any, labels: Any) -> tuple[Any, Any]:
+    image = image.astype(np.float32)
+    image[5, 5] = np.nan
+    return image, labels
+
+
+BAD: dict[str, tuple[Callable[[Any, Any], tuple[Any, Any]], str]] = {
+    "another shape": (lambda image, labels: (image, labels[:90]), "pixels"),
+    "nothing painted": (lambda image, labels: (image, 0 * labels), "background"),
+    "constant": (lambda image, labels: (np.full(image.shape, 7.0), labels), "constant"),
+    "not a number": (_nan, "nan"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_data_are_named_in_one_sentence(
+    case: str, viewer: "Viewer", widget: TrainWidget, finish: Any, sample: Any
+) -> None:
+    spoilt, word = BAD[case]
+    image, labels = spoilt(sample.image, sample.labels)
+    pair = viewer.add_image(image), viewer.add_labels(labels)
+    widget.set_pairs([(*pair, "train")])
+    widget.run()
+    finish(widget)
+    errors = [found for found in widget.panel.findings if found.kind == "error"]
+    assert word in str(errors[0]).lower()
+    assert errors[0].remedy
+    assert "Not started" in widget.status.text()
+    assert widget.course.isHidden()
+    assert not list(models_folder().glob("*"))
+    assert not list(trainings_folder().glob("*"))
+    assert widget.run_button.isEnabled()
+
+
+@pytest.mark.parametrize("name", ["", "a/b", "..", "x" * 300])
+def test_a_name_that_cannot_be_a_file_is_refused(
+    name: str, layers: tuple[Image, Labels], widget: TrainWidget
+) -> None:
+    widget.name.setText(name)
+    widget.run()
+    assert not widget.running
+    assert "name" in widget.status.text()
+
+
+def test_a_model_that_cannot_be_saved_is_kept(
+    layers: tuple[Image, Labels],
+    widget: TrainWidget,
+    home: Path,
+    finish: Any,
+    tmp_path: Path,
+    qtbot: "QtBot",
+) -> None:
+    home.write_text("in the way")
+    widget.run()
+    finish(widget)
+    assert widget.unsaved.model is not None
+    assert "NOT SAVED" in widget.status.text()
+    assert widget.actions.save.isVisibleTo(widget)
+    widget.run()
+    assert not widget.running
+    assert "not saved yet" in widget.status.text()
+    widget.unsaved.save_as(home / "still.unet")
+    assert widget.unsaved.model is not None
+    # Without its suffix the dialog does not see that a file is there.
+    other = tmp_path / "v1.2.unet"
+    other.write_text("a model of the user")
+    widget.unsaved.save_as(tmp_path / "v1.2")
+    assert other.read_text() == "a model of the user"
+    assert "already" in widget.status.text()
+    home.unlink()
+    with qtbot.waitSignal(widget.trained, timeout=WAIT) as trained:
+        widget.unsaved.save_as(home / "models" / "rescued.unet")
+    assert trained.args == ["rescued"]
+    assert load_model("rescued").card.scores
+    assert widget.actions.resume.isVisibleTo(widget)
+
+
+def test_what_is_wrong_stays_in_the_dock_and_is_shown_by_napari(
+    make_napari_viewer: Any, home: Path
+) -> None:
+    viewer = make_napari_viewer(show=True)
+    _, widget = viewer.window.add_plugin_dock_widget("napari-unet-studio", "Train")
+    said = len(notification_manager.records)
+    widget.run()
+    assert "nothing to train on" in widget.status.text()
+    assert "nothing to train on" in notification_manager.records[said].message
+    assert len(notification_manager.records) == said + 1
