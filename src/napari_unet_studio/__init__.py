@@ -15,23 +15,36 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from napari_unet_studio.api import (
+        Comparison,
+        FeatureMaps,
+        InspectConfig,
+        MeasureConfig,
         Model,
         ObjectConfig,
+        ObjectTable,
         Pair,
         PredictConfig,
         Prediction,
+        Saliency,
+        Scores,
         StoredPrediction,
         TrainConfig,
+        compare,
         elastic_deform,
         evaluate,
+        feature_maps,
         load_model,
+        measure,
         predict,
         predict_zarr,
         prune,
+        saliency,
         segment,
         separation_weights,
         train,
     )
+    from napari_unet_studio.core.instances import label_objects
+    from napari_unet_studio.core.linking import link_objects
     from napari_unet_studio.core.networks.catalog import NETWORKS, build
     from napari_unet_studio.core.weights import (
         carve_gap,
@@ -39,7 +52,12 @@ if TYPE_CHECKING:
         nearest_objects,
         separation_term,
     )
-    from napari_unet_studio.layers import predict_layer, train_layers
+    from napari_unet_studio.layers import (
+        feature_layer,
+        predict_layer,
+        saliency_layer,
+        train_layers,
+    )
 
 _HOMES = {
     "NETWORKS": "core.networks.catalog",
@@ -55,22 +73,37 @@ _HOMES = {
         "core.weights",
     ),
     "elastic_deform": "core.deform",
+    "feature_layer": "layers",
+    "label_objects": "core.instances",
+    "link_objects": "core.linking",
     "predict_layer": "layers",
+    "saliency_layer": "layers",
     "train_layers": "layers",
     **dict.fromkeys(
         (
+            "Comparison",
+            "FeatureMaps",
+            "InspectConfig",
+            "MeasureConfig",
             "Model",
             "ObjectConfig",
+            "ObjectTable",
             "Pair",
             "PredictConfig",
             "Prediction",
+            "Saliency",
+            "Scores",
             "StoredPrediction",
             "TrainConfig",
+            "compare",
             "evaluate",
+            "feature_maps",
             "load_model",
+            "measure",
             "predict",
             "predict_zarr",
             "prune",
+            "saliency",
             "segment",
             "train",
         ),

@@ -12,6 +12,7 @@ from napari_unet_studio.benchmark import page as pages
 from napari_unet_studio.benchmark import tables
 from napari_unet_studio.benchmark.elastic import LIBRARIES as ELASTIC_LIBRARIES
 from napari_unet_studio.benchmark.machine import installed
+from napari_unet_studio.benchmark.measures import LIBRARIES as MEASURE_LIBRARIES
 from napari_unet_studio.benchmark.race import OWN
 from napari_unet_studio.benchmark.targets import (
     Target,
@@ -42,6 +43,7 @@ def docs(tmp_path_factory, small_heap):
         ("elastic", ("--device=cpu", "--json")),
         ("inference", ()),
         ("training", ()),
+        ("measures", ()),
     ):
         result = _call(name, "--quick", f"--page={folder}", "--overwrite", *options)
         assert result.exit_code == 0, result.output
@@ -52,7 +54,11 @@ def docs(tmp_path_factory, small_heap):
 
 @pytest.mark.parametrize(
     ("name", "libraries"),
-    [("weights", WEIGHT_LIBRARIES), ("elastic", ELASTIC_LIBRARIES)],
+    [
+        ("weights", WEIGHT_LIBRARIES),
+        ("elastic", ELASTIC_LIBRARIES),
+        ("measures", MEASURE_LIBRARIES),
+    ],
 )
 def test_a_quick_run_tells_every_method(docs, name, libraries) -> None:
     document = pages.read_measurements(docs[0])[name]
@@ -140,7 +146,7 @@ def test_a_run_leaves_the_other_measurement(docs, tmp_path) -> None:
     documents = pages.read_measurements(folder)
     pages.write_page(tmp_path, "elastic", documents["elastic"])
     assert pages.read_measurements(tmp_path) == {"elastic": documents["elastic"]}
-    for name in ("weights", "inference", "training"):
+    for name in ("weights", "inference", "training", "measures"):
         pages.write_page(tmp_path, name, documents[name])
     assert pages.read_measurements(tmp_path) == documents
     written = (tmp_path / pages.PAGE).read_text(encoding="utf-8")

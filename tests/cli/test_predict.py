@@ -96,6 +96,28 @@ def equal(one, other):
 # -- the result ----------------------------------------------------------------------
 
 
+def test_every_setting_of_objects_is_an_option(call, image, tmp_path) -> None:
+    settings = {
+        "threshold": 0.4,
+        "min_size": 2,
+        "fill_holes": 3,
+        "close_gaps": 1,
+        "split": 5.0,
+        "low": 0.3,
+        "max_size": 4000,
+        "smooth": 0.5,
+        "seeds": "probability",
+        "border": "sides",
+        "link": 0.2,
+    }
+    assert settings.keys() == ObjectConfig().to_dict().keys()
+    options = [f"--{k.replace('_', '-')}={v}" for k, v in settings.items()]
+    assert call("a.tif", "found.zarr", *options)[0] == 0
+    made = zarr.open_group("found.zarr", mode="r").attrs["napari_unet_studio"]
+    assert made["objects"] == settings
+    refused(call("a.tif", "other.zarr", "--low=2"), "low is 2")
+
+
 def test_an_image_becomes_a_store(call, image, tmp_path) -> None:
     code, out, err = call("a.tif", "found.zarr", "--json")
     assert (code, err) == (0, "")

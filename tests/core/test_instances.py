@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -298,7 +300,132 @@ def test_the_gap_of_a_training_target_is_given_back_along_thick_slices_too(axis,
     assert np.array_equal(labels, ids)
 
 
+# --- two thresholds
+
+
+def test_weak_pixels_belong_to_an_object_that_reaches_the_threshold():
+    row = np.array([[0.3, 0.4, 0.9, 0.4, 0.1, 0.4, 0.4, 0.1, 0.6, 0.2]])
+    plain = label_objects(row, ObjectConfig(0.5, min_size=0))
+    assert plain.tolist() == [[0, 0, 1, 0, 0, 0, 0, 0, 2, 0]]
+    both = label_objects(row, ObjectConfig(0.5, min_size=0, low=0.35))
+    assert both.tolist() == [[0, 1, 1, 1, 0, 0, 0, 0, 2, 0]]
+    more = label_objects(row, ObjectConfig(0.5, min_size=0, low=0.3))
+    assert more.tolist() == [[1, 1, 1, 1, 0, 0, 0, 0, 2, 0]]
+
+
+@few
+@given(
+    field=arrays(np.float32, (9, 9), elements=st.floats(0, 1, width=16)),
+    low=st.sampled_from([0.0, 0.2, 0.5, 0.6, 0.9]),
+)
+def test_two_thresholds_are_hysteresis(field, low):
+    from skimage.filters import apply_hysteresis_threshold
+
+    config = ObjectConfig(0.6, min_size=0, fill_holes=0, low=low)
+    found = label_objects(field, config) > 0
+    if not 0 < low < 0.6:
+        assert np.array_equal(found, field >= 0.6)
+    else:
+        # scikit-image takes what is above, not at the thresholds.
+        just = np.nextafter(np.float32([low, 0.6]), np.float32(0))
+        assert np.array_equal(found, apply_hysteresis_threshold(field, *just))
+
+
+# --- largest size, borders, smoothing
+
+
+@few
+@given(mask=masks, max_size=st.integers(0, 12))
+def test_exactly_the_objects_above_the_largest_size_are_removed(mask, max_size):
+    labels, count = ndimage.label(mask)
+    sizes = np.bincount(labels.ravel(), minlength=count + 1)
+    kept = (sizes <= max_size)[labels] if max_size else True
+    assert np.array_equal(objects(mask, max_size=max_size) > 0, mask & kept)
+
+
+@few
+@given(
+    mask=masks, border=st.sampled_from(["keep", "sides", "all"]), split=st.booleans()
+)
+def test_exactly_the_objects_at_the_border_are_removed(mask, border, split):
+    before = objects(mask, split=0.5 * split)
+    after = objects(mask, split=0.5 * split, border=border)
+    axes = {"keep": (), "sides": (-2, -1), "all": range(mask.ndim)}[border]
+    touching = set()
+    for axis in axes:
+        if mask.shape[axis] > 1:
+            touching |= set(before.take((0, -1), axis=axis).ravel().tolist())
+    expected = (before > 0) & ~np.isin(before, list(touching))
+    assert np.array_equal(after > 0, expected)
+    assert set(np.unique(after)) | {0} == set(range(after.max(initial=0) + 1))
+
+
+def test_the_first_and_last_plane_of_a_stack_are_no_sides():
+    stack = np.zeros((3, 7, 7), bool)
+    stack[:, 2:5, 2:5] = True
+    assert objects(stack, border="sides").max() == 1
+    assert objects(stack, border="all").max() == 0
+    # A stack of one plane is a plane.
+    assert objects(stack[:1], border="all").max() == 1
+
+
+def test_smoothing_takes_spikes_from_the_outline_and_keeps_the_size():
+    disc = ball((60, 60), (30, 30), 15)
+    rough = disc.copy()
+    rough[30, 46:52] = rough[5:15, 30] = True  # spikes of one pixel
+    rough[40, 20] = False
+    found = objects(rough, smooth=1.5) > 0
+    assert np.count_nonzero(found ^ disc) < 0.01 * disc.sum()
+    assert np.count_nonzero(rough ^ disc) > 0.01 * disc.sum()
+
+
+# --- splitting by probability
+
+
+def test_a_faint_line_between_objects_splits_them_by_probability_only():
+    probability = np.zeros((20, 41))
+    probability[4:16, 4:37] = 0.95
+    probability[4:16, 20] = 0.7  # no neck, but a doubt
+    config = ObjectConfig(min_size=0, fill_holes=0, split=10, seeds="probability")
+    found = label_objects(probability, config)
+    assert found.max() == 2
+    assert found[10, 10] != found[10, 30]
+    for changes in ({"seeds": "distance"}, {"split": 30}):
+        assert label_objects(probability, replace(config, **changes)).max() == 1
+
+
+@few
+@given(
+    field=arrays(np.float32, (9, 9), elements=st.floats(0, 1, width=16)),
+    split=st.sampled_from([1.0, 10.0, 50.0]),
+)
+def test_splitting_by_probability_only_divides(field, split):
+    config = ObjectConfig(0.3, min_size=0, fill_holes=0)
+    before = label_objects(field, config)
+    after = label_objects(field, replace(config, split=split, seeds="probability"))
+    assert np.array_equal(after > 0, before > 0)
+    for i in np.unique(after[after > 0]):
+        piece = after == i
+        assert len(np.unique(before[piece])) == 1
+        assert ndimage.label(piece)[1] == 1
+
+
+def test_probabilities_that_are_not_numbers_are_background():
+    probability = np.full((9, 9), 0.9)
+    probability[4] = np.nan
+    for changes in ({}, {"split": 5.0, "seeds": "probability"}, {"low": 0.2}):
+        config = ObjectConfig(min_size=0, fill_holes=0, **changes)
+        assert label_objects(probability, config).max() == 2
+
+
 # --- settings
+
+
+def test_settings_of_earlier_versions_are_read():
+    old = {"threshold": 0.4, "min_size": 3, "fill_holes": 2, "close_gaps": 1}
+    config = ObjectConfig.from_dict({**old, "split": 1.0})
+    assert config == ObjectConfig(0.4, 3, 2, 1, 1.0)
+    assert ObjectConfig.from_dict(config.to_dict()) == config
 
 
 @pytest.mark.parametrize(
@@ -312,6 +439,12 @@ def test_the_gap_of_a_training_target_is_given_back_along_thick_slices_too(axis,
         {"fill_holes": -1},
         {"split": -0.5},
         {"close_gaps": -1},
+        {"low": -0.1},
+        {"max_size": -1},
+        {"smooth": 11.0},
+        {"seeds": "colour"},
+        {"border": "remove"},
+        {"link": 1.5},
     ],
 )
 def test_settings_out_of_range_are_refused(fields):

@@ -222,9 +222,10 @@ def test_average_precision_falls_with_the_threshold() -> None:
     found = truth.copy()
     found[0, 7:] = 0
     overlap = Overlap.of(found, truth)
-    by_hand = {0.5: 1.0, 0.6: 1.0, 0.7: 1 / 3, 0.8: 1 / 3, 0.9: 1 / 3}
+    by_hand = {t: 1.0 if t < 0.7 else 1 / 3 for t in IOU_THRESHOLDS}
+    assert len(by_hand) == 10
     for threshold in IOU_THRESHOLDS:
-        scores = overlap.matches(threshold)
+        scores = ObjectScores.from_overlap(overlap, threshold)
         assert scores == ObjectScores.of(found, truth, threshold)
         assert scores.average_precision == pytest.approx(by_hand[threshold])
 

@@ -27,7 +27,12 @@ configs = st.builds(
     min_size=st.sampled_from([0, 1, 3, 16]),
     fill_holes=st.sampled_from([0, 1, 5, 100, 10_000_000]),
     close_gaps=st.sampled_from([0, 0, 1, 2, 5, 22]),
-    split=st.sampled_from([0.0, 0.25, 0.5, 1.0, 2.0]),
+    split=st.sampled_from([0.0, 0.25, 0.5, 1.0, 2.0, 10.0]),
+    low=st.sampled_from([0.0, 0.0, 0.1, 0.4, 0.9]),
+    max_size=st.sampled_from([0, 0, 10, 60]),
+    smooth=st.sampled_from([0.0, 0.0, 0.5, 1.0, 3.0]),
+    seeds=st.sampled_from(["distance", "probability"]),
+    border=st.sampled_from(["keep", "keep", "sides", "all"]),
 )
 
 
@@ -97,13 +102,16 @@ def test_blocks_give_what_the_whole_gives(case, config):
 @given(
     case=fields(),
     split=st.sampled_from([0.25, 0.5, 1.0]),
+    smooth=st.sampled_from([0.0, 0.5, 1.5]),
     data=st.data(),
 )
-def test_blocks_give_what_the_whole_gives_with_pixels_of_any_form(case, split, data):
+def test_blocks_give_what_the_whole_gives_with_pixels_of_any_form(
+    case, split, smooth, data
+):
     probability, block = case
     sizes = st.sampled_from([0.25, 0.5, 1.0, 3.0])
     spacing = data.draw(st.tuples(*[sizes] * probability.ndim))
-    config = ObjectConfig(split=split, min_size=2, fill_holes=4)
+    config = ObjectConfig(split=split, min_size=2, fill_holes=4, smooth=smooth)
     found = stitch(probability, config, block, spacing)
     assert np.array_equal(found, label_objects(probability, config, spacing))
 
@@ -240,7 +248,9 @@ def test_an_object_whose_box_is_too_large_stays_whole_and_is_counted():
 # --- passes as they are run
 
 
-ALL = ObjectConfig(split=0.5, close_gaps=3, fill_holes=20)
+ALL = ObjectConfig(
+    split=0.5, close_gaps=3, fill_holes=20, low=0.48, smooth=0.5, max_size=5000
+)
 
 
 @pytest.mark.parametrize("config", [ALL, ObjectConfig(), PLAIN])

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from napari_unet_studio.core.errors import InputError
-from napari_unet_studio.core.metrics import ObjectScores, Seg
 from napari_unet_studio.tasks.evaluate import Tally, scorer
 from napari_unet_studio.tasks.evaluate_classes import ClassTally
 from napari_unet_studio.tasks.evaluate_membranes import MembraneTally
@@ -34,9 +33,9 @@ def test_scores_of_images_are_those_of_their_objects_together() -> None:
     tally = Tally()
     tally.add(squares(), squares())
     tally.add(squares() * 0, squares())
-    assert tally.objects[0.5] == ObjectScores(2, 0, 2)
-    assert tally.seg == Seg(2.0, 4)
-    assert tally.scores()["seg"] == 0.5
+    scores = tally.scores()
+    assert (scores["matched"], scores["missed"], scores["spurious"]) == (2, 2, 0)
+    assert (scores["precision"], scores["recall"], scores["seg"]) == (1, 0.5, 0.5)
 
 
 def test_ids_may_start_anew_in_each_time_point() -> None:
@@ -44,7 +43,7 @@ def test_ids_may_start_anew_in_each_time_point() -> None:
     found = np.stack([squares(), squares()])
     tally = Tally()
     tally.add(found, truth, "TYX")
-    assert (tally.seg.value, tally.seg.objects) == (1, 4)
+    assert (tally.scores()["seg"], tally.scores()["matched"]) == (1, 4)
 
 
 # --- classes
@@ -58,10 +57,15 @@ def test_classes_are_scored_by_their_labels() -> None:
         {
             "pixel_error": 2 / 6,
             "mean_iou": (1 / 3 + 2 / 3 + 1 + 0) / 4,
+            "mean_dice": (1 / 2 + 4 / 5 + 1 + 0) / 4,
             "iou 0": 1 / 3,
             "iou 64": 2 / 3,
             "iou 159": 1,
             "iou 255": 0,
+            "dice 0": 1 / 2,
+            "dice 64": 4 / 5,
+            "dice 159": 1,
+            "dice 255": 0,
         }
     )
 
@@ -156,7 +160,7 @@ def test_cells_that_meet_at_corners_are_parted_already() -> None:
     truth = 1 - np.eye(12, dtype=int)
     tally = MembraneTally()
     tally.add(truth, truth)
-    assert tally.pixels.counts.tolist() == [[12, 0], [0, 132]]
+    assert tally.scores()["pixel_error"] == 0
     assert tally.scores()["rand_error"] == 0
 
 
@@ -170,7 +174,7 @@ def test_scores_of_partitions_are_means_over_planes() -> None:
     merged.add(found[1], truth[1])
     expected = (1 + merged.scores()["v_rand"]) / 2
     assert tally.scores()["v_rand"] == pytest.approx(expected)
-    assert len(tally.v_rands) == 2
+    assert len(tally.planes) == 2
     assert tally.images == 1
 
 
@@ -186,6 +190,8 @@ def test_what_cannot_be_compared_is_refused(kind) -> None:
         scorer(kind).add(labels, labels[1:])
     with pytest.raises(InputError, match="cannot have the axes 'TYX'"):
         scorer(kind).add(labels, labels, "TYX")
+    with pytest.raises(InputError, match="Single numbers"):
+        scorer(kind).add(1, 1)
 
 
 def test_objects_of_a_reference_that_hang_together_are_split_on_demand() -> None:
@@ -202,14 +208,29 @@ def test_objects_of_a_reference_that_hang_together_are_split_on_demand() -> None
     assert "divided at necks, were taken" in note
 
 
+def test_specks_of_a_mask_do_not_count() -> None:
+    mask = np.zeros((40, 40), int)
+    mask[5:35, 5:35] = 1
+    found = mask.copy()
+    mask[1, 1:3] = mask[38, 38] = 1
+    every, meant = scorer("objects"), scorer("objects", specks=3)
+    for one in (every, meant):
+        one.add(found, mask)
+    assert every.scores()["seg"] == pytest.approx(1 / 3)
+    assert meant.scores()["seg"] == meant.scores()["f1"] == 1
+    assert meant.scores()["pixel_error"] == 0
+
+
 def test_options_of_another_kind_are_refused() -> None:
-    with pytest.raises(InputError, match="ignored among classes"):
-        scorer("objects", ignore=255)
+    with pytest.raises(InputError, match="ignored among objects or classes"):
+        scorer("membranes", ignore=255)
     with pytest.raises(InputError, match="taken of objects, and these are membranes"):
         scorer("membranes", connected=True)
     with pytest.raises(InputError, match="taken of objects, and these are classes"):
         scorer("classes", split=2.0)
     with pytest.raises(InputError, match="class -1"):
         scorer("classes").add([[-1]], [[0]])
+    with pytest.raises(InputError, match="class 18446744073709551615"):
+        scorer("classes").add([[0]], np.array([[2**64 - 1]], np.uint64))
     with pytest.raises(InputError, match="two or more axes"):
         scorer("membranes").add([1, 0], [1, 0])

@@ -13,6 +13,7 @@ from napari_unet_studio.core.axes import Frames
 from napari_unet_studio.core.channels import LUMINANCE
 from napari_unet_studio.core.errors import InputError, StorageError
 from napari_unet_studio.core.instances import ObjectConfig, label_objects
+from napari_unet_studio.core.linking import link_objects
 from napari_unet_studio.io.images import read_image, write_tiff
 from napari_unet_studio.io.model import Model
 from napari_unet_studio.tasks import begin
@@ -115,6 +116,59 @@ def test_stacks_and_time_series_keep_their_objects_apart_in_time_only(
     read = read_image(result.path)
     assert read.axes == axes
     assert read.spacing == spacing
+
+
+def drifting(frames, shape=(70, 61)):
+    """Blobs that move by two pixels from one time point to the next."""
+    wide = blobs((shape[0], shape[1] + 2 * frames))
+    return np.stack([wide[:, 2 * t : 2 * t + shape[1]] for t in range(frames)])
+
+
+LINKED = replace(OBJECTS, close_gaps=2, low=0.4, link=0.1)
+
+
+def linked_labels(result):
+    """Return the ids that the stored probabilities as a whole would have."""
+    found = pixels(result.path)
+    frames = [label_objects(frame, result.objects) for frame in found]
+    return link_objects(np.stack(frames), result.objects.link)
+
+
+def test_ids_are_linked_over_time_as_in_memory(threshold_model, tmp_path) -> None:
+    image, model = drifting(4), threshold_model()
+    out = tmp_path / "out.zarr"
+    result = stored(image, out, model, objects=LINKED, axes="TYX")
+    labels = pixels(result.path / "labels" / result.name)
+    np.testing.assert_array_equal(labels, linked_labels(result))
+    shared = set(np.unique(labels[0])) & set(np.unique(labels[-1])) - {0}
+    assert len(shared) > 3
+    counts = [len(np.unique(frame)) - 1 for frame in labels]
+    assert result.count == sum(counts) > labels.max()
+    expected = run(predict(image, model, TILES, objects=LINKED, axes="TYX"))
+    assert np.mean(labels == expected.labels) > 0.99
+
+
+def test_a_stack_and_a_single_time_point_link_nothing(
+    threshold_model, tmp_path
+) -> None:
+    for axes in ("ZYX", "TYX"):
+        image, out = drifting(1), tmp_path / f"{axes}.zarr"
+        result = stored(image, out, threshold_model(), objects=LINKED, axes=axes)
+        labels = pixels(result.path / "labels" / result.name)[0]
+        assert set(np.unique(labels)) == set(range(labels.max() + 1))
+
+
+def test_linking_goes_on_where_it_was_stopped(threshold_model, tmp_path) -> None:
+    image, model = drifting(3), threshold_model()
+    task = partial(predict_zarr, image, model=model, config=TILES, objects=LINKED)
+    whole = run(task(out=tmp_path / "whole.zarr", axes="TYX"))
+    out, stops, result = tmp_path / "out.zarr", 0, None
+    while result is None:
+        asked = iter([False] * 8)  # few calls each time: it stops in every stage
+        result = run(task(out=out, axes="TYX", should_stop=partial(next, asked, True)))
+        stops += 1
+    assert stops > 5
+    same(whole.path, out)
 
 
 def test_volumes_of_a_3d_network(threshold_model, tmp_path) -> None:

@@ -1,19 +1,15 @@
-"""Training a network, taking a part of one, and telling how good it is."""
+"""Training a network, and taking a part of one."""
 
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-
-from numpy.typing import ArrayLike
 
 from napari_unet_studio.core.config import Device
 from napari_unet_studio.core.errors import InputError
 from napari_unet_studio.core.networks import unetpp
 from napari_unet_studio.io.model import Model
 from napari_unet_studio.io.registry import load_model
-from napari_unet_studio.tasks.evaluate import Kind, scorer
 from napari_unet_studio.tasks.progress import Progress, run
 from napari_unet_studio.tasks.recipes import recipe
 from napari_unet_studio.tasks.train import train as train_task
@@ -134,74 +130,10 @@ def prune(model: Model | str | Path, level: int, mode: unetpp.Mode = "fast") -> 
     Notes
     -----
     The scores in the card are those of the whole network, so the pruned model has none;
-    see :func:`evaluate`.
+    see :func:`.evaluate`.
     """
     whole = load_model(model)
     network = unetpp.prune(whole.network, level, mode)
     name = f"{whole.name}-L{level}"
     card = replace(whole.card, name=name, spec=network.spec, scores={})
     return Model(network, card, whole.thumbnail)
-
-
-def evaluate(
-    labels: ArrayLike,
-    reference: ArrayLike,
-    axes: str | None = None,
-    connected: bool | None = None,
-    *,
-    kind: Kind = "objects",
-    ignore: int | None = None,
-) -> dict[str, float]:
-    """Compare a segmentation with a reference.
-
-    Parameters
-    ----------
-    labels, reference
-        Instance ids of the same shape, 0 is background; or what `kind` says.
-    axes
-        Names of the axes, such as "TYX"; time points are compared one by one. By
-        default all axes are spatial.
-    connected
-        Take the connected components of the reference as its objects. By default they
-        are taken, with a warning, if it is a mask of several pieces under one id.
-    kind
-        "objects"; "classes", where each label is a class; or "membranes", where labels
-        above 0 are cells and 0 is what parts them, scored plane by plane.
-    ignore
-        Of classes: label of the reference whose pixels do not count.
-
-    Returns
-    -------
-    dict of float
-        Undefined scores are absent. Of objects: "iou", "dice" and "pixel_error" of the
-        foreground; "f1" and "average_precision" of objects matched at IoU 0.5, and
-        "average_precision_0.6" to "average_precision_0.9"; "seg", the measure of the
-        Cell Tracking Challenge, see :class:`.Seg`; "pairs_kept_apart", the share of
-        touching reference pairs that stay two objects.
-
-        Of classes: "pixel_error", "mean_iou" over all classes that occur, and "iou 64"
-        of the class with the label 64.
-
-        Of membranes: "pixel_error"; the means over planes of "rand_error", and of
-        "v_rand" and "v_info" after the membranes of the segmentation were thinned, see
-        :class:`.Partitions`; "warping_error" and its part "splits_and_mergers", see
-        :class:`.Warping`.
-
-    Raises
-    ------
-    InputError
-        If the values are no whole numbers, shapes and axes do not fit, or an option
-        does not belong to the kind.
-
-    Examples
-    --------
-    >>> evaluate([[1, 1, 0, 2]], [[5, 5, 0, 7]])["f1"]
-    1.0
-    >>> evaluate([[0, 64, 64]], [[0, 0, 64]], kind="classes")["iou 64"]
-    0.5
-    """
-    tally = scorer(kind, connected, ignore)
-    tally.add(labels, reference, axes)
-    for note in tally.notes:
-        warnings.warn(note, stacklevel=2)
-    return {name: value for name, value in tally.scores().items() if value == value}

@@ -18,7 +18,9 @@ LIBRARIES = ("napari", "vispy", "PyQt6", "PySide6")
 COLUMNS = ("data", "action", "median ms", "worst ms", "unchanged ms", "x", "busy ms")
 
 _SLIDERS = ("w0", "sigma", "deform sigma")
-_LIVE = (*_SLIDERS, "preset", "gap", "paint")
+_OBJECTS = ("threshold", "min_size")
+_TABLE = "measure into the table"
+_LIVE = (*_SLIDERS, *_OBJECTS, "preset", "gap", "paint")
 
 
 def benchmark_window(moves: int) -> Generator[str, None, dict[str, Any]]:
@@ -70,17 +72,26 @@ def window_lines(document: Document) -> list[dict[str, str]]:
 
 def window_targets(document: Document) -> Iterator[Target]:
     """Judge the sliders, and how long the window was busy at most."""
+    kinds = (
+        (_SLIDERS[:2], "weights"),
+        (_SLIDERS[2:], "preview"),
+        (_OBJECTS, "objects"),
+    )
     for data, wanted in (("1024 x 1024", 50.0), ("2048 x 2048", 100.0)):
-        for actions, what in ((("w0", "sigma"), "weights"), (_SLIDERS[2:], "preview")):
+        for actions, what in kinds:
             worst = [
                 row["worst_ms"]
                 for row in document["rows"]
                 if row["data"] == data and row["action"] in actions
             ]
-            bound = 100.0 if what == "preview" else wanted
+            bound = wanted if what == "weights" else 100.0
             if worst:
                 text = f"worst redraw of the {what} as a slider moves, {data}"
                 yield Target(text, bound, max(worst), " ms", at_most=True)
+    for row in document["rows"]:
+        if row["action"] == _TABLE:
+            text = f"{row['data']} are measured and in the table"
+            yield Target(text, 1000.0, row["median_ms"], " ms", at_most=True)
     busy = [row["stall_ms"] for row in document["rows"] if row["action"] in _LIVE]
     if busy:
         text = "longest time the window is busy, sliders, presets, gap and brush"

@@ -9,7 +9,9 @@ import typer
 
 from napari_unet_studio.cli import console
 from napari_unet_studio.cli.benchmark import benchmark
+from napari_unet_studio.cli.compare import compare
 from napari_unet_studio.cli.evaluate import evaluate
+from napari_unet_studio.cli.measure_objects import measure
 from napari_unet_studio.cli.networks import networks
 from napari_unet_studio.cli.predict import predict
 from napari_unet_studio.cli.train import train
@@ -76,6 +78,8 @@ app.command()(predict)
 
 
 app.command()(evaluate)
+app.command()(measure)
+app.command()(compare)
 
 
 @app.command()

@@ -145,6 +145,23 @@ def training(
 
 
 @benchmark.command()
+def measures(
+    seconds: Seconds = None,
+    quick: Quick = False,
+    page: Page = None,
+    overwrite: Overwrite = False,
+    json: AsJson = False,
+) -> None:
+    """Measure matching objects of two label images against scikit-image and others."""
+    from napari_unet_studio.benchmark.measures import benchmark_measures
+
+    _prepare(page, overwrite)
+    budget = _budget(seconds, quick)
+    options = f" --seconds {budget:g}" + " --quick" * quick
+    _finish("measures", benchmark_measures(budget, quick), options, page, json)
+
+
+@benchmark.command()
 def window(
     moves: Annotated[int, typer.Option(min=2, help="Steps of each slider.")] = 40,
     page: Page = None,

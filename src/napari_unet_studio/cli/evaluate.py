@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from napari_unet_studio.cli import console
+from napari_unet_studio.cli.score_tables import as_rows, check_table, write_table
 from napari_unet_studio.core.errors import InputError
 
 if TYPE_CHECKING:
     from napari_unet_studio.tasks.evaluate import Kind
+    from napari_unet_studio.tasks.scores import Scores
 
 
 def evaluate(
@@ -37,7 +39,8 @@ def evaluate(
     ignore: Annotated[
         int | None,
         typer.Option(
-            help="With --classes: label of the reference whose pixels do not count."
+            help="Label of the reference whose pixels do not count, of objects or "
+            "classes."
         ),
     ] = None,
     split_reference: Annotated[
@@ -48,6 +51,32 @@ def evaluate(
             "in pixels, where its objects hang together.",
         ),
     ] = 0.0,
+    specks: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            help="Connected components of a reference with fewer pixels do not count.",
+        ),
+    ] = 0,
+    intervals: Annotated[
+        bool,
+        typer.Option(
+            "--intervals",
+            help="Tell 95 % intervals, by a bootstrap over images; over the objects or "
+            "planes of a single one.",
+        ),
+    ] = False,
+    per_image: Annotated[
+        Path | None,
+        typer.Option(help="Write the scores of each image to this .csv or .json file."),
+    ] = None,
+    per_object: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write what became of each object to this .csv or .json file."
+        ),
+    ] = None,
+    overwrite: Annotated[bool, typer.Option(help="Replace tables there.")] = False,
     json: Annotated[
         bool, typer.Option("--json", help="Print the result as JSON.")
     ] = False,
@@ -59,8 +88,25 @@ def evaluate(
     if membranes and classes:
         raise InputError("Choose one of --membranes and --classes.")
     kind: Kind = "membranes" if membranes else "classes" if classes else "objects"
-    found = evaluate_files(labels, reference, connected, kind, ignore, split_reference)
-    console.show(found, json)
+    if per_object is not None and kind != "objects":
+        raise InputError(f"--per-object tells about objects, and these are {kind}.")
+    if per_object is not None and per_object == per_image:
+        raise InputError("--per-image and --per-object name the same file.")
+    check_table(per_image, overwrite, "--per-image")
+    check_table(per_object, overwrite, "--per-object")
+    found, scores = evaluate_files(
+        labels, reference, connected, kind, ignore, split_reference, specks
+    )
+    if intervals and scores.intervals:
+        found |= {"intervals_over": scores.unit, "intervals": scores.intervals}
+    elif intervals:
+        reason = "There are no intervals: nothing of which several could be drawn."
+        found["notes"] = [*found.get("notes", ()), reason]
+    if per_image is not None:
+        write_table(per_image, scores.per_image)
+    if per_object is not None:
+        write_table(per_object, as_rows(scores.objects))
+    console.show(found if json else _for_people(found), json)
 
 
 def evaluate_files(
@@ -70,7 +116,8 @@ def evaluate_files(
     kind: "Kind" = "objects",
     ignore: int | None = None,
     split: float = 0.0,
-) -> dict[str, Any]:
+    specks: int = 0,
+) -> "tuple[dict[str, Any], Scores]":
     """Return the scores of labels, counts summed over the files of both folders.
 
     Parameters
@@ -83,9 +130,16 @@ def evaluate_files(
     kind
         What the labels are: "objects", "classes" or "membranes".
     ignore
-        Of classes: label of the reference whose pixels do not count.
+        Of objects and classes: label of the reference whose pixels do not count.
     split
         Of objects: how deep necks are at which connected components are divided.
+    specks
+        Of objects: connected components with fewer pixels do not count.
+
+    Returns
+    -------
+    dict, Scores
+        What the command prints, NaN for undefined scores; and the scores.
 
     Raises
     ------
@@ -98,24 +152,35 @@ def evaluate_files(
     from napari_unet_studio.io.images import read_labels
     from napari_unet_studio.tasks.evaluate import Tally, scorer
 
-    tally = scorer(kind, connected, ignore, split)
+    tally = scorer(kind, connected, ignore, split, specks)
     pairs = find_pairs(labels, reference)
     for labels_path, reference_path in pairs:
         truth = read_label_file(reference_path)
+        name = labels_path.name
         try:
-            tally.add(read_labels(labels_path), truth.array, truth.axes)
+            tally.add(read_labels(labels_path), truth.array, truth.axes, name)
         except InputError as error:
-            raise InputError(f"{labels_path.name}: {error}") from error
+            raise InputError(f"{name}: {error}") from error
+    scores = tally.result()
     found: dict[str, Any] = {"files": tally.images}
     if is_folder(labels):  # of a single file nobody expects that it covers a folder
         missing = set(find_images([reference])) - {path for _, path in pairs}
         if missing:
             found["references_without_segmentation"] = len(missing)
     if isinstance(tally, Tally):
-        found["iou_mean_of_files"] = mean_finite(tally.image_ious)
+        ious = [float(image["iou"]) for image in scores.per_image]
+        found["iou_mean_of_files"] = mean_finite(ious)
     found |= tally.scores()
     if isinstance(tally, Tally):
         found["touching_pairs"] = tally.pairs
     if tally.notes:
         found["notes"] = tally.notes
-    return found
+    return found, scores
+
+
+def _for_people(found: dict[str, Any]) -> dict[str, Any]:
+    """Write each interval behind its score."""
+    shown = {name: value for name, value in found.items() if name != "intervals"}
+    for name, (low, high) in found.get("intervals", {}).items():
+        shown[name] = f"{found[name]:.4f} ({low:.4f} to {high:.4f})"
+    return shown

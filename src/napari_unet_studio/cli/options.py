@@ -97,18 +97,62 @@ def with_config(
     return decorate
 
 
-def _flatten(config: type, prefix: str = "") -> dict[str, Any]:
-    """Return name -> annotation of every option, nested fields as parent__field."""
+def with_given(
+    config: type[Settings], name: str
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command one option per field, and those that were given as a dict.
+
+    For settings whose defaults are found later, such as those of a model.
+
+    Parameters
+    ----------
+    config
+        The dataclass.
+    name
+        Parameter of the command that takes the dict.
+    """
+    flat = _flatten(config, defaults=False)
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        def wrapped(**arguments: Any) -> None:
+            given = {field: arguments.pop(field) for field in flat}
+            arguments[name] = {k: v for k, v in given.items() if v is not None}
+            command(**arguments)
+
+        keyword = inspect.Parameter.KEYWORD_ONLY
+        own = inspect.signature(command).parameters.values()
+        parameters = [
+            *(p.replace(kind=keyword) for p in own if p.name != name),
+            *(
+                inspect.Parameter(field, keyword, default=None, annotation=hint)
+                for field, hint in flat.items()
+            ),
+        ]
+        hints = get_type_hints(command, include_extras=True)
+        hints.pop(name, None)
+        wrapped.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        wrapped.__annotations__ = {**hints, **flat}
+        wrapped.__doc__, wrapped.__name__ = command.__doc__, command.__name__
+        return wrapped
+
+    return decorate
+
+
+def _flatten(config: type, prefix: str = "", defaults: bool = True) -> dict[str, Any]:
+    """Return name -> annotation of every option, nested fields as parent__field.
+
+    Without `defaults` the help says that they are those of the model.
+    """
     texts = help_texts(config)
-    defaults = config()
+    usual = config()
     flat: dict[str, Any] = {}
     for name, (kind, options) in field_types(config).items():
         if is_dataclass(kind) and isinstance(kind, type):
-            flat |= _flatten(kind, f"{prefix}{name}{_NESTED}")
+            flat |= _flatten(kind, f"{prefix}{name}{_NESTED}", defaults)
             continue
         if "choices" in options:
             kind = Literal[tuple(options["choices"])]
-        default = getattr(defaults, name)
+        default = getattr(usual, name) if defaults else "the model's"
         text = texts.get(name, "")
         if "suggestions" in options:
             text += f" Names: {', '.join(options['suggestions'])}."

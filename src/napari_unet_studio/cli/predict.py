@@ -2,21 +2,24 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
 from napari_unet_studio.cli import console
-from napari_unet_studio.cli.options import with_config
+from napari_unet_studio.cli.options import with_config, with_given
 from napari_unet_studio.core.errors import InputError
+from napari_unet_studio.core.object_config import ObjectConfig
 from napari_unet_studio.tasks.predict_config import PredictConfig
 
 _FOLDER = Path("predicted")
 
 
 @with_config(PredictConfig)
+@with_given(ObjectConfig, "given")
 def predict(
     config: PredictConfig,
+    given: dict[str, Any],
     images: Annotated[
         list[Path],
         typer.Argument(
@@ -37,13 +40,6 @@ def predict(
             show_default=str(_FOLDER),
         ),
     ] = None,
-    threshold: Annotated[
-        float | None, typer.Option(help="Probability; default: the model's.")
-    ] = None,
-    min_size: Annotated[
-        int | None, typer.Option(help="Smallest object, pixels.")
-    ] = None,
-    split: Annotated[float | None, typer.Option(help="Split at necks, pixels.")] = None,
     axes: Annotated[str | None, typer.Option(help='Axes, such as "TYX".')] = None,
     channel: Annotated[
         str | None,
@@ -90,7 +86,6 @@ def predict(
     from napari_unet_studio.cli.files import parse_channel
     from napari_unet_studio.cli.predict_files import complaints, predict_files
     from napari_unet_studio.cli.predict_store import predict_store
-    from napari_unet_studio.core.instances import ObjectConfig
     from napari_unet_studio.io.folders import find_images
     from napari_unet_studio.io.registry import load_model
 
@@ -109,11 +104,7 @@ def predict(
                 )
     choice = parse_channel(channel)
     loaded = load_model(model)
-    given = {"threshold": threshold, "min_size": min_size, "split": split}
-    objects = ObjectConfig.from_dict(
-        loaded.card.objects.to_dict()
-        | {k: v for k, v in given.items() if v is not None}
-    )
+    objects = ObjectConfig.from_dict(loaded.card.objects.to_dict() | given)
     paths = find_images(images)
     if target.suffix == ".zarr":
         if len(paths) > 1:

@@ -72,3 +72,24 @@ class BlockGrid:
                 self.position(number), self.block, self.shape, strict=True
             )
         )
+
+
+def widened(
+    region: Region, reach: Sequence[int], shape: Sequence[int]
+) -> tuple[Region, Region]:
+    """Return a region with what lies around it in the image, and its place in there.
+
+    Examples
+    --------
+    >>> widened((slice(1, 3), slice(4, 6)), (2, 2), (9, 7))
+    ((slice(0, 5, None), slice(2, 7, None)), (slice(1, 3, None), slice(2, 4, None)))
+    """
+    around = tuple(
+        slice(max(part.start - far, 0), min(part.stop + far, length))
+        for part, far, length in zip(region, reach, shape, strict=True)
+    )
+    inner = tuple(
+        slice(part.start - whole.start, part.stop - whole.start)
+        for part, whole in zip(region, around, strict=True)
+    )
+    return around, inner

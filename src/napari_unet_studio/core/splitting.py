@@ -6,18 +6,21 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
-from skimage.measure import label as connected_components
 from skimage.segmentation import watershed
 
 from napari_unet_studio.core._compiled import compiled
+from napari_unet_studio.core.inner_distance import inner_distance
+from napari_unet_studio.core.runs import components, first_of, painted, runs_of
 
 Labels = NDArray[Any]  # of any integer type
 Floats = NDArray[np.float32]
 
 
 def split_objects(
-    labels: Labels, depth: float, spacing: Sequence[float] | None = None
+    labels: Labels,
+    depth: float,
+    spacing: Sequence[float] | None = None,
+    relief: NDArray[Any] | None = None,
 ) -> Labels:
     """Divide objects by a seeded watershed of the distance to the border.
 
@@ -30,6 +33,9 @@ def split_objects(
         neck between them, in pixels of the finest axis.
     spacing
         Pixel size per axis.
+    relief
+        Takes the place of the distance, such as a probability: values of at least 0,
+        shape (*S). `depth` is in its units then.
 
     Returns
     -------
@@ -53,8 +59,11 @@ def split_objects(
     [0, 1, 1, 1, 1, 2, 2, 2, 2, 0]
     """
     mask = labels > 0
-    step = None if spacing is None else np.asarray(spacing) / np.min(spacing)
-    distance = ndimage.distance_transform_edt(mask, sampling=step).astype(np.float32)
+    if relief is None:
+        step = None if spacing is None else np.asarray(spacing) / np.min(spacing)
+        relief = inner_distance(mask, step)
+    # Only an edited probability holds NaN.
+    distance = np.nan_to_num(np.asarray(relief, np.float32))
     # Extended maxima: cut off `depth` from every maximum; those whose neck is higher
     # than that have become one plateau, also where they were equally high.
     lowered = reconstruct(np.maximum(distance - depth, 0), distance, labels)
@@ -62,8 +71,19 @@ def split_objects(
     below = np.nextafter(lowered, np.float32(-1))
     domes = reconstruct(below, lowered, labels) < lowered
     # Domes of two objects may meet at a corner: one seed for each object.
-    seeds = connected_components(np.where(domes, labels, 0), connectivity=mask.ndim)
-    pieces = watershed(_ranked(distance, seeds), seeds, mask=mask)
+    runs = runs_of(domes & mask)
+    owner = labels.ravel()[first_of(runs)].astype(np.int32)
+    part, count = components(runs, corners=True, groups=owner)
+    number = np.zeros(count, np.int32)
+    number[part] = owner
+    several = np.bincount(number, minlength=int(labels.max(initial=0)) + 1) > 1
+    seeds = painted(runs, part + 1)
+    divided = several[labels]
+    # All others stay as they are: most objects have one seed.
+    pieces = np.where(mask & ~divided, labels + count, 0)
+    if divided.any():
+        seeds[~divided] = 0
+        pieces += watershed(_ranked(distance, seeds), seeds, mask=divided)
     return in_scan_order(pieces)
 
 

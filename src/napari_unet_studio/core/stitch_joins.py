@@ -10,6 +10,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from napari_unet_studio.core.blocks import BlockGrid, Region
+from napari_unet_studio.core.object_config import ObjectConfig
 
 Labels = NDArray[Any]
 Summary = dict[str, NDArray[Any]]
@@ -100,10 +101,7 @@ def groups(count: int, pairs: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def numbering(
-    group: NDArray[np.int64],
-    size: NDArray[np.int64],
-    first: NDArray[np.int64],
-    min_size: int,
+    group: NDArray[np.int64], summaries: Sequence[Summary], config: ObjectConfig
 ) -> tuple[NDArray[np.int64], int]:
     """Give the final ids to parts of objects, in scan order, and count the objects.
 
@@ -111,17 +109,22 @@ def numbering(
     ----------
     group
         The object of each part.
-    size
-        Pixels of each part.
-    first
-        Its first pixel, a flat index of the image.
-    min_size
-        Smaller objects get id 0.
+    summaries
+        Of each block: "size", "first" and "border" of its parts, see
+        :meth:`.Step.measures`.
+    config
+        Which objects get id 0.
     """
+    size, first, border = (
+        np.concatenate([summary[name] for summary in summaries])
+        for name in ("size", "first", "border")
+    )
     total = int(group.max(initial=-1)) + 1
     foremost = np.full(total, np.iinfo(np.int64).max)
     np.minimum.at(foremost, group, first)
-    kept = np.flatnonzero(totals(group, size, total) >= min_size)
+    outside = np.zeros(total, bool)
+    outside[group[border]] = True
+    kept = np.flatnonzero(config.fits(totals(group, size, total), outside))
     ids = np.zeros(total, np.int64)
     ids[kept[np.argsort(foremost[kept])]] = np.arange(1, len(kept) + 1)
     return ids[group], len(kept)

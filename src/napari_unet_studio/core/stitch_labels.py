@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_unet_studio.core.blocks import widened
 from napari_unet_studio.core.instances import close_gaps
 from napari_unet_studio.core.stitch_joins import Summary
 from napari_unet_studio.core.stitch_steps import State, Step
@@ -46,17 +47,10 @@ class Gaps(Step):
         """Close those of one block, which depend on pixels within their width."""
         region = self.grid.region(number)
         reach = self.config.close_gaps + 1
-        around = tuple(
-            slice(max(part.start - reach, 0), min(part.stop + reach, length))
-            for part, length in zip(region, self.grid.shape, strict=True)
-        )
+        shape = self.grid.shape
+        around, inner = widened(region, (reach,) * len(shape), shape)
         labels = np.asarray(self.arrays.numbered[around])
-        closed = close_gaps(labels, self.config.close_gaps)
-        inner = tuple(
-            slice(part.start - whole.start, part.stop - whole.start)
-            for part, whole in zip(region, around, strict=True)
-        )
-        self.arrays.labels[region] = closed[inner]
+        self.arrays.labels[region] = close_gaps(labels, self.config.close_gaps)[inner]
         return {}
 
     def merge(self, summaries: Sequence[Summary]) -> State:

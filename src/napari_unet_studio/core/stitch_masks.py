@@ -7,8 +7,8 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
-from skimage.measure import label as connected_components
 
+from napari_unet_studio.core.runs import label_mask
 from napari_unet_studio.core.stitch_joins import (
     FACES,
     Joined,
@@ -20,9 +20,36 @@ from napari_unet_studio.core.stitch_joins import (
     numbering,
     totals,
 )
-from napari_unet_studio.core.stitch_steps import State, Step, measures
+from napari_unet_studio.core.stitch_steps import State, Step
 
 FAR = np.iinfo(np.int64).max
+
+
+@dataclass(frozen=True)
+class Weak(Step):
+    """Which components of the pixels above the low threshold reach the threshold."""
+
+    name: ClassVar[str] = "weak"
+
+    def block(self, number: int) -> Summary:
+        """Label what is above the low threshold, which faces connect."""
+        probability = self.probability(self.grid.region(number))
+        labels = label_mask(probability >= self.config.low)
+        strong = np.zeros(int(labels.max(initial=0)) + 1, bool)
+        strong[labels[probability >= self.config.threshold]] = True
+        size = np.bincount(labels.ravel(), minlength=1)[1:]
+        return {
+            "size": size,
+            "strong": strong[1:],
+            **faces(labels, self.grid, number),
+        }
+
+    def merge(self, summaries: Sequence[Summary]) -> State:
+        """Return for each component of the blocks whether it is foreground."""
+        start, group = join(self.grid, summaries, corners=False)
+        strong = np.zeros(int(group.max(initial=-1)) + 1, bool)
+        strong[group[np.concatenate([s["strong"] for s in summaries])]] = True
+        return {"weak_start": start, "strong": strong[group]}
 
 
 @dataclass(frozen=True)
@@ -56,7 +83,8 @@ class Holes(Step):
         small[group[np.concatenate([summary["open"] for summary in summaries])]] = False
         if sum(length > 1 for length in self.grid.shape) < 2:
             small[:] = False  # nothing can be enclosed in a row
-        return {"start": start, "hole": small[group]}
+        # What tells the foreground is needed once more.
+        return {**self.state, "start": start, "hole": small[group]}
 
 
 @dataclass(frozen=True)
@@ -75,8 +103,8 @@ class Objects(Step):
         else:
             mask = foreground_of(self, number)
         self.arrays.mask[region] = mask.astype(np.uint8)
-        labels = connected_components(mask, connectivity=1)
-        summary = measures(labels, self.grid, region) | faces(labels, self.grid, number)
+        labels = label_mask(mask)
+        summary = self.measures(labels, number) | faces(labels, self.grid, number)
         if self.config.split:
             summary |= _boxes(labels, summary, [part.start for part in region])
         return summary
@@ -84,20 +112,13 @@ class Objects(Step):
     def merge(self, summaries: Sequence[Summary]) -> State:
         """Return the ids of all components, or the objects that cross blocks."""
         joined = join(self.grid, summaries, corners=False)
-        first = np.concatenate([summary["first"] for summary in summaries])
         if self.config.split:
-            return self._crossing(joined, first, summaries)
-        size = np.concatenate([summary["size"] for summary in summaries])
-        ids, count = numbering(joined.group, size, first, self.config.min_size)
+            return self._crossing(joined, summaries)
+        ids, count = numbering(joined.group, summaries, self.config)
         counts = {"count": np.array(count), "unsplit": np.array(0)}
         return {"start": joined.start, "id": ids, **counts}
 
-    def _crossing(
-        self,
-        joined: Joined,
-        first: NDArray[np.int64],
-        summaries: Sequence[Summary],
-    ) -> State:
+    def _crossing(self, joined: Joined, summaries: Sequence[Summary]) -> State:
         """Find the objects of several components.
 
         "crossing" says for each component which of them it is part of, or -1; "low",
@@ -106,6 +127,7 @@ class Objects(Step):
         split.
         """
         start, group = joined
+        first = np.concatenate([summary["first"] for summary in summaries])
         many = np.bincount(group, minlength=1) > 1
         order = np.where(many, np.cumsum(many) - 1, -1)
         crossing = order[group] if len(group) else group
@@ -138,15 +160,18 @@ class Objects(Step):
 
 
 def foreground_of(step: Step, number: int) -> NDArray[np.bool_]:
-    """Return the pixels of a block that reach the threshold."""
-    probability = np.asarray(step.arrays.probability[step.grid.region(number)])
-    return np.asarray(probability >= step.config.threshold)
+    """Return the pixels of a block that reach the threshold, or hang on such."""
+    probability = step.probability(step.grid.region(number))
+    if not step.config.weak:
+        return np.asarray(probability >= step.config.threshold)
+    strong = np.concatenate(([False], step.part("strong", number, "weak_start")))
+    return np.asarray(strong[label_mask(probability >= step.config.low)])
 
 
 def background_of(step: Step, number: int) -> Labels:
     """Return the components of a block's background: twice the same."""
     mask = foreground_of(step, number)
-    return np.asarray(connected_components(~mask, connectivity=mask.ndim))
+    return label_mask(~mask, corners=True)
 
 
 def _boxes(labels: Labels, summary: Summary, origin: Sequence[int]) -> Summary:

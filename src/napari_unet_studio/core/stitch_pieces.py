@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_unet_studio.core.blocks import Region
-from napari_unet_studio.core.splitting import split_objects
+from napari_unet_studio.core.instances import divided
 from napari_unet_studio.core.stitch_joins import (
     Labels,
     Summary,
@@ -16,7 +16,7 @@ from napari_unet_studio.core.stitch_joins import (
     numbering,
     starts,
 )
-from napari_unet_studio.core.stitch_steps import State, Step, measures
+from napari_unet_studio.core.stitch_steps import State, Step
 
 
 @dataclass(frozen=True)
@@ -73,23 +73,23 @@ class Divide(Step):
             parts.append(found)
         self.arrays.pieces[region] = pieces
         return {
-            **measures(pieces, self.grid, region),
+            **self.measures(pieces, number),
             "object": np.concatenate(objects),
             "piece": np.concatenate(parts),
         }
 
     def merge(self, summaries: Sequence[Summary]) -> State:
         """Return the ids of all pieces."""
-        size, first, objects, parts = (
+        objects, parts = (
             np.concatenate([summary[name] for summary in summaries])
-            for name in ("size", "first", "object", "piece")
+            for name in ("object", "piece")
         )
         shared = objects >= 0
-        group = np.empty(len(size), np.int64)
+        group = np.empty(len(objects), np.int64)
         keys = objects[shared] * (int(parts.max(initial=0)) + 1) + parts[shared]
         found, group[shared] = np.unique(keys, return_inverse=True)
         group[~shared] = np.arange(np.count_nonzero(~shared)) + len(found)
-        ids, count = numbering(group, size, first, self.config.min_size)
+        ids, count = numbering(group, summaries, self.config)
         return {
             "start": starts(summaries),
             "id": ids,
@@ -105,8 +105,9 @@ class Divide(Step):
         margin = np.zeros((labels.ndim, 2), int)
         for axis, side in inner_sides(self.grid, number):
             margin[axis, side] = 1
-        padded = np.pad(labels, margin)
-        pieces = split_objects(padded, self.config.split, self.spacing)
+        probability = self.probability(self.grid.region(number))
+        padded, relief = np.pad(labels, margin), np.pad(probability, margin)
+        pieces = divided(padded, relief, self.config, self.spacing)
         own = zip(margin[:, 0], labels.shape, strict=True)
         return pieces[tuple(slice(low, low + n) for low, n in own)].astype(np.int32)
 
@@ -147,4 +148,5 @@ def pieces_of(step: Step, index: int) -> tuple[Region, Labels]:
     place = np.unravel_index(step.state["first"][index], step.grid.shape)
     own = labels[tuple(p - part.start for p, part in zip(place, region, strict=True))]
     alone = np.where(labels == own, 1, 0)
-    return region, split_objects(alone, step.config.split, step.spacing)
+    relief = step.probability(region)
+    return region, divided(alone, relief, step.config, step.spacing)

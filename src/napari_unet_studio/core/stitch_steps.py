@@ -6,12 +6,13 @@ from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from skimage.measure import label as connected_components
 
-from napari_unet_studio.core.blocks import BlockGrid, Region
-from napari_unet_studio.core.instances import ObjectConfig
+from napari_unet_studio.core.blocks import BlockGrid, Region, widened
+from napari_unet_studio.core.instances import ObjectConfig, at_face
+from napari_unet_studio.core.runs import label_mask
+from napari_unet_studio.core.smoothing import smoothed, smoothing_reach
 from napari_unet_studio.core.splitting import first_pixels
-from napari_unet_studio.core.stitch_joins import Labels, Summary
+from napari_unet_studio.core.stitch_joins import Labels, Summary, inner_sides
 
 State = dict[str, NDArray[Any]]
 
@@ -34,8 +35,12 @@ SCRATCH = {
     "pieces": np.int32,
     "wide": np.int32,
     "numbered": np.int32,
+    "unlinked": np.int32,
 }
-"""Names and types of the arrays that passes use on the way."""
+"""Names and types of the arrays that passes use on the way.
+
+"unlinked" holds the labels of single time points, if ids are linked between them.
+"""
 
 
 @dataclass(frozen=True)
@@ -120,21 +125,44 @@ class Step:
         """Make of all calls' summaries, in order, the state for the next pass."""
         raise NotImplementedError
 
-    def part(self, name: str, number: int) -> NDArray[Any]:
+    def part(self, name: str, number: int, start: str = "start") -> NDArray[Any]:
         """Return a block's part of what the state holds for each component."""
-        start = self.state["start"]
-        return self.state[name][start[number] : start[number + 1]]
+        begin = self.state[start]
+        return self.state[name][begin[number] : begin[number + 1]]
+
+    def probability(self, region: Region) -> NDArray[Any]:
+        """Return the probability in a region, smoothed as in the whole image."""
+        if not self.config.smooth:
+            return np.asarray(self.arrays.probability[region])
+        shape = self.grid.shape
+        reach = smoothing_reach(self.config.smooth, len(shape), self.spacing)
+        around, inner = widened(region, reach, shape)
+        pixels = np.asarray(self.arrays.probability[around])
+        return smoothed(pixels, self.config.smooth, self.spacing)[inner]
 
     def components(self, region: Region) -> Labels:
         """Return the components of the mask in a region, in scan order."""
-        # Of integers instead of booleans, not all shapes come out in scan order.
-        mask = np.asarray(self.arrays.mask[region]) > 0
-        return np.asarray(connected_components(mask, connectivity=1))
+        return label_mask(np.asarray(self.arrays.mask[region]) > 0)
 
+    def measures(self, labels: Labels, number: int) -> Summary:
+        """Return what numbering has to know of the ids 1..n of a block.
 
-def measures(labels: Labels, grid: BlockGrid, region: Region) -> Summary:
-    """Return "size" and "first", the first pixel in the image, of ids 1..n."""
-    inside = np.unravel_index(first_pixels(labels), labels.shape)
-    place = [at + part.start for at, part in zip(inside, region, strict=True)]
-    first = np.ravel_multi_index(place, grid.shape).astype(np.int64)
-    return {"size": np.bincount(labels.ravel(), minlength=1)[1:], "first": first}
+        "size", "first", the first pixel in the image, and "border", whether they touch
+        a border of the image that counts.
+        """
+        region = self.grid.region(number)
+        inside = np.unravel_index(first_pixels(labels), labels.shape)
+        place = [at + part.start for at, part in zip(inside, region, strict=True)]
+        size = np.bincount(labels.ravel(), minlength=1)[1:]
+        border = np.zeros(len(size), bool)
+        ndim = labels.ndim
+        adjoined = set(inner_sides(self.grid, number))
+        for axis in self.config.border_axes(ndim):
+            for side in range(2):
+                if self.grid.shape[axis] > 1 and (axis % ndim, side) not in adjoined:
+                    border |= at_face(labels, len(size), axis, -side)
+        return {
+            "size": size,
+            "first": np.ravel_multi_index(place, self.grid.shape).astype(np.int64),
+            "border": border,
+        }

@@ -22,7 +22,7 @@ from napari_unet_studio.core.errors import InputError
 from napari_unet_studio.core.instances import ObjectConfig
 from napari_unet_studio.core.stitch_joins import Summary
 from napari_unet_studio.core.stitch_labels import Gaps, Number
-from napari_unet_studio.core.stitch_masks import Holes, Objects
+from napari_unet_studio.core.stitch_masks import Holes, Objects, Weak
 from napari_unet_studio.core.stitch_pieces import Divide, Wide
 from napari_unet_studio.core.stitch_steps import SCRATCH, Arrays, State, Step, Store
 
@@ -39,7 +39,7 @@ __all__ = [
 
 LARGEST = 1 << 25  # pixels of a box to split: 5792 x 5792, or 322 along each axis
 
-PASSES: tuple[type[Step], ...] = (Holes, Objects, Wide, Divide, Number, Gaps)
+PASSES: tuple[type[Step], ...] = (Weak, Holes, Objects, Wide, Divide, Number, Gaps)
 
 
 class Pass(Protocol):
@@ -74,10 +74,12 @@ def passes(config: ObjectConfig) -> tuple[str, ...]:
     --------
     >>> passes(ObjectConfig())
     ('holes', 'objects', 'number')
-    >>> passes(ObjectConfig(fill_holes=0, split=1.0, close_gaps=2))
-    ('objects', 'wide', 'divide', 'number', 'gaps')
+    >>> passes(ObjectConfig(fill_holes=0, split=1.0, close_gaps=2, low=0.3))
+    ('weak', 'objects', 'wide', 'divide', 'number', 'gaps')
     """
     unneeded = set()
+    if not config.weak:
+        unneeded |= {"weak"}
     if not config.fill_holes:
         unneeded |= {"holes"}
     if not config.split:
@@ -108,7 +110,8 @@ def make_pass(
         Blocks of the image. They should be the chunks of the arrays that are written,
         or made of whole ones, so that no two calls write to one chunk.
     spacing
-        Pixel size per axis. Distances for splitting are in pixels of the finest axis.
+        Pixel size per axis. Smoothing, and distances for splitting, are in pixels of
+        the finest axis.
     arrays
         What is read and written.
     state

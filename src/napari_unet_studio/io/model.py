@@ -16,8 +16,8 @@ from napari_unet_studio.core.networks.catalog import spec_from_dict
 from napari_unet_studio.core.networks.spec import NetworkSpec
 
 if TYPE_CHECKING:
-    from napari_unet_studio.core.instances import ObjectConfig
     from napari_unet_studio.core.networks.network import Network
+    from napari_unet_studio.core.object_config import ObjectConfig
 
 SCHEMA_VERSION = 1
 
@@ -111,7 +111,7 @@ class ModelCard:
         A network that learned a gap leaves one pixel more on each side of it, in doubt.
         """
         # Here, because scikit-image need not be loaded to read a card.
-        from napari_unet_studio.core.instances import ObjectConfig
+        from napari_unet_studio.core.object_config import ObjectConfig
 
         wider = self.gap + 2 if self.gap else 0
         return ObjectConfig(

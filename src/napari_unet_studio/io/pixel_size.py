@@ -2,10 +2,11 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
-import tifffile
+if TYPE_CHECKING:
+    import tifffile
 
 # One of each unit in micrometres, under the names that writers use.
 _MICROMETRES = {
@@ -36,7 +37,7 @@ def spacing_of(axes: str, sizes: Mapping[str, float]) -> tuple[float, ...] | Non
     return tuple(known[axis] for axis in axes if axis in "ZYX")
 
 
-def tiff_sizes(tiff: tifffile.TiffFile) -> dict[str, float]:
+def tiff_sizes(tiff: "tifffile.TiffFile") -> dict[str, float]:
     """Return the size of each axis that the OME or ImageJ header of a TIFF states."""
     if tiff.is_ome and tiff.ome_metadata:
         return _ome_sizes(tiff.ome_metadata)

@@ -1,14 +1,16 @@
 """Scores of classes, counted over images."""
 
-from collections import Counter
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from napari_unet_studio.core.counting import count_pairs
 from napari_unet_studio.core.errors import InputError
-from napari_unet_studio.core.metrics import Confusion
+from napari_unet_studio.core.metrics import ClassSums
+from napari_unet_studio.core.metrics.overlap import HIGHEST
 from napari_unet_studio.tasks.evaluate_labels import label_pair
+from napari_unet_studio.tasks.scores import Scores, summed_up, values_of
 
 
 @dataclass
@@ -24,18 +26,32 @@ class ClassTally:
     --------
     >>> tally = ClassTally(ignore=255)
     >>> tally.add([[0, 64, 64, 64]], [[0, 0, 64, 255]])
-    >>> tally.scores()
-    {'pixel_error': 0.333..., 'mean_iou': 0.5, 'iou 0': 0.5, 'iou 64': 0.5}
+    >>> scores = tally.scores()
+    >>> scores["mean_iou"], scores["iou 64"], round(scores["dice 64"], 3)
+    (0.5, 0.5, 0.667)
     """
 
     ignore: int | None = None
-    images: int = field(default=0, init=False)
-    counts: Counter[tuple[int, int]] = field(default_factory=Counter, init=False)
+    names: list[str] = field(default_factory=list, init=False)
+    counts: list[dict[tuple[int, int], int]] = field(default_factory=list, init=False)
 
     def add(
-        self, labels: ArrayLike, reference: ArrayLike, axes: str | None = None
+        self,
+        labels: ArrayLike,
+        reference: ArrayLike,
+        axes: str | None = None,
+        name: str | None = None,
     ) -> None:
         """Compare two label images of classes, any whole numbers of 0 or more.
+
+        Parameters
+        ----------
+        labels, reference
+            Classes of the same shape.
+        axes
+            Names of the axes, which only have to fit.
+        name
+            Of the image; None is its number from 0.
 
         Raises
         ------
@@ -43,40 +59,37 @@ class ClassTally:
             If the values are no such numbers, or shapes and axes do not fit.
         """
         found, truth = label_pair(labels, reference, axes)
+        left_out = None if self.ignore is None else truth == self.ignore
         for values in (found, truth):
-            if values.size and values.min() < 0:
+            lowest, highest = int(values.min(initial=0)), int(values.max(initial=0))
+            if lowest < 0 or highest > HIGHEST:
                 raise InputError(
-                    f"There is a class {values.min()}; classes are numbers of 0 or "
-                    "more."
+                    f"There is a class {lowest or highest}; classes are numbers of 0 "
+                    "or more, below 2 ** 63."
                 )
-        keep = (
-            np.ones(truth.shape, bool)
-            if self.ignore is None
-            else (truth != self.ignore)
+        pairs = count_pairs(found, truth, left_out)
+        self.counts.append(
+            {
+                (row, column): pixels
+                for row, column, pixels in zip(
+                    *map(np.ndarray.tolist, pairs), strict=True
+                )
+                if column >= 0
+            }
         )
-        self.images += 1
-        there, first = np.unique(found[keep], return_inverse=True)
-        wanted, second = np.unique(truth[keep], return_inverse=True)
-        codes, pixels = np.unique(
-            first.ravel() * len(wanted) + second.ravel(), return_counts=True
-        )
-        for code, count in zip(codes.tolist(), pixels.tolist(), strict=True):
-            row, column = divmod(code, len(wanted))
-            self.counts[int(there[row]), int(wanted[column])] += count
+        self.names.append(str(self.images) if name is None else name)
+
+    @property
+    def images(self) -> int:
+        """Number of images."""
+        return len(self.names)
 
     @property
     def values(self) -> list[int]:
         """The classes that occur in either image."""
-        return sorted({value for pair in self.counts for value in pair})
-
-    @property
-    def confusion(self) -> Confusion:
-        """Counts of the classes in the order of `values`."""
-        places = {value: place for place, value in enumerate(self.values)}
-        counts = np.zeros((len(places),) * 2, np.int64)
-        for (row, column), count in self.counts.items():
-            counts[places[row], places[column]] = count
-        return Confusion(counts)
+        return sorted(
+            {value for each in self.counts for pair in each for value in pair}
+        )
 
     @property
     def notes(self) -> list[str]:
@@ -84,13 +97,20 @@ class ClassTally:
         return []
 
     def scores(self) -> dict[str, float]:
-        """Return the share of wrong pixels, and the IoU of each class by its label."""
-        confusion = self.confusion
-        return {
-            "pixel_error": confusion.pixel_error,
-            "mean_iou": confusion.mean_iou(background=True),
-            **{
-                f"iou {value}": float(confusion.iou(place))
-                for place, value in enumerate(self.values)
-            },
-        }
+        """Return the share of wrong pixels, and IoU and Dice of each class by label."""
+        (values,) = values_of(self._sums().total())
+        return values
+
+    def result(self) -> Scores:
+        """Return the scores with those of each image."""
+        return summed_up(self.names, self._sums())
+
+    def _sums(self) -> ClassSums:
+        """Return the pixels of each image."""
+        values = self.values
+        places = {value: place for place, value in enumerate(values)}
+        pixels = np.zeros((self.images, len(places), len(places)))
+        for image, each in enumerate(self.counts):
+            for (row, column), count in each.items():
+                pixels[image, places[row], places[column]] = count
+        return ClassSums(pixels, tuple(values))

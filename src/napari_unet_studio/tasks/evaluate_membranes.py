@@ -7,15 +7,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from napari_unet_studio.core.errors import InputError
-from napari_unet_studio.core.metrics import (
-    Confusion,
-    Partitions,
-    Warping,
-    cells_of,
-    mean_finite,
-    thinned_borders,
-)
+from napari_unet_studio.core.metrics import MembraneSums, cells_of
 from napari_unet_studio.tasks.evaluate_labels import label_pair
+from napari_unet_studio.tasks.scores import Scores, summed_up, values_of
 
 
 @dataclass
@@ -42,19 +36,26 @@ class MembraneTally:
 'warping_error': 0.0, 'splits_and_mergers': 0.0}
     """
 
-    images: int = field(default=0, init=False)
-    pixels: Confusion = field(
-        default_factory=lambda: Confusion(np.zeros((2, 2), np.int64)), init=False
-    )
-    warping: Warping = field(default=Warping(0, 0, 0, 0), init=False)
-    rand_errors: list[float] = field(default_factory=list, init=False)
-    v_rands: list[float] = field(default_factory=list, init=False)
-    v_infos: list[float] = field(default_factory=list, init=False)
+    names: list[str] = field(default_factory=list, init=False)
+    planes: list[tuple[int, MembraneSums]] = field(default_factory=list, init=False)
 
     def add(
-        self, labels: ArrayLike, reference: ArrayLike, axes: str | None = None
+        self,
+        labels: ArrayLike,
+        reference: ArrayLike,
+        axes: str | None = None,
+        name: str | None = None,
     ) -> None:
         """Compare two images, plane by plane.
+
+        Parameters
+        ----------
+        labels, reference
+            Cells of the same shape, 0 is membrane.
+        axes
+            Names of the axes, which only have to fit.
+        name
+            Of the image; None is its number from 0.
 
         Raises
         ------
@@ -67,17 +68,15 @@ class MembraneTally:
                 f"Membranes are scored in planes, but the labels have the shape "
                 f"{truth.shape}; give an image of two or more axes."
             )
-        self.images += 1
         for index in np.ndindex(*truth.shape[:-2]):
-            self._add(_parted(found[index]), _parted(truth[index]))
+            plane = MembraneSums.of_plane(_parted(found[index]), _parted(truth[index]))
+            self.planes.append((self.images, plane))
+        self.names.append(str(self.images) if name is None else name)
 
-    def _add(self, found: NDArray[np.int32], truth: NDArray[np.int32]) -> None:
-        self.pixels += Confusion.of(found > 0, truth > 0)
-        self.warping += Warping.of(found, truth)
-        thin = Partitions.of(thinned_borders(found), truth)
-        self.rand_errors.append(Partitions.of(found, truth).rand_error)
-        self.v_rands.append(thin.v_rand)
-        self.v_infos.append(thin.v_info)
+    @property
+    def images(self) -> int:
+        """Number of images."""
+        return len(self.names)
 
     @property
     def notes(self) -> list[str]:
@@ -86,14 +85,22 @@ class MembraneTally:
 
     def scores(self) -> dict[str, float]:
         """Return the scores of all planes together; undefined ones are NaN."""
-        return {
-            "pixel_error": self.pixels.pixel_error,
-            "rand_error": mean_finite(self.rand_errors),
-            "v_rand": mean_finite(self.v_rands),
-            "v_info": mean_finite(self.v_infos),
-            "warping_error": self.warping.error,
-            "splits_and_mergers": self.warping.topology,
-        }
+        (values,) = values_of(self._planes().total())
+        return values
+
+    def result(self) -> Scores:
+        """Return the scores with those of each image."""
+        planes = self._planes()
+        of = np.array([image for image, _ in self.planes], np.intp)
+        images = planes.weighted(
+            (of == np.arange(self.images)[:, None]).astype(np.float64)
+        )
+        return summed_up(self.names, images, (planes, "planes"))
+
+    def _planes(self) -> MembraneSums:
+        return MembraneSums.joined(
+            [MembraneSums.none(), *(plane for _, plane in self.planes)]
+        )
 
 
 def _parted(labels: NDArray[Any]) -> NDArray[np.int32]:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, Self
 
 from napari_unet_studio.core.channels import Channel
 from napari_unet_studio.core.instances import ObjectConfig
+from napari_unet_studio.core.stitch_links import LINKING
 from napari_unet_studio.core.stitching import passes
 from napari_unet_studio.io.atomic import atomic_write
 from napari_unet_studio.io.ledger import Ledger
@@ -76,6 +77,11 @@ class Job:
         """What is done."""
         return ledger_of(self.out)
 
+    @property
+    def links(self) -> bool:
+        """Whether objects keep their ids over time."""
+        return self.objects.link > 0 and "T" in self.axes
+
     def save(self) -> None:
         """Write what other processes read; not the array."""
         source = self.source
@@ -117,7 +123,7 @@ class Job:
         """Return the names of the stages before the pyramid, in order."""
         if card.target == "classes":
             return (PREDICT, CLASSES)
-        return (PREDICT, *passes(self.objects))
+        return (PREDICT, *passes(self.objects), *(LINKING if self.links else ()))
 
 
 def ledger_of(out: Path) -> Ledger:

@@ -13,6 +13,7 @@ from napari_unet_studio.core.blocks import Region
 from napari_unet_studio.core.errors import DeviceError
 from napari_unet_studio.core.geometry import checked_region
 from napari_unet_studio.core.instances import ObjectConfig, label_objects
+from napari_unet_studio.core.linking import link_objects
 from napari_unet_studio.core.networks.spec import Shape
 from napari_unet_studio.io.model import Model, ModelCard
 from napari_unet_studio.tasks.checks import check_channels, check_spacing
@@ -267,6 +268,8 @@ def interpret(
     labels = over_frames(
         lambda frame: label_objects(frame, objects, spacing), foreground, axes
     )
+    if objects.link and "T" in axes:
+        labels = link_objects(labels, objects.link)
     return mask.astype(np.int32), labels
 
 

@@ -13,7 +13,14 @@ from napari_unet_studio.core.axes import Frames, spatial_ndim
 from napari_unet_studio.core.blocks import BlockGrid, Region
 from napari_unet_studio.core.channels import pick_channel
 from napari_unet_studio.core.networks.spec import Shape
-from napari_unet_studio.core.stitching import Arrays, Pass, make_pass, passes
+from napari_unet_studio.core.stitch_links import LINK, LINKING, OVERLAP, Link, Overlap
+from napari_unet_studio.core.stitching import (
+    SCRATCH,
+    Arrays,
+    Pass,
+    make_pass,
+    passes,
+)
 from napari_unet_studio.io.atomic import atomic_write
 from napari_unet_studio.io.images import read_image
 from napari_unet_studio.io.model import Model
@@ -102,6 +109,8 @@ class Worker:
             return len(self.store.grid)
         if stage.startswith("level-"):
             return len(self.store.pyramid_grid(int(stage.removeprefix("level-"))))
+        if stage in LINKING:
+            return self.times * len(self._frame_grid)
         return self.times * len(self._pass(stage, 0, {}))
 
     # -- probabilities ----------------------------------------------------------------
@@ -171,22 +180,58 @@ class Worker:
     def object_pass(self, stage: str, time: int) -> Pass:
         """Return one pass over one time point."""
         names = passes(self.job.objects)
+        if stage in LINKING:
+            return self._linking(stage, time, names[-1])
         place = names.index(stage)
         state = self.state(names[place - 1], time) if place else {}
         return self._pass(stage, time, state)
 
     def _pass(self, stage: str, time: int, state: Mapping[str, NDArray[Any]]) -> Pass:
-        layout = self.store.layout
-        lead = len(layout.shape) - spatial_ndim(self.job.axes)
-        at = (time,) * lead
-        grid = BlockGrid(layout.shape[lead:], layout.block[lead:])
+        grid = self._frame_grid
         arrays = Arrays(
-            _Part(self.store.probabilities, (0, *at), grid.shape),
-            _Part(self.store.labels, at, grid.shape),
-            lambda name, dtype: _Part(self._scratch(name, dtype), at, grid.shape),
+            self._at_time(self.store.probabilities, time, 0),
+            self._unlinked(time) if self.job.links else self._final(time),
+            lambda name, dtype: self._at_time(self._scratch(name, dtype), time),
         )
         objects, spacing = self.job.objects, self.job.spacing
         return make_pass(stage, objects, grid, spacing, arrays, state)
+
+    def _linking(self, stage: str, time: int, last: str) -> Pass:
+        """Return a pass that follows objects over time, after the pass `last`."""
+        grid, after = self._frame_grid, self._unlinked(time)
+        if stage == LINK:
+            return Link(grid, after, self._final(time), self.state(OVERLAP, time))
+        before = self._unlinked(time - 1) if time else None
+        earlier = (
+            self.state(OVERLAP, time - 1) if time and self._is_merged(time) else {}
+        )
+        state = self.state(last, time)
+        return Overlap(grid, before, after, state, earlier, self.job.objects.link)
+
+    def _is_merged(self, time: int) -> bool:
+        """Whether the time point before has its ids, as it has when this gets them."""
+        return self._state(OVERLAP, time - 1).exists()
+
+    @cached_property
+    def _frame_grid(self) -> BlockGrid:
+        """The blocks of one time point."""
+        layout = self.store.layout
+        return BlockGrid(layout.shape[self._lead :], layout.block[self._lead :])
+
+    @property
+    def _lead(self) -> int:
+        """1 if there is a time axis, else 0."""
+        return len(self.store.layout.shape) - spatial_ndim(self.job.axes)
+
+    def _at_time(self, array: Any, time: int, *channel: int) -> "_Part":
+        place = (*channel, *((time,) * self._lead))
+        return _Part(array, place, self._frame_grid.shape)
+
+    def _final(self, time: int) -> "_Part":
+        return self._at_time(self.store.labels, time)
+
+    def _unlinked(self, time: int) -> "_Part":
+        return self._at_time(self._scratch("unlinked", SCRATCH["unlinked"]), time)
 
     def _scratch(self, name: str, dtype: Any) -> Pixels:
         if name not in self._opened:

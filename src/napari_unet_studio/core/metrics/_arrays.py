@@ -1,6 +1,7 @@
 """What all measures do to their arrays first, and means of what is defined."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -21,11 +22,19 @@ def as_pair(first: ArrayLike, second: ArrayLike) -> tuple[IntArray, IntArray]:
     return a, b
 
 
-def renumbered(labels: IntArray) -> NDArray[np.int64]:
-    """Map the ids to 0..n keeping their order, with background at 0."""
-    values, inverse = np.unique(labels, return_inverse=True)
-    codes = np.cumsum(values > 0)
-    return codes[inverse].reshape(labels.shape).astype(np.int64)
+def whole_numbers(labels: ArrayLike) -> NDArray[Any]:
+    """Return labels as an array; raises an InputError if they are no whole numbers.
+
+    Nothing has no type: without a pixel they are int64.
+    """
+    array = np.asarray(labels)
+    if not array.size:
+        return array.astype(np.int64)
+    if array.dtype.kind not in "bui":
+        raise InputError(
+            f"Labels of type {array.dtype} were given; whole numbers are needed."
+        )
+    return array
 
 
 def mean_finite(values: Sequence[float]) -> float:

@@ -3,75 +3,13 @@
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from napari_unet_studio.core.errors import InputError
-from napari_unet_studio.core.metrics._arrays import as_pair, renumbered
+from napari_unet_studio.core.metrics import ratios
+from napari_unet_studio.core.metrics.overlap import Overlap
 
-IOU_THRESHOLDS = (0.5, 0.6, 0.7, 0.8, 0.9)
-"""Thresholds of the average precision."""
-
-
-@dataclass(frozen=True, eq=False)
-class Overlap:
-    """Sparse overlap of two instance labellings; no step loops over objects.
-
-    Parameters
-    ----------
-    predicted, reference
-        Ids of each overlapping pair, background left out.
-    pixels
-        Pixels of each pair.
-    predicted_area, reference_area
-        Pixels of each id; index = id.
-    """
-
-    predicted: NDArray[np.intp]
-    reference: NDArray[np.intp]
-    pixels: NDArray[np.int64]
-    predicted_area: NDArray[np.int64]
-    reference_area: NDArray[np.int64]
-
-    @classmethod
-    def of(cls, predicted: ArrayLike, reference: ArrayLike) -> "Overlap":
-        """Count overlaps; ids are renumbered 1..n in increasing order."""
-        p, r = as_pair(predicted, reference)
-        p, r = renumbered(p), renumbered(r)
-        width = int(r.max(initial=0)) + 1
-        pairs, pixels = np.unique(p.ravel() * width + r.ravel(), return_counts=True)
-        first, second = pairs // width, pairs % width
-        keep = (first > 0) & (second > 0)
-        return cls(
-            first[keep],
-            second[keep],
-            pixels[keep].astype(np.int64),
-            np.bincount(p.ravel(), minlength=1).astype(np.int64),
-            np.bincount(r.ravel(), minlength=1).astype(np.int64),
-        )
-
-    @property
-    def iou(self) -> NDArray[np.float64]:
-        """Intersection over union of each overlapping pair."""
-        areas = (
-            self.predicted_area[self.predicted] + self.reference_area[self.reference]
-        )
-        return self.pixels / (areas - self.pixels)
-
-    def matches(self, threshold: float = 0.5) -> "ObjectScores":
-        """Match objects whose IoU exceeds `threshold` (at least 0.5: then unique)."""
-        if not 0.5 <= threshold < 1:
-            raise InputError(
-                f"The IoU threshold is {threshold}; matches are unique from 0.5 to 1."
-            )
-        matched = int(np.count_nonzero(self.iou > threshold))
-        found = len(self.predicted_area) - 1
-        there = len(self.reference_area) - 1
-        return ObjectScores(matched, found - matched, there - matched)
-
-    def seg(self) -> "Seg":
-        """Sum the IoU of the reference objects with what covers more than half."""
-        covered = 2 * self.pixels > self.reference_area[self.reference]
-        return Seg(float(self.iou[covered].sum()), len(self.reference_area) - 1)
+IOU_THRESHOLDS = (0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95)
+"""Thresholds of the average precision; objects count as found from the first one."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +19,19 @@ class ObjectScores:
     Parameters
     ----------
     true_positives, false_positives, false_negatives
-        Matched objects, spurious objects and missed objects.
+        Matched objects, predicted objects without a match, reference objects without.
+
+    Notes
+    -----
+    Scores are NaN where there is no object to measure.
+
+    Examples
+    --------
+    >>> scores = ObjectScores.of([[1, 1, 0, 2]], [[1, 1, 3, 0]])
+    >>> scores
+    ObjectScores(true_positives=1, false_positives=1, false_negatives=1)
+    >>> scores.precision, scores.f1, round(scores.average_precision, 3)
+    (0.5, 0.5, 0.333)
     """
 
     true_positives: int
@@ -93,7 +43,18 @@ class ObjectScores:
         cls, predicted: ArrayLike, reference: ArrayLike, threshold: float = 0.5
     ) -> "ObjectScores":
         """Match objects whose IoU exceeds `threshold` (at least 0.5: then unique)."""
-        return Overlap.of(predicted, reference).matches(threshold)
+        return cls.from_overlap(Overlap.of(predicted, reference), threshold)
+
+    @classmethod
+    def from_overlap(cls, overlap: Overlap, threshold: float = 0.5) -> "ObjectScores":
+        """Match objects whose IoU exceeds `threshold` (at least 0.5: then unique).
+
+        Predicted objects that cannot be judged, see :meth:`.Overlap.excused`, do not
+        count.
+        """
+        matched = int(np.count_nonzero(overlap.matches(threshold)))
+        excused = int(np.count_nonzero(overlap.excused(threshold)))
+        return cls(matched, overlap.found - matched - excused, overlap.there - matched)
 
     def __add__(self, other: "ObjectScores") -> "ObjectScores":
         return ObjectScores(
@@ -103,16 +64,98 @@ class ObjectScores:
         )
 
     @property
+    def precision(self) -> float:
+        """Share of the predicted objects that are right."""
+        total = self.true_positives + self.false_positives
+        return float(ratios.ratio(self.true_positives, total))
+
+    @property
+    def recall(self) -> float:
+        """Share of the reference objects that were found."""
+        total = self.true_positives + self.false_negatives
+        return float(ratios.ratio(self.true_positives, total))
+
+    @property
     def f1(self) -> float:
         """Harmonic mean of precision and recall; NaN without any object."""
-        total = 2 * self.true_positives + self.false_positives + self.false_negatives
-        return 2 * self.true_positives / total if total else float("nan")
+        return float(ratios.f1(*self._counts))
 
     @property
     def average_precision(self) -> float:
         """TP / (TP + FP + FN) (Data Science Bowl 2018); NaN without any object."""
-        total = self.true_positives + self.false_positives + self.false_negatives
-        return self.true_positives / total if total else float("nan")
+        return float(ratios.average_precision(*self._counts))
+
+    @property
+    def _counts(self) -> tuple[int, int, int]:
+        return self.true_positives, self.false_positives, self.false_negatives
+
+
+@dataclass(frozen=True)
+class PanopticQuality:
+    """Panoptic quality of objects of one kind; sums over images.
+
+    Parameters
+    ----------
+    total
+        Sum of the IoU of the matched objects.
+    objects
+        Matched and unmatched objects at IoU 0.5.
+
+    Notes
+    -----
+    The product of the mean IoU of matched objects (`segmentation`) and F1
+    (`recognition`) [1]_.
+
+    References
+    ----------
+    .. [1] Kirillov et al. Panoptic Segmentation. CVPR 2019.
+
+    Examples
+    --------
+    >>> quality = PanopticQuality.of([[1, 1, 1, 0, 2]], [[1, 1, 1, 1, 0]])
+    >>> quality.segmentation, round(quality.recognition, 3), quality.value
+    (0.75, 0.667, 0.5)
+    """
+
+    total: float
+    objects: ObjectScores
+
+    @classmethod
+    def of(cls, predicted: ArrayLike, reference: ArrayLike) -> "PanopticQuality":
+        """Match the objects of two label images, 0 is background."""
+        return cls.from_overlap(Overlap.of(predicted, reference))
+
+    @classmethod
+    def from_overlap(cls, overlap: Overlap) -> "PanopticQuality":
+        """Match objects whose IoU exceeds one half."""
+        total = float(overlap.iou[overlap.matches()].sum())
+        return cls(total, ObjectScores.from_overlap(overlap))
+
+    def __add__(self, other: "PanopticQuality") -> "PanopticQuality":
+        return PanopticQuality(self.total + other.total, self.objects + other.objects)
+
+    @property
+    def value(self) -> float:
+        """Panoptic quality, 0 to 1; NaN without any object."""
+        counts = self.objects
+        return float(
+            ratios.panoptic_quality(
+                self.total,
+                counts.true_positives,
+                counts.false_positives,
+                counts.false_negatives,
+            )
+        )
+
+    @property
+    def segmentation(self) -> float:
+        """Mean IoU of the matched objects; NaN if none is."""
+        return float(ratios.ratio(self.total, self.objects.true_positives))
+
+    @property
+    def recognition(self) -> float:
+        """F1 of the objects; NaN without any."""
+        return self.objects.f1
 
 
 @dataclass(frozen=True)
@@ -147,7 +190,13 @@ class Seg:
     @classmethod
     def of(cls, predicted: ArrayLike, reference: ArrayLike) -> "Seg":
         """Match the objects of two label images, 0 is background."""
-        return Overlap.of(predicted, reference).seg()
+        return cls.from_overlap(Overlap.of(predicted, reference))
+
+    @classmethod
+    def from_overlap(cls, overlap: Overlap) -> "Seg":
+        """Sum the IoU of the reference objects with what covers more than half."""
+        covered = overlap.covers
+        return cls(float(overlap.iou[covered].sum()), overlap.there)
 
     def __add__(self, other: "Seg") -> "Seg":
         return Seg(self.total + other.total, self.objects + other.objects)
@@ -155,4 +204,4 @@ class Seg:
     @property
     def value(self) -> float:
         """Mean IoU of the reference objects, 0 to 1; NaN without any."""
-        return self.total / self.objects if self.objects else float("nan")
+        return float(ratios.ratio(self.total, self.objects))

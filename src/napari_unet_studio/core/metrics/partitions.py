@@ -4,8 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import ndimage
-from skimage.measure import label as connected_components
 
 from napari_unet_studio.core.metrics._arrays import IntArray, as_pair
 
@@ -125,6 +123,8 @@ def cells_of(labels: ArrayLike) -> NDArray[np.int32]:
     array([[1, 0, 2],
            [1, 0, 2]], dtype=int32)
     """
+    from skimage.measure import label as connected_components  # slow: not for a widget
+
     array = np.asarray(labels)
     if array.dtype == np.bool_:
         array = array.astype(np.uint8)
@@ -153,7 +153,8 @@ def thinned_borders(cells: ArrayLike) -> NDArray[np.int32]:
     array([[1, 1, 0, 2, 2],
            [1, 1, 0, 2, 2]], dtype=int32)
     """
-    from skimage.segmentation import watershed  # slow to import: not for a widget
+    from scipy import ndimage  # slow to import, as the other: not for a widget
+    from skimage.segmentation import watershed
 
     array = np.asarray(cells).astype(np.int32)
     if not array.any():

@@ -1,12 +1,15 @@
 """Measures of pixels and classes."""
 
 from dataclasses import dataclass
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from napari_unet_studio.core.errors import InputError
+from napari_unet_studio.core.metrics import ratios
 from napari_unet_studio.core.metrics._arrays import as_pair, mean_finite
+from napari_unet_studio.core.metrics.sums import Sums
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,3 +96,41 @@ class Confusion:
         """Mean Dice of the classes that occur, as `mean_iou`."""
         first = 0 if background else 1
         return mean_finite([self.dice(i) for i in range(first, len(self.counts))])
+
+
+@dataclass(frozen=True, eq=False)
+class ClassSums(Sums):
+    """Pixels of every (predicted class, reference class), for each unit.
+
+    Parameters
+    ----------
+    pixels
+        Array (units, K, K); rows are the prediction, columns the reference.
+    labels
+        Labels of the K classes, which name their scores.
+    """
+
+    pixels: NDArray[np.float64]
+    labels: tuple[int, ...]
+
+    def weighted(self, weights: NDArray[np.float64]) -> Self:
+        """Return sums in which units count several times, or not at all."""
+        pixels = np.tensordot(weights, self.pixels.astype(np.float64), 1)
+        return type(self)(pixels, self.labels)
+
+    def scores(self) -> dict[str, NDArray[Any]]:
+        """Return the scores of each unit; NaN where nothing can be measured.
+
+        Means are taken over the classes that occur in the unit, background too.
+        """
+        both = np.diagonal(self.pixels, axis1=1, axis2=2)
+        found, there = self.pixels.sum(axis=2), self.pixels.sum(axis=1)
+        all_pixels = there.sum(axis=1)
+        iou, dice = ratios.iou(both, found, there), ratios.dice(both, found, there)
+        return {
+            "pixel_error": ratios.ratio(all_pixels - both.sum(axis=1), all_pixels),
+            "mean_iou": ratios.mean_known(iou),
+            "mean_dice": ratios.mean_known(dice),
+            **{f"iou {value}": iou[:, k] for k, value in enumerate(self.labels)},
+            **{f"dice {value}": dice[:, k] for k, value in enumerate(self.labels)},
+        }

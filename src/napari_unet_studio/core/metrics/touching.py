@@ -5,8 +5,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from napari_unet_studio.core.distances import numbered
 from napari_unet_studio.core.errors import InputError
-from napari_unet_studio.core.metrics._arrays import as_pair, renumbered
-from napari_unet_studio.core.metrics.objects import Overlap
+from napari_unet_studio.core.metrics._arrays import as_pair
+from napari_unet_studio.core.metrics.overlap import Overlap
 
 
 def touching_pairs(labels: ArrayLike, within: int = 1) -> NDArray[np.intp]:
@@ -82,12 +82,25 @@ def pairs_kept_apart(
     (1, 1)
     """
     p, r = as_pair(predicted, reference)
-    r = renumbered(r)
-    pairs = touching_pairs(r, within)
-    overlap = Overlap.of(p, r)
+    return kept_apart(Overlap.of(p, r), touching_pairs(r, within))
+
+
+def kept_apart(overlap: Overlap, pairs: NDArray[np.intp]) -> tuple[int, int]:
+    """Count pairs of reference ids as `pairs_kept_apart`, from what overlaps.
+
+    Parameters
+    ----------
+    overlap
+        Of the two label images; pairs with objects that it does not know do not count.
+    pairs
+        Ids of the reference, see `touching_pairs`.
+    """
+    ids = overlap.reference_ids
+    numbers = np.minimum(np.searchsorted(ids, pairs), len(ids) - 1)
+    numbers = numbers[(ids[numbers] == pairs).all(axis=1)]
     best = np.zeros(len(overlap.reference_area), dtype=np.intp)
-    major = 2 * overlap.pixels > overlap.reference_area[overlap.reference]
+    major = overlap.covers
     best[overlap.reference[major]] = overlap.predicted[major]
-    first, second = best[pairs[:, 0]], best[pairs[:, 1]]
+    first, second = best[numbers[:, 0]], best[numbers[:, 1]]
     apart = (first > 0) & (second > 0) & (first != second)
-    return int(np.count_nonzero(apart)), len(pairs)
+    return int(np.count_nonzero(apart)), len(numbers)

@@ -1,0 +1,174 @@
+"""``unet-studio compare``: models side by side on the same images."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from napari_unet_studio.cli import console
+from napari_unet_studio.core.config import Device
+from napari_unet_studio.core.errors import InputError
+
+if TYPE_CHECKING:
+    from napari_unet_studio.tasks.comparison import Comparison
+    from napari_unet_studio.tasks.evaluate import Kind
+
+
+def compare(
+    images: Annotated[Path, typer.Argument(help="An image, or a folder of images.")],
+    labels: Annotated[
+        Path,
+        typer.Argument(help="The truth: a file, or a folder with the same names."),
+    ],
+    model: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--model", "-m", help="A model or .unet file; once for each to compare."
+        ),
+    ] = None,
+    segmentation: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--segmentation",
+            "-s",
+            help="Labels that are there already: a file, or a folder with the same "
+            "names; once for each to compare.",
+        ),
+    ] = None,
+    membranes: Annotated[
+        bool,
+        typer.Option("--membranes", help="Labels are cells that membranes (0) part."),
+    ] = False,
+    classes: Annotated[
+        bool, typer.Option("--classes", help="Labels are classes.")
+    ] = False,
+    connected: Annotated[
+        bool | None,
+        typer.Option(
+            help="Take connected components of the truth as objects; by default where "
+            "it holds one id only."
+        ),
+    ] = None,
+    ignore: Annotated[
+        int | None,
+        typer.Option(help="Label of the truth whose pixels do not count."),
+    ] = None,
+    split_reference: Annotated[
+        float,
+        typer.Option(
+            min=0, help="Divide components of the truth at necks this deep, in pixels."
+        ),
+    ] = 0.0,
+    specks: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            help="Connected components of the truth with fewer pixels do not count.",
+        ),
+    ] = 0,
+    axes: Annotated[str | None, typer.Option(help='Axes, such as "TYX".')] = None,
+    channel: Annotated[
+        str | None,
+        typer.Option(
+            help="What models of one channel are given of images with several: a "
+            "number from 0, or grey."
+        ),
+    ] = None,
+    device: Annotated[Device, typer.Option(help="Where models run.")] = "auto",
+    csv: Annotated[
+        Path | None, typer.Option(help="Also write the table to a CSV file.")
+    ] = None,
+    csv_images: Annotated[
+        Path | None,
+        typer.Option(help="Also write the scores of each image to a CSV file."),
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option(help="Replace CSV files that exist already.")
+    ] = False,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print all scores as JSON.")
+    ] = False,
+) -> None:
+    """Score several models, or segmentations, on the same images.
+
+    The best value of each column has a star. A model that fails on an image has the
+    reason below the table and makes the exit code 2; the others go on.
+    """
+    from napari_unet_studio.api.comparison import compare as compare_all
+    from napari_unet_studio.cli.files import (
+        check_writable,
+        parse_channel,
+        refuse_existing,
+    )
+    from napari_unet_studio.io.atomic import atomic_write
+
+    if membranes and classes:
+        raise InputError("Choose one of --membranes and --classes.")
+    if not model and not segmentation:
+        raise InputError(
+            "There is nothing to compare; give a --model, or labels with "
+            "--segmentation."
+        )
+    kind: Kind = "membranes" if membranes else "classes" if classes else "objects"
+    tables = [("--csv", csv, False), ("--csv-images", csv_images, True)]
+    for option, path, _ in tables:
+        if path is not None:
+            refuse_existing(path, overwrite, option=option)
+            check_writable(path, option)
+    with console.progress_bar("Comparing") as report:
+        found = compare_all(
+            images,
+            labels,
+            model or (),
+            _named(segmentation or ()),
+            kind=kind,
+            axes=axes,
+            channel=parse_channel(channel),
+            connected=connected,
+            split=split_reference,
+            ignore=ignore,
+            specks=specks,
+            config={"device": device},
+            callback=report,
+        )
+    for _, path, per_image in tables:
+        if path is not None:
+            with atomic_write(path) as file:
+                file.write(found.to_csv(per_image).encode())
+    if json:
+        console.show(found.to_dict(), True)
+    else:
+        _show(found)
+    if any(row.failures for row in found):
+        raise typer.Exit(2)
+
+
+def _named(paths: Sequence[Path]) -> dict[str, Path]:
+    """Return segmentations by the names of their folders or files."""
+    named: dict[str, Path] = {}
+    for path in paths:
+        name = path.stem if path.is_file() else path.name
+        named[str(path) if name in named else name] = path
+    return named
+
+
+def _show(found: "Comparison") -> None:
+    """Print a table, and below it what there is to say."""
+    from napari_unet_studio.tasks.comparison import MAIN, cell_text
+
+    columns = [column for column in found.columns if column in MAIN]
+    rows = []
+    for row in found:
+        cells = {"name": row.name}
+        for column in columns:
+            text = cell_text(column, row.value(column))
+            star = " *" if row.name in found.best(column) else ""
+            cells[column] = text + star
+        rows.append(cells)
+    if any(row.scores for row in found):  # else names alone
+        console.show_table(rows, ("name", *columns), False)
+    notes = [*found.notes]
+    notes += [f"{row.name}: {note}" for row in found for note in row.notes]
+    for note in notes:
+        console.err.print(note)
