@@ -14,7 +14,7 @@ from napari_unet_studio.widgets.benchmark import measure, synthetic_labels
 )
 def test_a_small_measurement_says_all_there_is_to_know(make_napari_viewer, qtbot):
     viewer = make_napari_viewer(show=True)
-    record = measure(viewer, sizes=(96,), stack=(3, 96, 96), moves=4)
+    record = measure(viewer, sizes=(96,), stack=(3, 96, 96), moves=4, grid=4)
     assert len(viewer.layers) == 0
     assert record["renderer"]
     assert record["platform"] != "offscreen"
@@ -22,7 +22,9 @@ def test_a_small_measurement_says_all_there_is_to_know(make_napari_viewer, qtbot
     for data in ("96 x 96", "3 x 96 x 96"):
         for action in ("show weights", "w0", "sigma", "preset", "gap", "paint"):
             assert (data, action) in actions
-    assert ("96 x 96", "deform sigma") in actions
+    for action in ("deform sigma", "threshold", "min_size"):
+        assert ("96 x 96", action) in actions
+    assert ("16 objects", "measure into the table") in actions
     for row in record["rows"]:
         assert row["stall_ms"] >= 0
         assert row["empty_ms"] > 0

@@ -21,6 +21,7 @@ from napari_unet_studio.io.model import Model, ModelCard
 from napari_unet_studio.io.registry import models_folder
 from napari_unet_studio.layers import METADATA_KEY
 from napari_unet_studio.tasks.predict import PredictConfig
+from napari_unet_studio.widgets import _result
 from napari_unet_studio.widgets._run import Run
 from napari_unet_studio.widgets.segment import SegmentWidget
 
@@ -307,8 +308,13 @@ def test_objects_painted_by_the_user_are_not_counted(
 
 
 def test_large_image_is_redrawn_in_a_thread(
-    viewer: "Viewer", segment: SegmentWidget, finish: Any, qtbot: "QtBot"
+    viewer: "Viewer",
+    segment: SegmentWidget,
+    finish: Any,
+    qtbot: "QtBot",
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(_result, "_AT_ONCE", 1e-3)
     viewer.add_image(np.tile(squares(), (17, 17)), name="large")
     finish(segment)
     labels = results(viewer)[0]
@@ -420,6 +426,19 @@ def test_result_is_forgotten_with_its_layers(
         viewer.layers.remove(layer)
     assert segment.panel.result is None
     assert segment.panel.isHidden()
+
+
+def test_removed_probabilities_are_spoken_of_no_more(
+    viewer: "Viewer", segment: SegmentWidget, finish: Any, qtbot: "QtBot"
+) -> None:
+    viewer.add_image(squares(), name="cells")
+    finish(segment)
+    panel: Any = segment.panel
+    (layer,) = [x for x in results(viewer, Image) if "probability" in x.name]
+    layer.data = np.zeros((5, 5), np.float32)
+    qtbot.waitUntil(lambda: "holds other data" in panel.place.text())
+    viewer.layers.remove(layer)
+    assert not panel.place.text()
 
 
 # -- stacks and time series -----------------------------------------------------------

@@ -9,6 +9,7 @@ import zarr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from napari.components import ViewerModel
+from napari.layers import Labels
 from napari.utils.notifications import notification_manager
 from qtpy.QtCore import Qt, QThreadPool
 from qtpy.QtGui import QShowEvent, QValidator
@@ -30,7 +31,7 @@ from napari_unet_studio.widgets import _weights, weights
 from napari_unet_studio.widgets._weights.cursor import terms_at
 from napari_unet_studio.widgets._weights.id_box import IdBox
 from napari_unet_studio.widgets._weights.kernels import compiled
-from napari_unet_studio.widgets._weights.objects import Reading
+from napari_unet_studio.widgets._weights.objects import Reading, class_columns
 from napari_unet_studio.widgets._weights.work import LIGHT
 from napari_unet_studio.widgets.weights import WeightsWidget
 
@@ -1206,3 +1207,10 @@ def test_the_widget_opens_from_the_menu(viewer, qtbot, cells):
     np.testing.assert_array_equal(overlay_of(viewer).data, expected(widget, cells))
     viewer.layers.remove("cells weights")
     assert widget.run_button.text() == "Show weights"
+
+
+def test_numbers_of_the_object_table_are_no_classes(cells):
+    count = len(np.unique(cells))
+    table = kinds_of(cells).assign(neighbours=np.zeros(count, int))
+    layer = Labels(cells, features=table)
+    assert class_columns(layer) == ["kind"]

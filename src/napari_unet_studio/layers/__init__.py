@@ -18,6 +18,12 @@ from napari_unet_studio.layers.console import (
     predict_layer,
     train_layers,
 )
+from napari_unet_studio.layers.features import (
+    feature_layer,
+    features_tuple,
+    saliency_layer,
+    saliency_tuple,
+)
 from napari_unet_studio.layers.naming import axes_of, full_axes_of, read_axes
 from napari_unet_studio.layers.place import SPATIAL, Region, part_of
 from napari_unet_studio.layers.regions import shapes_region, visible_region
@@ -49,6 +55,8 @@ __all__ = [
     "axes_of",
     "channels_of",
     "combined_source",
+    "feature_layer",
+    "features_tuple",
     "fitting_channels",
     "full_axes_of",
     "image_tuple",
@@ -61,6 +69,8 @@ __all__ = [
     "prediction_tuples",
     "provenance_of",
     "read_axes",
+    "saliency_layer",
+    "saliency_tuple",
     "shapes_region",
     "source_of",
     "stored_tuples",

@@ -13,6 +13,7 @@ from napari_unet_studio.layers.naming import axes_of, found_axes
 from napari_unet_studio.layers.source import Source, source_of
 
 if TYPE_CHECKING:
+    import napari
     from napari.layers import Layer
 
 _COLOURS = ("red", "green", "blue")
@@ -83,6 +84,40 @@ def fitting_channels(source: Source, layer: "Layer", expected: int) -> Source:
     if source.channels == 4 and expected == 3 and getattr(layer, "rgb", False):
         return replace(source, data=source.data[..., :3])
     return source
+
+
+def named_source(
+    viewer: "napari.Viewer",
+    name: str | Sequence[str],
+    expected: int,
+    axes: str | None = None,
+    channel: Channel | None = None,
+    level: int = 0,
+) -> Source:
+    """Read a layer of a viewer by its name, for a model with `expected` channels.
+
+    Parameters
+    ----------
+    viewer
+        The viewer.
+    name
+        Of the layer; or the names of several, one for each channel.
+    expected
+        Number of channels of the model.
+    axes, channel, level
+        See :func:`source_of`; of several layers each is one channel.
+
+    Raises
+    ------
+    InputError
+        If a layer cannot be read, or several do not fit together.
+    """
+    if not isinstance(name, str):
+        layers = [viewer.layers[one] for one in name]
+        return combined_source(layers, axes, level=level)
+    layer = viewer.layers[name]
+    source = source_of(layer, axes, level=level, channel=channel)
+    return fitting_channels(source, layer, expected)
 
 
 def unnamed_channels(image: "Layer", labels: "Layer") -> str | None:

@@ -7,11 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from napari_unet_studio.core.channels import Channel
 from napari_unet_studio.core.errors import InputError
-from napari_unet_studio.layers.channels import (
-    combined_source,
-    fitting_channels,
-    training_source,
-)
+from napari_unet_studio.layers.channels import named_source, training_source
 from napari_unet_studio.layers.place import Region
 from napari_unet_studio.layers.results import LayerTuple, prediction_tuples
 from napari_unet_studio.layers.source import source_of
@@ -131,13 +127,8 @@ def predict_layer(
     from napari_unet_studio.api import load_model, predict, predict_zarr
 
     model = load_model(model)
-    if isinstance(layer, str):
-        image = viewer.layers[layer]
-        source = source_of(image, axes, level=level, channel=channel)
-        source = fitting_channels(source, image, model.card.spec.in_channels)
-    else:
-        layers = [viewer.layers[name] for name in layer]
-        source = combined_source(layers, axes, level=level)
+    expected = model.card.spec.in_channels
+    source = named_source(viewer, layer, expected, axes, channel, level)
     image_of: dict[str, Any] = {
         "objects": objects,
         "axes": source.axes,

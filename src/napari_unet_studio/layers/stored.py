@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_unet_studio.core.errors import InputError
+from napari_unet_studio.io.label_images import label_images
 from napari_unet_studio.layers.results import (
     PROBABILITY,
     LayerTuple,
@@ -59,18 +60,6 @@ def levels_of(path: Path) -> tuple[list[Any], "ImageFile"]:
     finest = read_image(path)
     others = (read_image(path, n).array for n in range(1, len(finest.levels)))
     return [finest.array, *others], finest
-
-
-def label_images(path: Path) -> list[Path]:
-    """Return the label images inside an OME-Zarr image, by name."""
-    folder = path / "labels"
-    if not folder.is_dir():
-        return []
-    return sorted(
-        inside
-        for inside in folder.iterdir()
-        if (inside / ".zattrs").exists() or (inside / "zarr.json").exists()
-    )
 
 
 def file_tuples(path: Path) -> list[LayerTuple]:

@@ -1,5 +1,6 @@
 """What the dock widgets share: layer choices, run and cancel, progress, messages."""
 
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -23,6 +24,7 @@ from qtpy.QtWidgets import (
 from napari_unet_studio.core.errors import StudioError
 from napari_unet_studio.layers import METADATA_KEY
 from napari_unet_studio.tasks.progress import Progress
+from napari_unet_studio.widgets._colours import RED
 from napari_unet_studio.widgets._form import Calm
 from napari_unet_studio.widgets._labels import WrappedLabel
 from napari_unet_studio.widgets._worker import Failure, Job, Task
@@ -240,6 +242,15 @@ class StudioWidget(QWidget):
         self.say(f"{title}…")
         job.start()
 
+    def load_torch(self) -> None:
+        """Import torch here, in the main thread: it must not be left to a worker."""
+        if "torch" not in sys.modules:
+            self.say("Loading PyTorch…")
+            self.status.repaint()
+            import torch  # noqa: F401
+
+            self.say("")
+
     def set_running(self, running: bool) -> None:
         """Enable and disable what may be pressed while a job runs."""
         self.run_button.setEnabled(not running)
@@ -270,7 +281,7 @@ class StudioWidget(QWidget):
     def say(self, text: str, error: bool = False) -> None:
         """Show a line below the buttons."""
         self.status.setToolTip("")
-        self.status.setStyleSheet("color: #e06c60;" if error else "")
+        self.status.setStyleSheet(f"color: {RED};" if error else "")
         self.status.setText(text)
 
     def _on_finished(self) -> None:

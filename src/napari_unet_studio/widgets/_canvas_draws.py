@@ -13,6 +13,11 @@ TICK = 5  # milliseconds of the timer that notices stalls
 SETTLE = 120.0  # seconds within which all has to be computed
 
 
+def at_rest(widget: Any) -> bool:
+    """Return whether a live widget has nothing left to compute."""
+    return not widget.running and not any(c.isActive() for c in widget._clocks)
+
+
 class Window:
     """Knows when the canvas was drawn with the newest data of its layers.
 
@@ -50,9 +55,7 @@ class Window:
 
     def settle(self, widget: Any) -> None:
         """Let the window work until nothing is left to compute."""
-        self.until(
-            lambda: not widget.running and not any(c.isActive() for c in widget._clocks)
-        )
+        self.until(lambda: at_rest(widget))
 
     @contextmanager
     def ticking(self) -> Iterator[list[float]]:

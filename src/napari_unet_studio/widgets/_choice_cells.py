@@ -13,6 +13,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_unet_studio.widgets._colours import RED
 from napari_unet_studio.widgets._controls import timer
 
 WRONG = Qt.ItemDataRole.UserRole
@@ -67,7 +68,7 @@ class ChoiceCells(QStyledItemDelegate):
         choice = bool(index.flags() & Qt.ItemFlag.ItemIsEditable)
         ink = QColor(option.palette.color(QPalette.ColorRole.Text))
         if index.data(WRONG):
-            ink = QColor("#e06c60")
+            ink = QColor(RED)
         if index.data(QUIET) or not option.state & QStyle.StateFlag.State_Enabled:
             ink.setAlphaF(0.5)
         whole = QRect(option.rect)

@@ -160,6 +160,11 @@ class Edits:
             for event, callback in self._pairs(layer):
                 event.connect(callback)
 
+    def without(self, layer: Any) -> None:
+        """Follow a layer no more, so that its memory can go with it."""
+        if any(known is layer for known in self._known):
+            self.of([known for known in self._known if known is not layer])
+
     def _pairs(self, layer: Any) -> list[tuple[Any, Callable[..., None]]]:
         events = layer.events
         pairs = [(events.data, self._replaced)]

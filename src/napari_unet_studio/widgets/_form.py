@@ -14,6 +14,7 @@ from superqt import QCollapsible
 
 from napari_unet_studio.core.config import Config, field_types, help_texts
 from napari_unet_studio.core.errors import ConfigError
+from napari_unet_studio.widgets._colours import GREY
 from napari_unet_studio.widgets._suggestions import SuggestionBox
 from napari_unet_studio.widgets._zero_box import ZeroBox
 
@@ -236,7 +237,7 @@ def _triangle(corners: Sequence[tuple[int, int]]) -> QIcon:
     painter = QPainter(picture)
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
     painter.setPen(Qt.PenStyle.NoPen)
-    painter.setBrush(QColor("#909090"))
+    painter.setBrush(QColor(GREY))
     painter.scale(4, 4)
     painter.drawPolygon(QPolygonF([QPointF(*corner) for corner in corners]))
     painter.end()

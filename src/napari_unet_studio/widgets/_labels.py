@@ -5,7 +5,8 @@ import re
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QLabel, QSizePolicy
 
-_JOINTS = re.compile(r"(?<=[_\-./\\])(?=\w)")
+# Not in numbers: "0.5" stays whole.
+_JOINTS = re.compile(r"(?<=[_\-./\\])(?<!\d\.)(?=\w)|(?<=\d\.)(?=[^\W\d])")
 _LONGEST = 24  # letters that always fit into a dock
 _WORD = re.compile(rf"\w{{{_LONGEST}}}(?=\w)")
 _BREAK = "\u200b"  # a space without width
@@ -44,5 +45,7 @@ def breakable(text: str) -> str:
     --------
     >>> breakable("plate_1.tif").split("\u200b")
     ['plate_', '1.', 'tif']
+    >>> breakable("IoU 0.91") == "IoU 0.91"
+    True
     """
     return _WORD.sub(rf"\g<0>{_BREAK}", _JOINTS.sub(_BREAK, text))

@@ -13,6 +13,7 @@ from napari_unet_studio.core.errors import InputError, StudioError
 from napari_unet_studio.io.model_file import SUFFIX, read_card
 from napari_unet_studio.io.registry import available_models, models_folder
 from napari_unet_studio.widgets._form import Calm
+from napari_unet_studio.widgets._words import sides
 
 if TYPE_CHECKING:
     from napari_unet_studio.io.model import ModelCard
@@ -39,7 +40,7 @@ class ModelChoice(QObject):
         super().__init__(parent)
         self.combo = QComboBox()
         self.combo.setToolTip(
-            "Network to segment with: the bundled ones, those you trained, or a file."
+            "The network: one of the bundled ones, one you trained, or a file."
         )
         self.combo.setMinimumWidth(80)
         Calm.down(self.combo)
@@ -206,9 +207,9 @@ def details_of(card: "ModelCard") -> str:
     """Say what else a card knows, as HTML for a tooltip."""
     lines = [card.description]
     if card.spacing is not None:
-        size = " × ".join(f"{s:g}" for s in card.spacing)
+        size = sides(card.spacing, "g")
         lines.append(f"Trained on pixels of {size} {card.unit}.")
-    field = " × ".join(map(str, card.spec.receptive_field))
+    field = sides(card.spec.receptive_field)
     lines.append(f"Judges each pixel by the {field} pixels around it.")
     lines += [str(note) for note in card.training.get("notes", ())]
     lines.append(f"Licence: {card.licence}" if card.licence else "")

@@ -3,79 +3,22 @@
 from dataclasses import replace
 
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import (
-    QAbstractSpinBox,
-    QFrame,
-    QHBoxLayout,
-    QLabel,
-    QPushButton,
-    QVBoxLayout,
-    QWidget,
-)
+from qtpy.QtWidgets import QFrame, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
-from napari_unet_studio.core.config import field_types, help_texts
 from napari_unet_studio.core.instances import ObjectConfig
 from napari_unet_studio.io.model import ModelCard
-from napari_unet_studio.widgets._controls import NumberSlider, copy_button
-from napari_unet_studio.widgets._form import aligned_form
+from napari_unet_studio.widgets._controls import copy_button
 from napari_unet_studio.widgets._labels import WrappedLabel
+from napari_unet_studio.widgets._segment.object_form import ObjectForm
 from napari_unet_studio.widgets._segment.rows import remark, small_label
 from napari_unet_studio.widgets._segment.shown import Shown
-
-# Of each setting: its label, the range of its slider, and its unit. Fields have the
-# whole range.
-_SLIDERS = {
-    "threshold": ("Threshold", (0.01, 0.99), ""),
-    "min_size": ("Min size", (0, 500), "px"),
-    "fill_holes": ("Fill holes", (0, 500), "px"),
-    "close_gaps": ("Close gaps", (0, 10), "px"),
-    "split": ("Split at necks", (0, 10), "px"),
-}
+from napari_unet_studio.widgets._segment.table_button import open_table
 
 
 def starting_objects(card: ModelCard) -> ObjectConfig:
     """Return the settings that a model starts with, as the sliders can show them."""
     threshold = min(max(round(card.threshold, 2), 0.01), 0.99)
     return replace(card.objects, threshold=threshold)
-
-
-class ObjectForm(QWidget):
-    """Edits an :class:`.ObjectConfig` with sliders."""
-
-    changed = Signal()
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.editors: dict[str, NumberSlider] = {}
-        layout = aligned_form()
-        self.setLayout(layout)
-        start, texts = ObjectConfig().to_dict(), help_texts(ObjectConfig)
-        for name, (kind, options) in field_types(ObjectConfig).items():
-            text, usual, unit = _SLIDERS[name]
-            step = 1 if kind is int else options["step"]
-            editor = NumberSlider(
-                start[name], usual, options["max"], step, unit, texts[name]
-            )
-            # The slider has the steps: without buttons "10.00 px" has room.
-            editor.field.setButtonSymbols(QAbstractSpinBox.ButtonSymbols.NoButtons)
-            editor.field.setFixedWidth(76)
-            editor.changed.connect(self.changed)
-            label = QLabel(text)
-            label.setToolTip(texts[name])
-            layout.addRow(label, editor)
-            self.editors[name] = editor
-
-    def value(self) -> ObjectConfig:
-        """Return the settings as edited."""
-        values: dict[str, float] = {}
-        for name, (kind, _) in field_types(ObjectConfig).items():
-            values[name] = kind(self.editors[name].value())
-        return ObjectConfig.from_dict(values)
-
-    def set(self, objects: ObjectConfig) -> None:
-        """Show other settings; `changed` is emitted for each that differs."""
-        for name, value in objects.to_dict().items():
-            self.editors[name].set_value(value)
 
 
 class ObjectsPanel(QWidget):
@@ -98,17 +41,29 @@ class ObjectsPanel(QWidget):
         self.place.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.form = ObjectForm()
         self.form.changed.connect(self._on_edited)
+        self.form.auto_button.clicked.connect(self.auto)
         self.keep_button = _button(
-            "Keep", "Copy the labels into a layer that no setting changes any more."
+            "Keep", "Copy the labels into a layer to edit, that no setting changes."
         )
         self.keep_button.clicked.connect(self.keep)
-        self.reset_button = _button("Reset", "Go back to the settings of the model.")
+        self.reset_button = _button(
+            "Reset", "Put all settings back to those of the model."
+        )
         self.reset_button.clicked.connect(self.reset)
+        self.table_button = _button(
+            "Table", "Measure the objects of these labels, in a table."
+        )
+        self.table_button.clicked.connect(self.open_table)
         self.copy_button = copy_button(
             self._script, "Copy the lines that repeat this result in napari's console."
         )
         buttons = QHBoxLayout()
-        for button in (self.keep_button, self.reset_button, self.copy_button):
+        for button in (
+            self.keep_button,
+            self.reset_button,
+            self.table_button,
+            self.copy_button,
+        ):
             buttons.addWidget(button)
         line = QFrame()
         line.setFrameShape(QFrame.Shape.HLine)
@@ -131,6 +86,9 @@ class ObjectsPanel(QWidget):
         self.result = result
         self.setVisible(result is not None)
         if result is not None:
+            source = result.source
+            auto = starting_objects(result.card).threshold
+            self.form.suit(source.axes, source.spacing, source.unit, auto)
             self._show(result.objects)
             self.refresh()
 
@@ -143,13 +101,21 @@ class ObjectsPanel(QWidget):
         self.title.setText(result.title)
         self.title.setToolTip(result.made)
         self.keep_button.setVisible(result.live)
-        text = "" if result.path is None else f"Stored in {result.path}."
-        if objects and not result.live:
-            text += " Settings count for the next run."
-        remark(self.place, text)
+        self.say_place()
         self.form.setVisible(objects)
         self.reset_button.setVisible(objects)
+        self.table_button.setVisible(objects)
         self.count.setText(result.found)
+
+    def say_place(self) -> None:
+        """Say where the result is, or what its settings work from."""
+        if self.result is None:
+            return
+        result = self.result
+        text = "" if result.path is None else f"Stored in {result.path}."
+        if result.card.target == "objects" and not result.live:
+            text += " Settings count for the next run."
+        remark(self.place, text or result.remark)
 
     def keep(self) -> None:
         """Copy the labels into a layer of the user's."""
@@ -165,6 +131,17 @@ class ObjectsPanel(QWidget):
         """Go back to the settings that the model starts with."""
         if self.result is not None:
             self.form.set(starting_objects(self.result.card))
+
+    def auto(self) -> None:
+        """Take the threshold of the model, and leave the other settings."""
+        if self.result is not None:
+            start = starting_objects(self.result.card)
+            self.form.set_number("threshold", start.threshold)
+
+    def open_table(self) -> None:
+        """Open the object table with the labels."""
+        if self.result is not None:
+            self.said.emit(open_table(self.result.viewer, self.result.labels))
 
     def _script(self) -> str:
         return "" if self.result is None else self.result.as_python()

@@ -9,9 +9,12 @@ from numpy.typing import NDArray
 
 from napari_unet_studio.core.axes import spatial_ndim
 from napari_unet_studio.core.instances import ObjectConfig, label_objects
+from napari_unet_studio.core.linking import link_objects
 from napari_unet_studio.tasks.progress import Progress, ShouldStop
 
-Index = tuple[int, ...]
+Index = tuple[int | slice, ...]
+
+_AROUND = 64  # pixels around the field on screen: objects at its border are seen whole
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +39,7 @@ class Part(Progress):
 
 
 def redraw(
-    probability: NDArray[np.float32],
+    probability: NDArray[Any],
     objects: ObjectConfig,
     axes: str,
     spacing: Sequence[float],
@@ -56,7 +59,8 @@ def redraw(
     spacing
         Pixel size of the spatial axes.
     visible
-        Index of the time point, the section or both on screen; () if there is no such.
+        Index of the time point, the section or both on screen, then slices of the field
+        on screen if that is a small part; () if there is no such.
     should_stop
         Asked before each time point.
 
@@ -65,7 +69,7 @@ def redraw(
     Progress
         First a :class:`Part` for what is on screen, then one record per time point. The
         part of a section is a preview: whether an object is too small, only its whole
-        stack can tell.
+        stack can tell. So is that of a field.
 
     Returns
     -------
@@ -74,15 +78,20 @@ def redraw(
     """
     leading = probability.ndim - spatial_ndim(axes)
     if len(visible) > leading:
-        preview = replace(objects, min_size=0)
-        section = label_objects(probability[visible], preview, spacing[1:])
-        yield Part(0, 1, "Finding objects", visible, section)
+        yield Part(
+            0,
+            1,
+            "Finding objects",
+            visible,
+            _look(probability, objects, axes, spacing, visible),
+        )
         if should_stop():
             return None
     if not leading:
         return label_objects(probability, objects, spacing)
     labels = np.empty(probability.shape, np.int32)
     shown = visible[:leading]
+    linked = objects.link and "T" in axes
     frames = sorted(np.ndindex(*probability.shape[:leading]), key=lambda i: i != shown)
     for step, index in enumerate(frames, start=1):
         if should_stop():
@@ -90,11 +99,39 @@ def redraw(
         labels[index] = label_objects(probability[index], objects, spacing)
         what = (step, len(frames), "Finding objects")
         yield Part(*what, index, labels[index]) if index == shown else Progress(*what)
-    return labels
+    return link_objects(labels, objects.link) if linked else labels
+
+
+def _look(
+    probability: NDArray[Any],
+    objects: ObjectConfig,
+    axes: str,
+    spacing: Sequence[float],
+    visible: Index,
+) -> NDArray[np.int32]:
+    """Label the section or the field on screen, quickly."""
+    place = tuple(at for at in visible if not isinstance(at, slice))
+    field = [at for at in visible if isinstance(at, slice)]
+    plane = probability[place]
+    if probability.ndim - len(place) < spatial_ndim(axes):  # a section of a stack
+        objects = replace(objects, min_size=0, max_size=0, border="keep")
+    if not field:
+        return label_objects(plane, objects, spacing[-2:])
+    # What ends at the field goes on beyond it.
+    objects = replace(objects, border="keep")
+    starts = [max(at.start - _AROUND, 0) for at in field]
+    around = tuple(
+        slice(start, at.stop + _AROUND) for start, at in zip(starts, field, strict=True)
+    )
+    inner = tuple(
+        slice(at.start - start, at.stop - start)
+        for start, at in zip(starts, field, strict=True)
+    )
+    return label_objects(plane[around], objects, spacing[-2:])[inner]
 
 
 def count_text(labels: NDArray[Any], axes: str) -> str:
-    """Say how many objects there are; the ids of each time point are 1 to n.
+    """Say how many objects there are, in each time point if there are several.
 
     Examples
     --------
@@ -105,7 +142,8 @@ def count_text(labels: NDArray[Any], axes: str) -> str:
     """
     if "T" not in axes:
         return _objects(int(labels.max(initial=0)))
-    each = labels.reshape(len(labels), -1).max(axis=1, initial=0)
+    # Linked ids have gaps, so the highest one is not the number.
+    each = np.array([np.count_nonzero(np.bincount(t.ravel())[1:]) for t in labels])
     frames = f"{len(each)} frame{'s' * (len(each) != 1)}"
     return f"{_objects(int(each.sum()))} in {frames}, at most {each.max()} in one"
 

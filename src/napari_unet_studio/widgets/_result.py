@@ -1,5 +1,6 @@
 """What a run leaves in the viewer: its layers, redrawn while settings change."""
 
+import time
 from copy import deepcopy
 from dataclasses import replace
 from functools import partial
@@ -13,15 +14,10 @@ from qtpy.QtCore import QObject
 
 from napari_unet_studio.layers import LayerTuple, moved, prediction_tuples
 from napari_unet_studio.tasks.progress import never, run
-from napari_unet_studio.widgets._controls import (
-    FRAME,
-    displayed_axes,
-    position_in,
-    soon,
-    timer,
-)
+from napari_unet_studio.widgets._controls import FRAME, timer
 from napari_unet_studio.widgets._redraw import Index, Part, count_text, redraw
 from napari_unet_studio.widgets._run import Run
+from napari_unet_studio.widgets._segment.on_screen import visible_index
 from napari_unet_studio.widgets._segment.shown import Shown
 from napari_unet_studio.widgets._worker import Failure, Job
 from napari_unet_studio.widgets._written import Written, write
@@ -30,9 +26,11 @@ if TYPE_CHECKING:
     from napari_unet_studio.core.instances import ObjectConfig
     from napari_unet_studio.tasks.predict import Prediction
 
-# Up to so many pixels objects are found at once, beyond in a thread; the second number
-# is for splitting and closing gaps, which take longer.
-_AT_ONCE, _AT_ONCE_SLOW = 1_000_000, 50_000
+# Objects are found at once if that takes about so long, else in a thread.
+_AT_ONCE = 50e-3  # seconds
+_COST = 8e-9  # seconds per pixel, and what some settings add to them
+_COMPILED = ("fill_holes", "close_gaps", "split", "low", "smooth", "link")
+_COSTS = {"smooth": 8e-9, "close_gaps": 30e-9, "split": 300e-9, "link": 10e-9}
 
 
 class Result(Shown):
@@ -51,6 +49,12 @@ class Result(Shown):
         self.prediction: Prediction
         self._written: list[Written] = []
         self._wanted: ObjectConfig
+        self._followed: Layer | None = None
+        self._begun = 0.0  # when it last began to redraw
+        self._compiled: set[str] = set()  # settings whose kernels are
+        self._stale = False  # the probabilities are others than those of the labels
+        self._edited = False  # by the user
+        self._remark = ""
         self._undo: list[tuple[Index, NDArray[Any]]] = []
         self._job: Job[NDArray[np.int32] | None] | None = None
         self._timer = timer(self, FRAME, self._begin)
@@ -72,6 +76,7 @@ class Result(Shown):
         # The classes are not needed any more, so their memory is not kept.
         self.prediction = replace(prediction, classes=prediction.labels)
         self._wanted = prediction.objects
+        self._compiled |= _kernels(prediction.objects)
         self._count()
         tuples = prediction_tuples(prediction, run.source)
         before: list[Written | None] = list(self._written)
@@ -79,6 +84,7 @@ class Result(Shown):
             before = [None] * len(tuples)
         self._written = [self._put(*pair) for pair in zip(tuples, before, strict=True)]
         self.labels.visible = True
+        self._follow()
 
     def keep(self) -> str | None:
         """Put a copy of the labels into the viewer and return its name."""
@@ -98,12 +104,65 @@ class Result(Shown):
         selection.active = active
         return str(copy.name)
 
-    def _put(self, new: LayerTuple, before: Written | None) -> Written:
+    def _put(
+        self, new: LayerTuple, before: Written | None, in_place: bool = False
+    ) -> Written:
         part = self.source.region is not None
-        written, note = write(self.viewer, new, before, any_shape=part)
+        written, note = write(self.viewer, new, before, part, in_place)
         if note:
             self.noted.emit(note)
         return written
+
+    # -- probabilities ----------------------------------------------------------------
+
+    def _follow(self) -> None:
+        """Notice when the layer of probabilities gets other data from now on."""
+        if self._followed is not None:
+            self._followed.events.data.disconnect(self._on_probability)
+        self._followed = self._written[0].layer
+        self._stale = self._edited = False
+        self._remark = ""
+        # napari holds the method weakly: it goes with this object.
+        self._followed.events.data.connect(self._on_probability)
+
+    def _on_probability(self, event: Any = None) -> None:
+        if self.prediction.card.target == "objects":
+            self._stale = True
+            self.redraw(self._wanted)
+
+    def _probability(self) -> NDArray[Any]:
+        """Return what the layer of probabilities shows now, if objects can be of it."""
+        own: NDArray[Any] = self.prediction.probabilities[0]
+        written = self._written[0]
+        data: NDArray[Any] = written.layer.data
+        self._edited = False
+        self._remark = ""
+        if written.layer not in self.viewer.layers or written.intact:
+            return own
+        name = written.layer.name
+        like = isinstance(data, np.ndarray) and data.shape == own.shape
+        if not like or data.dtype.kind not in "buif":
+            self._remark = (
+                f"The settings work from the model's probabilities: {name!r} holds "
+                f"other data than an array of {own.shape} in memory."
+            )
+            return own
+        self._edited = True
+        self._remark = f"The settings work from {name!r} as you edited it."
+        return data
+
+    @property
+    def remark(self) -> str:
+        """What the layer of probabilities holds, if it is there and was edited."""
+        there = self._written[0].layer in self.viewer.layers
+        return self._remark if there else ""
+
+    def as_python(self) -> str:
+        """Return the lines that repeat the result in napari's console."""
+        text = super().as_python()
+        if not self._edited:
+            return text
+        return f"# Without what was edited in {self._written[0].layer.name!r}.\n{text}"
 
     # -- settings ---------------------------------------------------------------------
 
@@ -117,8 +176,16 @@ class Result(Shown):
         self._wanted = objects
         if self._job is not None:
             self._job.stop()
-        else:
-            soon(self._timer)
+        elif not self._timer.isActive():
+            # A first step need not wait; those of a moving slider become frames.
+            passed = 1000 * (time.monotonic() - self._begun)
+            self._timer.start(max(0, round(FRAME - passed)))
+
+    @property
+    def settled(self) -> bool:
+        """Whether the layers show the settings that were asked for last."""
+        waits = self._job is not None or self._timer.isActive()
+        return not waits and self._wanted == self.prediction.objects
 
     def _shown_objects(self) -> "ObjectConfig":
         return self.prediction.objects
@@ -131,20 +198,24 @@ class Result(Shown):
             self._job = None
             self.waiting.emit("")
         self._roll_back()
+        self._stale = False
         if self._written:
             self._wanted = self.prediction.objects
 
     def _begin(self) -> None:
         objects, prediction = self._wanted, self.prediction
-        if objects == prediction.objects:
+        if objects == prediction.objects and not self._stale:
             self._roll_back()
             self.redrawn.emit()
             return
-        probability, axes = prediction.probabilities[0], prediction.axes
+        self._stale = False
+        self._begun = time.monotonic()
+        probability, axes = self._probability(), prediction.axes
         spacing = self.source.spacing
-        slow = objects.split or objects.close_gaps
-        limit = _AT_ONCE_SLOW if slow else _AT_ONCE
-        at_once = probability.size <= limit
+        cost = _COST + sum(_COSTS[name] for name in _COSTS if getattr(objects, name))
+        # The first use of a setting may compile for seconds: not in this thread.
+        known = _kernels(objects) <= self._compiled
+        at_once = known and probability.size * cost <= _AT_ONCE
         visible = () if at_once else visible_index(self.viewer, self.labels)
         task = partial(redraw, probability, objects, axes, spacing, visible)
         if at_once:
@@ -191,17 +262,18 @@ class Result(Shown):
             return
         self._job = None
         self.waiting.emit("")
-        if self._wanted != self.prediction.objects or self._undo:
+        if self._wanted != self.prediction.objects or self._undo or self._stale:
             self._timer.start()
 
     def _show(self, labels: Any, objects: "ObjectConfig") -> None:
         self._undo.clear()
+        self._compiled |= _kernels(objects)
         self.prediction = replace(
             self.prediction, labels=labels, classes=labels, objects=objects
         )
         self._count()
         new = prediction_tuples(self.prediction, self.source)[-1]
-        self._written[-1] = self._put(new, self._written[-1])
+        self._written[-1] = self._put(new, self._written[-1], in_place=True)
         self.redrawn.emit()
 
     def _count(self) -> None:
@@ -222,11 +294,6 @@ class Result(Shown):
         self._undo.clear()
 
 
-def visible_index(viewer: "napari.viewer.Viewer", layer: Layer) -> Index:
-    """Return the index of the plane of a layer on screen, () if none is.
-
-    In three dimensions, or with other axes on screen than the last two, there is none.
-    """
-    if displayed_axes(viewer, layer.ndim) != (layer.ndim - 2, layer.ndim - 1):
-        return ()
-    return position_in(viewer, layer)[:-2]
+def _kernels(objects: "ObjectConfig") -> set[str]:
+    """Return the settings in use that have kernels of their own."""
+    return {name for name in _COMPILED if getattr(objects, name)}

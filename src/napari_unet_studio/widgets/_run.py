@@ -81,6 +81,13 @@ class Run:
         """The image layer."""
         return self.layers[0]
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of what is segmented, channels not counted."""
+        if self.source.region is None:
+            return self.source.shape
+        return tuple(part.stop - part.start for part in self.source.region)
+
     def task(
         self, should_stop: ShouldStop
     ) -> Generator[Progress, None, Outcome | None]:

@@ -7,8 +7,10 @@ moves the sliders of the widgets as a mouse would move them.
 import argparse
 import json
 import sys
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -20,9 +22,11 @@ from qtpy import API_NAME
 from qtpy.QtGui import QGuiApplication
 from scipy.ndimage import distance_transform_edt, gaussian_filter
 
-from napari_unet_studio.widgets._canvas_draws import Window
+from napari_unet_studio.widgets._canvas_draws import Window, at_rest
 from napari_unet_studio.widgets._canvas_record import Row, table
 from napari_unet_studio.widgets.deform import DeformWidget
+from napari_unet_studio.widgets.segment import SegmentWidget
+from napari_unet_studio.widgets.table import TableWidget
 from napari_unet_studio.widgets.weights import WeightsWidget
 
 SIZES = (1024, 2048)
@@ -30,6 +34,8 @@ STACK = (30, 1024, 1024)
 MOVES = 40
 PIXELS_PER_OBJECT = 3500  # 300 objects at 1024 x 1024, 1200 at 2048 x 2048
 RADIUS = 28  # pixels
+GRID = 142  # objects in a row of the table's labels, 20,164 in all
+_PITCH = 14  # pixels from one to the next
 
 
 def synthetic_labels(shape: Sequence[int], seed: int = 0) -> NDArray[np.int32]:
@@ -71,8 +77,10 @@ class Bench(Window):
         self.moves = moves
         self.rows: list[Row] = []
 
-    def slide(self, data: str, action: str, widget: Any, slider: Any) -> None:
-        """Move a slider to and fro, step by step."""
+    def slide(
+        self, data: str, action: str, slider: Any, settled: Callable[[], bool]
+    ) -> None:
+        """Move a slider to and fro, step by step, and wait until all is settled."""
         low, high = slider.minimum(), slider.maximum()
         values = np.linspace(low, low + 0.6 * (high - low), self.moves // 2).astype(int)
         times = []
@@ -83,7 +91,7 @@ class Bench(Window):
                     took = self.drawn(lambda v=int(value): slider.setValue(v))  # type: ignore[misc]
                     times += [] if took is None else [took]
                     self.wait(10)
-            self.settle(widget)
+            self.until(settled)
         self.note(data, action, times, empty, busy[0])
 
     def act(
@@ -143,8 +151,9 @@ class Bench(Window):
             widget.run_button.click()
             self.settle(widget)
         self.note(data, "show weights", [], self.empty(), busy[0])
-        self.slide(data, "w0", widget, widget.form.w0.slider)
-        self.slide(data, "sigma", widget, widget.form.sigma.slider)
+        settled = partial(at_rest, widget)
+        self.slide(data, "w0", widget.form.w0.slider, settled)
+        self.slide(data, "sigma", widget.form.sigma.slider, settled)
         self.act(data, "preset", widget, lambda: widget.form.choose("2019"))
         self.act(data, "gap", widget, lambda: widget.form.gap.set_value(5))
         middle = tuple(float(n // 2) for n in shape)
@@ -166,7 +175,53 @@ class Bench(Window):
         widget.labels.value = self.viewer.layers["labels"]
         widget.preview.setChecked(True)
         self.settle(widget)
-        self.slide(f"{size} x {size}", "deform sigma", widget, widget.form.sigma.slider)
+        data, settled = f"{size} x {size}", partial(at_rest, widget)
+        self.slide(data, "deform sigma", widget.form.sigma.slider, settled)
+        self.viewer.window.remove_dock_widget(widget)
+        self.viewer.layers.clear()
+
+    def segment(self, size: int) -> None:
+        """Measure the settings of objects of the widget "Segment"."""
+        labels = synthetic_labels((size, size))
+        image = gaussian_filter((labels > 0).astype(np.float32), 1.5)
+        self.viewer.add_image(image, name="image")
+        widget = SegmentWidget(self.viewer)
+        self.viewer.window.add_dock_widget(widget)
+        self.wait(300)
+        widget.run()
+        self.until(lambda: not widget.running)
+        panel = widget.panel
+        assert panel is not None
+        result = panel.result
+        assert result is not None
+        self.wait(1000)
+        for name in ("threshold", "min_size"):
+            slider = panel.form.editors[name].slider
+            self.slide(f"{size} x {size}", name, slider, lambda: result.settled)
+        self.viewer.window.remove_dock_widget(widget)
+        self.viewer.layers.clear()
+
+    def table(self, side: int) -> None:
+        """Measure how long the objects of a grid take to be in the table."""
+        ids = np.arange(1, side * side + 1, dtype=np.int32).reshape(side, side)
+        labels = ids.repeat(_PITCH, axis=0).repeat(_PITCH, axis=1)
+        labels[::_PITCH], labels[:, ::_PITCH] = 0, 0
+        image = np.random.default_rng(0).random(labels.shape, np.float32)
+        self.viewer.add_image(image, name="image")
+        layer = self.viewer.add_labels(labels, name="objects")
+        widget = TableWidget(self.viewer)
+        self.viewer.window.add_dock_widget(widget)
+        self.wait(300)
+        empty = self.empty()
+        times = []
+        for _ in range(3):  # the first compiles what is not on disk
+            with self.ticking() as busy:
+                begin = time.perf_counter()
+                widget.choose(layer)
+                self.until(lambda: not widget.running)
+                times.append(1000 * (time.perf_counter() - begin))
+        data = f"{side * side:,} objects"
+        self.note(data, "measure into the table", times[1:], empty, busy[0])
         self.viewer.window.remove_dock_widget(widget)
         self.viewer.layers.clear()
 
@@ -182,8 +237,9 @@ def measure(
     sizes: Sequence[int] = SIZES,
     stack: Sequence[int] | None = STACK,
     moves: int = MOVES,
+    grid: int = GRID,
 ) -> dict[str, Any]:
-    """Measure both live widgets in a viewer and return the record.
+    """Measure the live widgets in a viewer and return the record.
 
     Parameters
     ----------
@@ -195,6 +251,8 @@ def measure(
         Shape of a time series, or None.
     moves
         Steps of each slider.
+    grid
+        Objects along each side of the labels that are measured into the table.
     """
     bench = Bench(viewer, moves)
     for size in sizes:
@@ -203,6 +261,9 @@ def measure(
         bench.weights(stack)
     for size in sizes:
         bench.deform(size)
+    for size in sizes:
+        bench.segment(size)
+    bench.table(grid)
     return {
         "renderer": bench.renderer,
         "binding": API_NAME,

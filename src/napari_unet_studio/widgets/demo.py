@@ -25,9 +25,9 @@ from napari_unet_studio.tasks.demo import (
     training_of,
 )
 from napari_unet_studio.widgets._base import StudioWidget
+from napari_unet_studio.widgets._docks import PLUGIN
 from napari_unet_studio.widgets.segment import SegmentWidget
 
-PLUGIN = "napari-unet-studio"
 WIDGETS = ("Segment", "Train", "Separation weights", "Elastic deformation")
 _WIDTH = 400  # of the docks, in pixels
 # Time for the canvas to draw what was added, in milliseconds.

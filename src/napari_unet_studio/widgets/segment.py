@@ -1,6 +1,5 @@
 """The dock widget that segments an image layer and lets the objects be tuned."""
 
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +10,6 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_unet_studio.core.errors import StudioError
-from napari_unet_studio.layers import METADATA_KEY
 from napari_unet_studio.tasks.progress import Progress
 from napari_unet_studio.widgets._base import (
     StudioWidget,
@@ -22,7 +20,7 @@ from napari_unet_studio.widgets._base import (
 from napari_unet_studio.widgets._form import Form, aligned_form, collapsible
 from napari_unet_studio.widgets._model_choice import ModelChoice
 from napari_unet_studio.widgets._run import Outcome, Run
-from napari_unet_studio.widgets._segment.image import ImageChoice
+from napari_unet_studio.widgets._segment.image import ImageChoice, image_layers
 from napari_unet_studio.widgets._segment.provisional import ProvisionalLayer
 from napari_unet_studio.widgets._segment.results import Results
 from napari_unet_studio.widgets._segment.texts import made_text, progress_text
@@ -64,7 +62,9 @@ class SegmentWidget(StudioWidget):
 
         form = aligned_form()
         self.image = self.add_choice(
-            layer_choice(Image, "Image layer to segment.", self._images)
+            layer_choice(
+                Image, "Image layer to segment.", lambda _: image_layers(self.viewer)
+            )
         )
         self.image.native.setPlaceholderText("no image open")
         self.input = ImageChoice(form, self.image, self.viewer)
@@ -108,6 +108,8 @@ class SegmentWidget(StudioWidget):
         super().reset_choices(event)
         if self._filling:
             return
+        if self.panel is not None:
+            self.panel.say_place()
         before = self.input.key
         self.input.refresh(self._card())
         for result in self._results.take_gone():
@@ -123,15 +125,6 @@ class SegmentWidget(StudioWidget):
         super().on_closed()
         self._end_provisional()
         self._results.stop()
-
-    def _images(self, _: object = None) -> list[Image]:
-        """Return the image layers but those of probabilities, which are results."""
-        return [
-            layer
-            for layer in self.viewer.layers
-            if isinstance(layer, Image)
-            and "model" not in layer.metadata.get(METADATA_KEY, {})
-        ]
 
     def _card(self) -> "ModelCard | None":
         try:
@@ -199,7 +192,7 @@ class SegmentWidget(StudioWidget):
         assert path is not None  # there is a card
         section = self._section()
         config = section.value()
-        self._load_torch()
+        self.load_torch()
         from napari_unet_studio.widgets._objects import starting_objects
         from napari_unet_studio.widgets._segment.storage import place_of
 
@@ -220,15 +213,6 @@ class SegmentWidget(StudioWidget):
             first,
             place_of(source, card, section.place, section.folder),
         )
-
-    def _load_torch(self) -> None:
-        """Import torch here, in the main thread: it must not be left to a worker."""
-        if "torch" not in sys.modules:
-            self.say("Loading PyTorch…")
-            self.status.repaint()
-            import torch  # noqa: F401
-
-            self.say("")
 
     def on_progress(self, progress: Progress) -> None:
         """Move the progress bar and say how long it will take."""
@@ -265,8 +249,8 @@ class SegmentWidget(StudioWidget):
         try:
             self._end_provisional()
             result = self._filled(run, prediction)
-            ndim = prediction.card.spec.ndim
-            result.made = made_text(prediction.config, ndim, outcome.tiles)
+            ndim, shape = prediction.card.spec.ndim, run.shape
+            result.made = made_text(prediction.config, ndim, outcome.tiles, shape)
         finally:
             self._filling = False
         self.reset_choices()

@@ -8,7 +8,6 @@ from napari_unet_studio.layers import (
     METADATA_KEY,
     SPATIAL,
     LayerTuple,
-    add_tuples,
     source_of,
 )
 from napari_unet_studio.widgets._controls import position_in
@@ -100,17 +99,6 @@ class Chosen:
             sources.get("weight_map"),
             ndim if "Z" in image_source.axes else 2,
         )
-
-
-def add_quietly(viewer: Any, layers: list[LayerTuple]) -> list[Any]:
-    """Add layers and leave the selection alone."""
-    selection = viewer.layers.selection
-    selected, active = list(selection), selection.active
-    added = add_tuples(viewer, layers)
-    selection.clear()
-    selection.update(selected)
-    selection.active = active
-    return added
 
 
 def result_tuples(

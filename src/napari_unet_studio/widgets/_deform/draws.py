@@ -31,6 +31,7 @@ from napari_unet_studio.widgets._deform.train import (
 )
 from napari_unet_studio.widgets._form import Calm
 from napari_unet_studio.widgets._live import LiveWidget
+from napari_unet_studio.widgets._words import sides
 from napari_unet_studio.widgets._worker import Failure
 
 COUNT, MOST = 8, 36  # patches to start with, and at most
@@ -241,7 +242,7 @@ class DrawsPanel(QWidget):
     def _explanation(self, strip: Strip, chosen: Chosen) -> str:
         """Say what the patches are, and whose settings made them."""
         shape = strip.shape or ()
-        size = " × ".join(map(str, shape))
+        size = sides(shape)
         text = f"{size} px at true size, normalised as for the network"
         if len(shape) == 3:
             text = f"The middle slices of {size} px patches, normalised"

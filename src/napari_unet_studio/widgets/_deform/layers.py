@@ -8,7 +8,7 @@ from napari_unet_studio.core.deform import DeformConfig
 from napari_unet_studio.layers import METADATA_KEY
 from napari_unet_studio.widgets._controls import position_in
 from napari_unet_studio.widgets._deform.array import DeformedArray
-from napari_unet_studio.widgets._deform.chosen import Chosen, add_quietly, position_of
+from napari_unet_studio.widgets._deform.chosen import Chosen, position_of
 from napari_unet_studio.widgets._deform.lines import (
     Plane,
     Points,
@@ -18,6 +18,7 @@ from napari_unet_studio.widgets._deform.lines import (
     grid_lines,
     largest,
 )
+from napari_unet_studio.widgets._viewing import add_quietly
 
 
 class PreviewLayers:

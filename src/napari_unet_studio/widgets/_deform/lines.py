@@ -4,7 +4,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from skimage.measure import find_contours
 
 from napari_unet_studio.core.deform import folding
 from napari_unet_studio.core.displacement import dense_displacement, spline_basis
@@ -87,6 +86,8 @@ def grid_lines(plane: Plane) -> Points:
         Pieces of lines (n, 2, 2): a start and a step, each (Y, X) in pixels.
     """
     rows, columns = plane.raster(SAMPLES)
+    from skimage.measure import find_contours  # slow: not for opening the widget
+
     if min(len(rows), len(columns)) < 2:
         return np.empty((0, 2, 2))
     origin = plane.at(rows, columns)

@@ -13,9 +13,10 @@ from napari_unet_studio.core.intensity import Normalisation
 from napari_unet_studio.layers import METADATA_KEY, LayerTuple
 from napari_unet_studio.tasks.progress import Progress, ShouldStop
 from napari_unet_studio.tasks.train_config import TrainConfig
-from napari_unet_studio.widgets._deform.chosen import Template, add_quietly
+from napari_unet_studio.widgets._deform.chosen import Template
 from napari_unet_studio.widgets._deform.preview import Deformation, Index
 from napari_unet_studio.widgets._deform.tiles import layout, plane_options, tiled
+from napari_unet_studio.widgets._viewing import add_quietly
 from napari_unet_studio.widgets._worker import Failure, Job
 
 if TYPE_CHECKING:  # loads torch

@@ -1,24 +1,24 @@
 """The Train widget as the deformation widget sees it: its recipe, and how to set it."""
 
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from napari_unet_studio.core.augment import AugmentConfig
 from napari_unet_studio.core.config import field_types
 from napari_unet_studio.core.deform import DeformConfig
 from napari_unet_studio.core.errors import StudioError
 from napari_unet_studio.tasks.train_config import TrainConfig
-from napari_unet_studio.widgets.train import TrainWidget
+from napari_unet_studio.widgets._docks import PLUGIN, docked
 
-_PLUGIN, _WIDGET = "napari-unet-studio", "Train"
+if TYPE_CHECKING:
+    from napari_unet_studio.widgets.train import TrainWidget
 
 
-def train_widget(viewer: Any) -> TrainWidget | None:
+def train_widget(viewer: Any) -> "TrainWidget | None":
     """Return the Train widget that is open in a viewer, if one is."""
-    for docked in viewer.window.dock_widgets.values():
-        if isinstance(docked, TrainWidget):
-            return docked
-    return None
+    from napari_unet_studio.widgets.train import TrainWidget  # slow: not for opening
+
+    return docked(viewer, TrainWidget)
 
 
 def recipe(viewer: Any, config: DeformConfig) -> tuple[TrainConfig, bool]:
@@ -66,7 +66,7 @@ def use_in_train(viewer: Any, config: DeformConfig) -> str:
     widget = train_widget(viewer)
     opened = widget is None
     if widget is None:
-        _, widget = viewer.window.add_plugin_dock_widget(_PLUGIN, _WIDGET, tabify=True)
+        _, widget = viewer.window.add_plugin_dock_widget(PLUGIN, "Train", tabify=True)
     if widget.running:
         return (
             "Nothing was set: a training is under way. Its settings stay as they are "

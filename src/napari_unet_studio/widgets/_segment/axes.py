@@ -9,8 +9,8 @@ from qtpy.QtWidgets import QComboBox, QVBoxLayout, QWidget
 from napari_unet_studio.core.axes import spatial_ndim
 from napari_unet_studio.core.errors import InputError
 from napari_unet_studio.layers import full_axes_of, read_axes
+from napari_unet_studio.widgets._colours import RED
 from napari_unet_studio.widgets._segment.rows import (
-    RED,
     combo_box,
     remark,
     small_label,

@@ -5,11 +5,12 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary, ref
 
 import napari.viewer
+from napari.layers import Image
 from qtpy.QtCore import QObject, QSignalBlocker, Signal
 from qtpy.QtWidgets import QFormLayout
 
 from napari_unet_studio.core.errors import InputError, StudioError
-from napari_unet_studio.layers import Source, level_shapes
+from napari_unet_studio.layers import METADATA_KEY, Source, level_shapes
 from napari_unet_studio.widgets._segment.axes import AxesField
 from napari_unet_studio.widgets._segment.channels import ChannelChoice
 from napari_unet_studio.widgets._segment.region import RegionChoice
@@ -22,6 +23,16 @@ from napari_unet_studio.widgets._segment.rows import (
 
 if TYPE_CHECKING:
     from napari_unet_studio.io.model import ModelCard
+
+
+def image_layers(viewer: "napari.viewer.Viewer") -> list[Image]:
+    """Return the image layers but those that models made."""
+    return [
+        layer
+        for layer in viewer.layers
+        if isinstance(layer, Image)
+        and "model" not in layer.metadata.get(METADATA_KEY, {})
+    ]
 
 
 class ImageChoice(QObject):

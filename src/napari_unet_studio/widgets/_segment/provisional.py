@@ -17,6 +17,7 @@ from napari_unet_studio.layers import (
     part_of,
 )
 from napari_unet_studio.widgets._controls import timer
+from napari_unet_studio.widgets._viewing import same_selection
 
 if TYPE_CHECKING:
     from napari.layers import Layer
@@ -113,8 +114,6 @@ class ProvisionalLayer(QObject):
             self._timer.stop()
 
     def _add(self, probabilities: NDArray[np.float32]) -> None:
-        selection = self._viewer.layers.selection
-        selected, active = set(selection), selection.active
         step = ceil(sqrt(max(1.0, prod(probabilities.shape[-2:]) / _PLANE)))
         pixels = probabilities[..., ::step, ::step]
         shown = pixels[-1] if len(pixels) < 3 else Largest(pixels[1:])
@@ -123,11 +122,8 @@ class ProvisionalLayer(QObject):
         steps = (1,) * (shown.ndim - 2) + (step, step)
         place = self._source.of(self._source.region)
         options |= part_of(place, np.subtract(steps, 1) / 2, steps)
-        self.layer = self._viewer.add_image(shown, **options)
-        # Whoever is painting goes on in the same layer.
-        selection.clear()
-        selection.update(selected)
-        selection.active = active
+        with same_selection(self._viewer):
+            self.layer = self._viewer.add_image(shown, **options)
         self._measure()
 
     def _refresh(self) -> None:

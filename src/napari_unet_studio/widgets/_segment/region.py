@@ -26,7 +26,7 @@ class RegionChoice:
     def __init__(self, viewer: "napari.viewer.Viewer") -> None:
         self.viewer = viewer
         self.combo = combo_box(
-            "The part of the image to segment: all of it, what is on screen (the plane "
+            "The part of the image to work on: all of it, what is on screen (the plane "
             "on screen of a stack or a series; a 3D model takes all its sections), or "
             "the box around the shapes of a layer, in all planes if they were drawn in "
             "one. The result has the size of the part and lies in its place."

@@ -2,10 +2,9 @@
 
 from qtpy.QtWidgets import QComboBox, QFormLayout, QLabel, QWidget
 
+from napari_unet_studio.widgets._colours import GREY, RED
 from napari_unet_studio.widgets._form import Calm
 from napari_unet_studio.widgets._labels import WrappedLabel
-
-RED = "#e06c60"
 
 
 class Row:
@@ -58,6 +57,6 @@ def small_label() -> QLabel:
 
 def remark(label: QLabel, text: str, error: bool = False) -> None:
     """Show a remark, in red if something is wrong; "" hides the label."""
-    label.setStyleSheet(f"color: {RED};" if error else "color: #909090;")
+    label.setStyleSheet(f"color: {RED if error else GREY};")
     label.setText(text)
     label.setVisible(bool(text))

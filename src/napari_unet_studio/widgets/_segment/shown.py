@@ -82,6 +82,16 @@ class Shown(QObject):
         return self.layers[-1]
 
     @property
+    def settled(self) -> bool:
+        """Whether the layers show the settings that were asked for last."""
+        return True
+
+    @property
+    def remark(self) -> str:
+        """What there is to say about it, "" if nothing."""
+        return ""
+
+    @property
     def title(self) -> str:
         """The image and the model, by name."""
         return f"{self.source.title} [{self.card.name}]"

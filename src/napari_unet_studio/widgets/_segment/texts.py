@@ -1,9 +1,12 @@
 """What the Segment widget says about a run."""
 
+from collections.abc import Sequence
+from math import prod
 from typing import Any
 
 from napari_unet_studio.tasks.progress import Progress
 from napari_unet_studio.widgets._train.texts import time_left
+from napari_unet_studio.widgets._words import sides
 
 
 def progress_text(progress: Progress) -> str:
@@ -33,7 +36,7 @@ def progress_text(progress: Progress) -> str:
     return text if seconds is None else f"{text}, {time_left(seconds)}"
 
 
-def made_text(config: Any, ndim: int, tiles: int) -> str:
+def made_text(config: Any, ndim: int, tiles: int, shape: Sequence[int]) -> str:
     """Say in a line how a network was run.
 
     Parameters
@@ -44,20 +47,22 @@ def made_text(config: Any, ndim: int, tiles: int) -> str:
         Spatial axes of the network.
     tiles
         How many there were, 0 if that is not known.
+    shape
+        Of what was segmented, channels not counted.
 
     Examples
     --------
     >>> from napari_unet_studio.tasks.predict_config import PredictConfig
-    >>> made_text(PredictConfig(device="cpu", precision="float32", tile=1040), 2, 9)
+    >>> config = PredictConfig(device="cpu", precision="float32", tile=1040)
+    >>> made_text(config, 2, 9, (2500, 2400))
     'cpu, float32, tiles of 1040 × 1040, 9 tiles'
+    >>> made_text(config, 2, 1, (512, 500)), made_text(config, 2, 7, (7, 512, 500))
+    ('cpu, float32, 512 × 500 px in one tile', 'cpu, float32, 7 tiles of 512 × 500 px')
     """
     words = [config.device, config.precision]
     if config.engine != "torch":
         words.append(config.engine)
-    if config.tile:
-        words.append(f"tiles of {' × '.join([str(config.tile)] * ndim)}")
-    if tiles:
-        words.append(f"{tiles} tile{'s' * (tiles != 1)}")
+    words += _tiles_text(config.tile, tiles, shape[:-ndim], shape[-ndim:])
     if config.margin != "exact":
         words.append(f"{config.margin} margins")
     if config.average != "none":
@@ -65,3 +70,18 @@ def made_text(config: Any, ndim: int, tiles: int) -> str:
     if config.level:
         words.append(f"level {config.level}")
     return ", ".join(words)
+
+
+def _tiles_text(
+    side: int, tiles: int, stack: Sequence[int], frame: Sequence[int]
+) -> list[str]:
+    """Say how large the tiles were: no larger than the image, whatever was allowed."""
+    if tiles == prod(stack):  # each frame in one
+        whole = f"{sides(frame)} px"
+        return [f"{whole} in one tile" if tiles == 1 else f"{tiles} tiles of {whole}"]
+    words = []
+    if side:
+        words.append(f"tiles of {sides([min(side, n) for n in frame])}")
+    if tiles:
+        words.append(f"{tiles} tile{'s' * (tiles != 1)}")
+    return words

@@ -6,7 +6,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from skimage.measure import label as connected_components
 
 from napari_unet_studio.core.balance import Classified, balanced
 from napari_unet_studio.core.carve import contacts
@@ -18,7 +17,7 @@ from napari_unet_studio.core.distances import (
 from napari_unet_studio.core.errors import InputError
 from napari_unet_studio.core.metrics import touching_pairs
 from napari_unet_studio.core.weights import WeightConfig, reach, weigh
-from napari_unet_studio.widgets._weights.objects import Reading
+from napari_unet_studio.widgets._weights.objects import Reading, connected_pieces
 
 Region = tuple[int | slice, ...]
 Numbers = tuple[float, ...]
@@ -91,7 +90,7 @@ class Frame:
         self.pairs: int | None = None if self.objects > 1 else 0
         self.mask_of = 0  # pieces, if a single id has several
         if self.objects == 1:
-            pieces = int(connected_components(found.codes != 0, connectivity=1).max())
+            pieces = int(connected_pieces(found.codes != 0).max())
             self.mask_of = pieces if pieces > 1 else 0
         self.reach = 0.0
         self.nearest = TwoNearest(*(np.empty(0, np.float32),) * 2)

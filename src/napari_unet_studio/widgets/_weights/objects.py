@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from skimage.measure import label as connected_components
+
+from napari_unet_studio.core.measure_columns import is_measured
 
 ID_COLUMNS = ("index", "label")  # napari's own name first
 OUTSIDE = -1  # id of ignored pixels where pieces get ids of their own
@@ -57,10 +58,10 @@ class Reading:
         if not self.pieces:
             return raw, self.ignore
         if self.ignore is None:
-            return connected_components(raw, connectivity=1).astype(np.int32), None
+            return connected_pieces(raw), None
         ignored = raw == self.ignore
         rest = np.where(ignored, raw.dtype.type(0), raw)
-        ids = connected_components(rest, connectivity=1).astype(np.int32)
+        ids = connected_pieces(rest)
         ids[ignored] = OUTSIDE
         return ids, OUTSIDE
 
@@ -70,15 +71,28 @@ class Reading:
         return None if self.classes is None else self.classes.numbers
 
 
+def connected_pieces(labels: NDArray[Any]) -> NDArray[np.int32]:
+    """Number what hangs together, face to face, and has one value; 0 is background."""
+    from skimage.measure import label  # slow to import: not for opening the widget
+
+    pieces: NDArray[np.int32] = label(labels, connectivity=1).astype(np.int32)
+    return pieces
+
+
 def class_columns(layer: Any) -> list[str]:
-    """Return the columns of a layer's features that may name classes of objects."""
+    """Return the columns of a layer's features that may name classes of objects.
+
+    The numbers of the object table, such as that of neighbours, do not.
+    """
     table = getattr(layer, "features", None)
     if table is None or id_column(table) is None or not len(table):
         return []
     return [
         str(name)
         for name in table.columns
-        if name not in ID_COLUMNS and _names_classes(table[name])
+        if name not in ID_COLUMNS
+        and not is_measured(str(name))
+        and _names_classes(table[name])
     ]
 
 
