@@ -1,9 +1,8 @@
-"""Draws the pictures of the pages on weight maps and deformation.
+"""Draws the pictures of real data of the pages on weight maps and deformation.
 
-Run ``python docs/pictures.py DATA`` with the folder of the test data, on a screen of
-1600 x 1000 or more; the pictures go to ``docs/images``. Of the real data only labels
-and what is computed from them are drawn, but for the nuclei, whose images are in the
-public domain (CC0). The windows show a synthetic sample.
+Run ``python docs/pictures.py DATA`` with the folder of the test data; the pictures go
+to ``docs/images``. Only labels and what is computed from them are drawn, but for the
+nuclei, whose images are in the public domain (CC0).
 """
 
 import sys
@@ -134,44 +133,9 @@ def deformation(data: Path) -> Image.Image:
     return put_together([row])
 
 
-def window_of(weighing: bool) -> Picture:
-    """Return a napari window with one of the live widgets at work."""
-    import napari
-    from qtpy.QtTest import QTest
-
-    from napari_unet_studio.sample_data import SAMPLES
-    from napari_unet_studio.widgets.deform import DeformWidget
-    from napari_unet_studio.widgets.weights import WeightsWidget
-
-    sample = SAMPLES["nuclei_2d"]()
-    viewer = napari.Viewer()
-    viewer.window.resize(1280, 800)
-    viewer.add_image(sample.image, name="nuclei")
-    viewer.add_labels(sample.labels, name="objects", opacity=0.4)
-    widget: Any = WeightsWidget(viewer) if weighing else DeformWidget(viewer)
-    title = "Separation weights" if weighing else "Elastic deformation"
-    viewer.window.add_dock_widget(widget, name=title)
-    QTest.qWait(5000)  # compiles what is not on disk
-    if weighing:
-        viewer.layers["objects"].visible = False
-        widget.run()
-    else:
-        widget.labels.value = viewer.layers["objects"]
-        widget.preview.setChecked(True)
-        widget.form.bent.setChecked(True)
-        widget.draws.shown.setChecked(True)
-    QTest.qWait(6000)
-    found: Picture = viewer.screenshot(canvas_only=False, flash=False)[..., :3]
-    viewer.close()
-    return found
-
-
 def main() -> None:
     """Draw all pictures."""
     data = Path(sys.argv[1])
-    for name, weighing in (("weights", True), ("deformation", False)):
-        window = Image.fromarray(window_of(weighing))
-        window.quantize(255).save(IMAGES / f"{name}.png", optimize=True)
     for name, draw in (("weights-real", weights), ("deformation-real", deformation)):
         draw(data).save(IMAGES / f"{name}.png", optimize=True)
 
