@@ -17,6 +17,7 @@ from napari_unet_studio.layers import METADATA_KEY, source_of
 from napari_unet_studio.tasks.predict import PredictConfig, Prediction, interpret
 from napari_unet_studio.widgets import _result
 from napari_unet_studio.widgets._objects import ObjectsPanel
+from napari_unet_studio.widgets._redraw import Part, redraw
 from napari_unet_studio.widgets._run import Run
 from napari_unet_studio.widgets._segment.results import Results
 from napari_unet_studio.widgets.table import TableWidget
@@ -340,3 +341,22 @@ def test_keep_gives_a_copy_to_edit(
     assert kept.data[3, 3] == 9
     assert labels.data[3, 3] == 0
     assert kept.editable
+
+
+def test_a_large_plane_is_shown_with_open_gaps_until_the_settings_rest():
+    probability = np.zeros((1100, 1000), np.float32)
+    probability[10:40, 10:40] = probability[10:40, 43:70] = 0.9
+    objects = ObjectConfig(close_gaps=4)
+    task = redraw(probability, objects, "YX", (1.0, 1.0), (), lambda: False)
+    part = next(task)
+    opened = label_objects(probability, ObjectConfig())
+    np.testing.assert_array_equal(part.labels, opened)
+    assert probability[part.index].shape == probability.shape
+    with pytest.raises(StopIteration) as end:
+        next(task)
+    closed = label_objects(probability, objects)
+    np.testing.assert_array_equal(end.value.value, closed)
+    assert (closed != opened).any()
+    stopped = redraw(probability, objects, "YX", (1.0, 1.0), (), lambda: True)
+    assert isinstance(next(stopped), Part)
+    assert next(stopped, None) is None

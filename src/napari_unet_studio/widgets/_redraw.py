@@ -1,5 +1,6 @@
 """Objects anew from probabilities, the part on screen first; no Qt here."""
 
+import time
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -14,6 +15,8 @@ from napari_unet_studio.tasks.progress import Progress, ShouldStop
 
 Index = tuple[int | slice, ...]
 
+_SOON = 2**20  # pixels whose gaps are closed within a frame or two
+_REST = 0.15  # seconds: a slider that moves is faster
 _AROUND = 64  # pixels around the field on screen: objects at its border are seen whole
 
 
@@ -69,7 +72,8 @@ def redraw(
     Progress
         First a :class:`Part` for what is on screen, then one record per time point. The
         part of a section is a preview: whether an object is too small, only its whole
-        stack can tell. So is that of a field.
+        stack can tell. So is that of a field. Of a large plane, objects come with open
+        gaps first, which are closed once the settings rest.
 
     Returns
     -------
@@ -87,6 +91,12 @@ def redraw(
         )
         if should_stop():
             return None
+    elif _closes_slowly(probability, objects):
+        quick = label_objects(probability, replace(objects, close_gaps=0), spacing)
+        whole = (slice(None),) * probability.ndim
+        yield Part(0, 1, "Finding objects", whole, quick)
+        if not _rests(should_stop):
+            return None
     if not leading:
         return label_objects(probability, objects, spacing)
     labels = np.empty(probability.shape, np.int32)
@@ -100,6 +110,23 @@ def redraw(
         what = (step, len(frames), "Finding objects")
         yield Part(*what, index, labels[index]) if index == shown else Progress(*what)
     return link_objects(labels, objects.link) if linked else labels
+
+
+def _closes_slowly(probability: NDArray[Any], objects: ObjectConfig) -> bool:
+    """Return whether a plane is found soon but for its gaps."""
+    slow = objects.split or objects.smooth
+    large = probability.ndim == 2 and probability.size > _SOON
+    return large and bool(objects.close_gaps) and not slow
+
+
+def _rests(should_stop: ShouldStop) -> bool:
+    """Wait for other settings; return whether none came."""
+    end = time.monotonic() + _REST
+    while time.monotonic() < end:
+        if should_stop():
+            return False
+        time.sleep(0.005)
+    return True
 
 
 def _look(
