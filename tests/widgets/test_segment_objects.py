@@ -357,6 +357,10 @@ def test_a_large_plane_is_shown_with_open_gaps_until_the_settings_rest():
     closed = label_objects(probability, objects)
     np.testing.assert_array_equal(end.value.value, closed)
     assert (closed != opened).any()
+    at_once = redraw(probability, objects, "YX", (1.0, 1.0), None, lambda: False)
+    with pytest.raises(StopIteration) as end:
+        next(at_once)
+    np.testing.assert_array_equal(end.value.value, closed)
     stopped = redraw(probability, objects, "YX", (1.0, 1.0), (), lambda: True)
     assert isinstance(next(stopped), Part)
     assert next(stopped, None) is None

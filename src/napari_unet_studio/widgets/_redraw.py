@@ -46,7 +46,7 @@ def redraw(
     objects: ObjectConfig,
     axes: str,
     spacing: Sequence[float],
-    visible: Index,
+    visible: Index | None,
     should_stop: ShouldStop,
 ) -> Generator[Progress, None, NDArray[np.int32] | None]:
     """Label the objects of a foreground probability, time point by time point.
@@ -63,7 +63,8 @@ def redraw(
         Pixel size of the spatial axes.
     visible
         Index of the time point, the section or both on screen, then slices of the field
-        on screen if that is a small part; () if there is no such.
+        on screen if that is a small part; () if there is no such. None shows nothing in
+        advance, where all is there at once.
     should_stop
         Asked before each time point.
 
@@ -81,7 +82,9 @@ def redraw(
         All labels; None if stopped.
     """
     leading = probability.ndim - spatial_ndim(axes)
-    if len(visible) > leading:
+    if visible is None:
+        visible = ()
+    elif len(visible) > leading:
         yield Part(
             0,
             1,

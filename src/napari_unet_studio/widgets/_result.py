@@ -216,7 +216,7 @@ class Result(Shown):
         # The first use of a setting may compile for seconds: not in this thread.
         known = _kernels(objects) <= self._compiled
         at_once = known and probability.size * cost <= _AT_ONCE
-        visible = () if at_once else visible_index(self.viewer, self.labels)
+        visible = None if at_once else visible_index(self.viewer, self.labels)
         task = partial(redraw, probability, objects, axes, spacing, visible)
         if at_once:
             self._show(run(task(never)), objects)
