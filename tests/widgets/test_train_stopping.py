@@ -80,21 +80,29 @@ def test_discard_saves_nothing(
     assert not previews()
 
 
-def test_discarding_a_resumed_training_leaves_it_as_it_was(
+@pytest.fixture
+def stopped(
     layers: tuple[Image, Labels],
     widget: TrainWidget,
     under_way: Any,
     finish: Any,
     tiny: Any,
-) -> None:
+) -> Any:
+    """Give the checkpoint of a training that was stopped."""
     widget.form.set(tiny(updates=ENDLESS))
     under_way(widget)
     widget.cancel()
     finish(widget)
     (start,) = unfinished()
-    before = start.path.read_bytes()
-    widget.resume(start)
-    under_way(widget, start.card.training["updates"] + 1)
+    return start
+
+
+def test_discarding_a_resumed_training_leaves_it_as_it_was(
+    stopped: Any, widget: TrainWidget, under_way: Any, finish: Any
+) -> None:
+    before = stopped.path.read_bytes()
+    widget.resume(stopped)
+    under_way(widget, stopped.card.training["updates"] + 1)
     widget.discard()
     finish(widget)
     (left,) = unfinished()
@@ -128,20 +136,11 @@ def test_a_pause_holds_the_training_and_loses_nothing(
 
 
 def test_other_data_cannot_be_resumed_and_nothing_is_lost(
-    layers: tuple[Image, Labels],
-    widget: TrainWidget,
-    under_way: Any,
-    finish: Any,
-    tiny: Any,
+    stopped: Any, layers: tuple[Image, Labels], widget: TrainWidget, finish: Any
 ) -> None:
-    widget.form.set(tiny(updates=ENDLESS))
-    under_way(widget)
-    widget.cancel()
-    finish(widget)
-    (start,) = unfinished()
     layers[1].data = np.roll(layers[1].data, 5, axis=0)
-    widget.resume(start)
+    widget.resume(stopped)
     finish(widget)
     assert "other images or labels" in widget.status.text()
     assert widget.course.isHidden()
-    assert [left.path for left in unfinished()] == [start.path]
+    assert [left.path for left in unfinished()] == [stopped.path]
