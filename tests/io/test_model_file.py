@@ -125,6 +125,12 @@ def test_everything_on_the_card_comes_back(tmp_path):
         data=({"name": "a", "sha256": "00"},),
         versions={"torch": "2"},
         created="2020-02-02T02:02:02",
+        authors=("Ada",),
+        cite=("10.1007/978-3-319-24574-4_28",),
+        limits="Not for plants.",
+        notes="slide 3",
+        tests=({"name": "val", "images": 2, "scores": {"f1": 0.5}},),
+        origin={"format": "onnx"},
     )
     card = load_model_file(model.save(tmp_path / "a")).card
     assert card == replace(model.card, scores={"iou": 0.9})
@@ -135,9 +141,25 @@ def test_a_score_that_could_not_be_measured_is_no_invalid_json(tmp_path):
     with zipfile.ZipFile(path) as archive:
         text = archive.read("card.json").decode()
     assert "NaN" not in text
-    assert json.loads(text)["scores"] == {"iou": 0.9, "f1": None}
-    card = json.loads(text) | {"scores": {"iou": 0.9, "f1": float("nan")}}
-    assert ModelCard.from_dict(card).scores == {"iou": 0.9}  # as older versions wrote
+    assert json.loads(text)["scores"] == {"iou": 0.9}
+
+
+@pytest.mark.parametrize("undefined", [float("nan"), None])
+def test_a_card_of_the_first_schema_is_read_as_one_of_today(undefined):
+    old = {
+        "schema": 1,
+        "name": "old",
+        "spec": SPEC.to_dict(),
+        "normalisation": {"method": "percentile", "low": 1.0, "high": 99.8},
+        "class_values": [0, 1],
+        "scores": {"iou": 0.9, "f1": undefined},
+        "data": [{"name": "a", "sha256": "00"}],
+    }
+    card = ModelCard.from_dict(json.loads(json.dumps(old)))
+    assert card.scores == {"iou": 0.9}
+    assert card.data == ({"name": "a", "sha256": "00"},)
+    assert card.tests == card.authors == ()
+    assert card.to_dict()["schema"] == SCHEMA_VERSION == 2
 
 
 def test_numbers_of_numpy_go_onto_the_card(tmp_path):

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from napari_unet_studio.core.networks.network import Network
     from napari_unet_studio.core.object_config import ObjectConfig
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +63,19 @@ class ModelCard:
         Versions of the software that made the model.
     created
         ISO time.
+    authors
+        Who made the model.
+    cite
+        What to cite, each a reference or a DOI.
+    limits
+        What the model is not for.
+    notes
+        The user's own.
+    tests
+        Scores on images that had no part in the training: mappings of "name", "images"
+        (their number), "scores", "command" and "date".
+    origin
+        Of an imported model: "format", "file", "sha256", "url" as far as known.
     """
 
     name: str
@@ -82,6 +95,12 @@ class ModelCard:
     data: tuple[Mapping[str, str], ...] = ()
     versions: Mapping[str, str] = field(default_factory=dict)
     created: str = ""
+    authors: tuple[str, ...] = ()
+    cite: tuple[str, ...] = ()
+    limits: str = ""
+    notes: str = ""
+    tests: tuple[Mapping[str, Any], ...] = ()
+    origin: Mapping[str, str] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         return f"<ModelCard {self.name!r}: {self.spec.family}, {self.axes}>"
@@ -123,6 +142,7 @@ class ModelCard:
         values = {name: getattr(self, name) for name in self.__dataclass_fields__}
         values["spec"] = self.spec.to_dict()
         values["normalisation"] = asdict(self.normalisation)
+        values["scores"] = _measured(self.scores)
         return {"schema": SCHEMA_VERSION, **values}
 
     @classmethod
@@ -147,15 +167,15 @@ class ModelCard:
                 f"{SCHEMA_VERSION}. Update napari-unet-studio to open it."
             )
         try:
+            for version in range(schema, SCHEMA_VERSION):
+                fields = _MIGRATIONS[version](fields)
             fields["spec"] = spec_from_dict(fields["spec"])
             fields["normalisation"] = Normalisation(**fields["normalisation"])
             fields["class_values"] = tuple(int(v) for v in fields["class_values"])
             if fields.get("spacing") is not None:
                 fields["spacing"] = tuple(float(v) for v in fields["spacing"])
-            fields["data"] = tuple(fields.get("data", ()))
-            # Older versions wrote NaN for a score that could not be measured.
-            scores = dict(fields.get("scores", {})).items()
-            fields["scores"] = {k: v for k, v in scores if v is not None and v == v}
+            for name in ("data", "authors", "cite", "tests"):
+                fields[name] = tuple(fields.get(name, ()))
             card = cls(**fields)
             card._check()
         except KeyError as error:
@@ -172,7 +192,9 @@ class ModelCard:
     def _check(self) -> None:
         """Raise a ValueError or TypeError for a field that could not be used."""
         texts = (self.name, self.unit, self.description, self.licence, self.created)
-        tables = (self.training, self.scores, self.versions, *self.data)
+        texts += (self.limits, self.notes, *self.authors, *self.cite)
+        tables = (self.training, self.scores, self.versions, self.origin, *self.data)
+        tables += self.tests
         if not all(isinstance(text, str) for text in texts):
             raise TypeError("a text is no text")
         if not all(isinstance(table, Mapping) for table in tables):
@@ -194,6 +216,26 @@ class ModelCard:
         if self.gap < 0:
             raise ValueError(f"the gap is {self.gap}")
         _ = self.objects  # checks its own fields
+
+
+def _from_1(fields: dict[str, Any]) -> dict[str, Any]:
+    """Bring a card of schema 1 up to 2: scores that are not measured are absent.
+
+    It wrote NaN or null for them. The fields that are new in 2 have defaults.
+    """
+    return {**fields, "scores": _measured(fields.get("scores", {}))}
+
+
+def _measured(scores: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out the scores that could not be measured: None and NaN."""
+    pairs = dict(scores).items()
+    return {
+        name: value for name, value in pairs if value is not None and value == value
+    }
+
+
+# What turns the fields of a card of each older schema into those of the next.
+_MIGRATIONS: Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]] = {1: _from_1}
 
 
 class Model:
