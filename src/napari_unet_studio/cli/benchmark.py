@@ -162,6 +162,55 @@ def measures(
 
 
 @benchmark.command()
+def nuclei(
+    images: Annotated[Path, typer.Argument(help="Images to score: a folder.")],
+    labels: Annotated[Path, typer.Argument(help="Their labels, of the same names.")],
+    model: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--model",
+            "-m",
+            help="A model or .unet file, once for each; default: nuclei.",
+        ),
+    ] = None,
+    train_images: Annotated[
+        Path | None, typer.Option(help="What MONAI's network is trained on.")
+    ] = None,
+    train_labels: Annotated[Path | None, typer.Option(help="Their labels.")] = None,
+    updates: Annotated[int, typer.Option(min=1, help="Of that training.")] = 6000,
+    patch: Annotated[int, typer.Option(min=16, help="Side of its patches.")] = 128,
+    batch: Annotated[int, typer.Option(min=1, help="Patches in an update.")] = 8,
+    weights_file: Annotated[
+        Path,
+        typer.Option(
+            help="Weights of MONAI's network; taken if there, else trained and written."
+        ),
+    ] = Path("basicunet.safetensors"),
+    json: AsJson = False,
+) -> None:
+    """Score nuclei found by Otsu's threshold, by MONAI's U-Net and by this package.
+
+    MONAI's network learns the same patches as this package, for as many updates. Its
+    training goes on where it was when it was killed.
+    """
+    from napari_unet_studio.benchmark.nuclei import Budget, benchmark_nuclei
+    from napari_unet_studio.tasks.train_config import TrainConfig
+
+    if not weights_file.exists():
+        check_writable(weights_file, "--weights-file")
+    config = TrainConfig(updates=updates, patch=patch, batch=batch)
+    budget = Budget(train_images, train_labels, weights_file, config)
+    models = model or ["nuclei"]
+    running = benchmark_nuclei(images, labels, models, budget)
+    options = f" {images} {labels}" + "".join(f" --model {name}" for name in models)
+    if train_images is not None:
+        options += f" --train-images {train_images} --train-labels {train_labels}"
+        options += f" --updates {updates} --patch {patch} --batch {batch}"
+    options += f" --weights-file {weights_file}"
+    _finish("nuclei", running, options, None, json)
+
+
+@benchmark.command()
 def window(
     moves: Annotated[int, typer.Option(min=2, help="Steps of each slider.")] = 40,
     page: Page = None,
@@ -223,6 +272,11 @@ def _finish(
 
 def _show(name: str, document: dict[str, Any]) -> None:
     """Print a table for each case, and what was to be reached."""
+    if name == "nuclei":
+        from napari_unet_studio.benchmark import nuclei as scored
+
+        console.show_table(list(scored.lines(document)), scored.COLUMNS, False)
+        return
     from napari_unet_studio.benchmark import tables, training_page
     from napari_unet_studio.benchmark import window as windows
     from napari_unet_studio.benchmark.page import SECTIONS
