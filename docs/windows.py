@@ -101,6 +101,14 @@ def table() -> Any:
     return viewer
 
 
+def models() -> Any:
+    """What is known of the bundled model."""
+    viewer, widget = with_dock("Models")
+    widget.details.more.expand(animate=False)
+    QTest.qWait(_SETTLE)
+    return viewer
+
+
 def compare() -> Any:
     """The bundled model and a threshold against the truth."""
     from skimage.filters import threshold_otsu
@@ -130,7 +138,7 @@ def inspect() -> Any:
 
 PICTURES: dict[str, Callable[[], Any]] = {
     each.__name__: each
-    for each in (segment, train, weights, deformation, table, compare, inspect)
+    for each in (segment, train, weights, deformation, table, compare, inspect, models)
 }
 
 

@@ -8,6 +8,8 @@ import pytest
 from napari.layers import Labels, Layer
 from npe2 import PluginManifest
 
+from napari_unet_studio.io.settings import Settings
+
 if TYPE_CHECKING:
     from napari import Viewer
 
@@ -75,6 +77,29 @@ def test_every_widget_is_in_a_menu() -> None:
 def test_names_are_unique(names: list[str]) -> None:
     assert names
     assert len(set(names)) == len(names)
+
+
+@pytest.mark.parametrize("reader", READERS, ids=lambda reader: reader.command)
+def test_readers_claim_nothing_that_is_not_theirs(reader: Any, tmp_path: Path) -> None:
+    get_reader = _target(reader.command)
+    for name in ("a.unet", "a.zip", "rdf.yaml", "a.tif", "a.zarr"):
+        (tmp_path / name).mkdir()
+        assert get_reader(str(tmp_path / name)) is None
+    assert get_reader(str(tmp_path / "absent.unet")) is None
+    assert get_reader([]) is None
+
+
+def test_every_setting_of_the_preferences_is_one_of_ours() -> None:
+    # An npe2 that knows of no settings passes over them.
+    found = getattr(MANIFEST.contributions, "configurations", None) or {}
+    assert found or not hasattr(MANIFEST.contributions, "configurations")
+    ours = Settings().to_dict()
+    shown = {n: p for part in found.values() for n, p in part.properties.items()}
+    assert set(shown) <= set(ours)
+    for name, setting in shown.items():
+        assert setting.title
+        assert setting.description
+        assert setting.default == (ours[name] if name != "model_lists" else "")
 
 
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.key)

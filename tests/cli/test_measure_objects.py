@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 import zarr
 from typer.testing import CliRunner
 
@@ -157,3 +158,41 @@ def test_what_does_not_belong_together_is_said(call, tmp_path, cells) -> None:
         with pytest.raises(InputError, match=text):
             call(*arguments)
     assert not list(tmp_path.glob("*.csv"))
+
+
+def test_columns_have_the_names_and_channels_that_are_asked_for(
+    call, tmp_path, cells
+) -> None:
+    write(tmp_path / "labels.tif", cells)
+    tifffile.imwrite(tmp_path / "pair.tif", np.stack([cells * 2, cells * 3]))
+    twice = ("--image", "pair.tif", "--image", "pair.tif")
+    names = ("--name", "red", "--name", "far red", "--channel", "0", "--channel", "1")
+    call("labels.tif", *twice, *names, "-o", "t.csv")
+    for row in rows_of(tmp_path / "t.csv"):
+        assert float(row["mean red"]) == 2 * int(row["label"])
+        assert float(row["mean far red"]) == 3 * int(row["label"])
+
+
+def test_a_pixel_size_may_have_another_unit(call, tmp_path, cells) -> None:
+    write(tmp_path / "labels.tif", cells)
+    place = ("--spacing", "1,1", "--unit", "pixel")
+    assert call("labels.tif", *place)["unit"] == "px^2"
+    place = ("--spacing", "2,2", "--unit", "none", "--overwrite")
+    assert call("labels.tif", *place)["unit"] == ""
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--name", "a", "--name", "b"), "--name is given 2 times but --image 1"),
+        (("--channel", "red"), "The channel is 'red'"),
+        (("--channel", "1"), "single channel and no channel 1"),
+    ],
+)
+def test_names_and_channels_that_do_not_fit_are_refused(
+    call, tmp_path, cells, options, message
+) -> None:
+    for name in ("labels", "dapi"):
+        write(tmp_path / f"{name}.tif", cells)
+    with pytest.raises(InputError, match=message):
+        call("labels.tif", "--image", "dapi.tif", *options)

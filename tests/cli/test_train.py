@@ -1,6 +1,7 @@
 """Training from the shell: pairs from a file, recipes, checks, and repeating a run."""
 
 import json
+import shlex
 
 import numpy as np
 import pytest
@@ -150,7 +151,34 @@ def test_a_model_repeats_its_own_training(files) -> None:
     options = (*QUICK, "--seed=3", "--ema=0.5", "--weights-sigma=3")
     call("images", "labels", *options, "--out=first.unet")
     call("images", "labels", "--config=first.unet", "--out=second.unet")
+    call("--config=first.unet", "--out=third.unet")
     assert same(files / "first.unet", files / "second.unet")
+    assert same(files / "first.unet", files / "third.unet")
+
+
+def test_a_card_holds_the_command_that_repeats_the_training(files) -> None:
+    call("images", "labels", *QUICK, "--out=first.unet")
+    training = load_model_file(files / "first.unet").card.training
+    assert training["pairs"] == [
+        {"image": "images", "labels": "labels", "role": "train"}
+    ]
+    program, *words = shlex.split(training["command"].replace("first", "second"))
+    assert program == "unet-studio"
+    call(*words[1:])
+    assert same(files / "first.unet", files / "second.unet")
+
+
+def test_axes_and_pixel_size_of_a_pair_may_be_told(files) -> None:
+    (row,) = rows("train")
+    row |= {"axes": "YX", "spacing": [2, 0.5]}
+    path = run_file(files, pairs=[row], out="a.unet")
+    call("--config", path, *QUICK)
+    card = load_model_file(files / "a.unet").card
+    assert card.spacing == (2.0, 0.5)
+    first, *lines, end, last = card.training["command"].splitlines()
+    assert (first, end) == ("cat > a.json <<'END'", "END")
+    assert last == "unet-studio train --config a.json"
+    assert json.loads("\n".join(lines))["pairs"] == [row]
 
 
 def test_a_check_says_what_is_doubtful_and_trains_nothing(files) -> None:

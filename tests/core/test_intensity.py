@@ -228,3 +228,56 @@ def test_a_lazy_image_is_measured_like_one_in_memory(image):
 def test_a_rule_that_cannot_work_is_refused(fields, message):
     with pytest.raises(InputError, match=message):
         Normalisation(*fields)
+
+
+# --- what models of other programs were trained with
+
+
+def test_eps_is_added_to_the_scale():
+    image = np.random.default_rng(0).normal(5, 2, (2, 30, 30))
+    for method, plain in (("zscore", (0, 1)), ("percentile", (2, 98))):
+        rule = Normalisation(method, *plain)
+        offset, scale = rule.fit(image)
+        more = Normalisation(method, *plain, eps=0.5).fit(image)
+        assert np.array_equal(more[0], offset)
+        assert np.allclose(more[1], scale + 0.5)
+
+
+def test_channels_may_share_their_statistics():
+    image = np.random.default_rng(0).normal(5, 2, (2, 30, 30))
+    image[1] *= 3
+    offset, scale = Normalisation("zscore", joint=True).fit(image)
+    assert np.allclose(offset, image.mean())
+    assert np.allclose(scale, image.std())
+    assert offset.shape == scale.shape == (2,)
+
+
+def test_each_channel_may_have_values_of_its_own():
+    rule = Normalisation("fixed", offsets=(1, 2), scales=(10, -4))
+    image = np.array([[11.0, 1.0], [2.0, 6.0]])
+    found = rule.apply(image, *rule.fit(image))
+    assert found.tolist() == [[1, 0], [0, -1]]
+    with pytest.raises(
+        InputError, match="has 3 channels, and the normalisation values"
+    ):
+        rule.fit(np.zeros((3, 4)))
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"eps": -1.0},
+        {"eps": float("nan")},
+        {"joint": 1},
+        {"offsets": (1.0,)},
+        {"method": "fixed", "offsets": (1.0,)},
+        {"method": "fixed", "offsets": (1.0,), "scales": (0.0,)},
+        {"method": "fixed", "offsets": (1.0,), "scales": (float("inf"),)},
+        {"method": "fixed", "offsets": "ab", "scales": "cd"},
+        {"method": "zscore", "offsets": (1.0,), "scales": (1.0,)},
+    ],
+    ids=str,
+)
+def test_values_of_others_that_make_no_sense_are_refused(fields):
+    with pytest.raises(InputError):
+        Normalisation(**fields)

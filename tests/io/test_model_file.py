@@ -448,7 +448,7 @@ def test_a_card_of_a_large_network_with_few_weights_allocates_none_of_it(
         ),
     )
     assert_refused(path, "do not fit")
-    assert set(allocated) == {"meta"}
+    assert set(allocated) <= {"meta"}  # where nothing is allocated
 
 
 def encrypted(data):

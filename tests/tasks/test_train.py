@@ -386,9 +386,11 @@ def test_resuming_through_the_whole_task_repeats_the_catalog_network(
     path = tmp_path / "a.ckpt"
     pairs, config = [Pair(*squares(), name="a")], replace(QUICK, updates=3)
     whole = run(train(pairs, config))
-    stopped(2, pairs, config, checkpoint=path)
+    told = {"command": "unet-studio train a b", "pairs": []}
+    stopped(2, pairs, config, checkpoint=path, repeat=told)
     resumed = run(train(pairs, config, resume=path))
     assert same_weights(whole, resumed)
+    assert resumed.card.training["command"] == told["command"]
     assert resumed.card.data == whole.card.data
 
 

@@ -14,10 +14,11 @@ from napari_unet_studio.core.augment import AugmentConfig
 from napari_unet_studio.io.images import write_tiff
 from napari_unet_studio.sample_data import nuclei_2d
 from napari_unet_studio.tasks.train_config import TrainConfig
+from napari_unet_studio.widgets._settings import napari_page
 from napari_unet_studio.widgets._train.preview import NAME
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from napari import Viewer
     from napari.layers import Image, Labels
@@ -38,6 +39,21 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "home"
     monkeypatch.setenv("UNET_STUDIO_HOME", str(folder))
     return folder
+
+
+@pytest.fixture
+def fresh_page() -> "Iterator[Any]":
+    """Give napari's page of settings without what other tests set; None if it has none.
+
+    napari keeps it as long as it runs.
+    """
+    page = napari_page()
+    parts = () if page is None else (page.computing, page.models)
+    for part in parts:
+        part.reset()
+    yield page
+    for part in parts:
+        part.reset()
 
 
 @pytest.fixture

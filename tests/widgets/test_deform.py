@@ -210,7 +210,7 @@ def test_the_copied_code_gives_the_same_pixels(
     widget, viewer, qtbot, tissue, series, volume
 ):
     clipboard = QApplication.clipboard()
-    widget.copy.click()
+    widget.copy.menu().actions()[0].trigger()
     assert "elastic_deform(image, grid=3" in clipboard.text()
     viewer.add_image(tissue, name="tissue", rgb=True)
     viewer.add_image(series[0], name="movie", **SERIES)
@@ -221,7 +221,7 @@ def test_the_copied_code_gives_the_same_pixels(
         widget.image.value = viewer.layers[name]
         widget.labels.value = ids if name == "movie" else None
         press(widget, qtbot)
-        widget.copy.click()
+        widget.copy.menu().actions()[0].trigger()
         scope = {"viewer": viewer}
         exec(clipboard.text(), scope)
         made = viewer.layers[f"{name} deformed"]
@@ -239,7 +239,7 @@ def test_the_copied_code_takes_the_finest_resolution(widget, viewer, qtbot, cell
         [labels, labels[::2, ::2]], name="ids", multiscale=True
     )
     press(widget, qtbot)
-    widget.copy.click()
+    widget.copy.menu().actions()[0].trigger()
     scope = {"viewer": viewer}
     exec(QApplication.clipboard().text(), scope)
     for key, name in (("deformed_image", "cells"), ("deformed_labels", "ids")):
@@ -267,7 +267,7 @@ def test_weights_are_deformed_along(widget, viewer, qtbot, cells):
         np.testing.assert_array_equal(made.data, array)
         assert_same_place(made, layer)
     assert made.data.dtype == np.float32
-    widget.copy.click()
+    widget.copy.menu().actions()[0].trigger()
     scope = {"viewer": viewer}
     exec(QApplication.clipboard().text(), scope)
     np.testing.assert_array_equal(scope["deformed_weights"], wanted[2])
@@ -304,7 +304,7 @@ def test_a_plane_can_be_sampled_linearly(widget, viewer, qtbot, cells, volume):
     np.testing.assert_array_equal(made._slice.image.raw, wanted)
     press(widget, qtbot)
     np.testing.assert_array_equal(viewer.layers["cells deformed"].data, wanted)
-    widget.copy.click()
+    widget.copy.menu().actions()[0].trigger()
     scope = {"viewer": viewer}
     exec(QApplication.clipboard().text(), scope)
     np.testing.assert_array_equal(scope["deformed_image"], wanted)

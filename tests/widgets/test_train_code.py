@@ -2,6 +2,7 @@
 
 import json
 import shlex
+import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from napari.layers import Image, Labels
 from typer.testing import CliRunner
 
 from napari_unet_studio.cli.app import app
+from napari_unet_studio.io.images import write_tiff
 from napari_unet_studio.io.registry import load_model
 from napari_unet_studio.tasks.train_config import TrainConfig
 from napari_unet_studio.widgets._train.files import files_in
@@ -53,7 +55,7 @@ def test_the_copied_script_makes_the_same_model(
         assert torch.equal(a, b)
 
 
-def test_the_shell_command_makes_the_same_model(
+def test_the_shell_command_and_the_card_make_the_same_model(
     same_model: Any,
     widget: TrainWidget,
     folders: tuple[Path, Path],
@@ -64,19 +66,30 @@ def test_the_shell_command_makes_the_same_model(
 ) -> None:
     widget.set_pairs([(folders[0] / "a.tif", folders[1] / "a.tif", "train")])
     widget.name.setText("one of mine")
+    command = widget.command()
     widget.run()
     finish(widget)
-    command = widget.command()
+    first = load_model("one of mine")
+    assert first.card.training["command"] == command
     assert "\n" not in command
     program, *words = shlex.split(command)
     assert program == "unet-studio"
+    card = tmp_path / "home" / "models" / "one of mine.unet"
     monkeypatch.chdir(tmp_path)
-    result = CliRunner().invoke(app, words)
-    assert result.exit_code == 0, result.output
-    # Under the name that another training would give it.
-    assert same_model(
-        load_model("one of mine"), load_model(tmp_path / "one of mine 2.unet")
-    )
+    repeats = {
+        "one of mine": words,
+        "again": ["train", "--config", str(card), "--out", "again"],
+    }
+    for name, each in repeats.items():
+        result = CliRunner().invoke(app, each)
+        assert result.exit_code == 0, result.output
+        second = load_model(tmp_path / f"{name}.unet")
+        assert same_model(first, second)
+        again = second.card.training
+        assert again["command"] == command.replace(
+            "'one of mine.unet'", shlex.quote(f"{name}.unet")
+        )
+        assert again["pairs"] == first.card.training["pairs"]
 
 
 def test_several_files_go_into_a_settings_file(
@@ -112,14 +125,50 @@ def test_code_names_the_model_as_it_would_be_named(
     assert "file name" in widget.status.text()
 
 
-def test_a_shell_cannot_see_layers(
-    layers: tuple[Image, Labels], widget: TrainWidget
+def test_layers_are_trained_on_once_they_are_saved(
+    same_model: Any,
+    layers: tuple[Image, Labels],
+    widget: TrainWidget,
+    finish: Any,
+    one_thread: None,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> None:
-    assert widget.command() == ""
-    assert "cannot see layers" in widget.status.text()
+    image, labels = layers
+    widget.run()
+    finish(widget)
+    command = widget.command()
+    notes = command.splitlines()[:2]
+    assert notes == [
+        "# Save the layer 'nuclei' as nuclei.tif",
+        "# Save the layer 'nuclei labels' as nuclei labels.tif",
+    ]
+    monkeypatch.chdir(tmp_path)
+    write_tiff("nuclei.tif", image.data, "YX")
+    write_tiff("nuclei labels.tif", labels.data, "YX")
+    subprocess.run(["bash", "-c", command.rpartition("\n")[0]], check=True)
+    result = CliRunner().invoke(app, shlex.split(command.splitlines()[-1])[1:])
+    assert result.exit_code == 0, result.output
+    first, second = load_model("my model"), load_model("my model 2.unet")
+    assert same_model(first, second)
+    assert first.card.spacing == second.card.spacing == (0.5, 0.5)
+    assert "command" not in first.card.training  # nobody knows the files
+    assert second.card.training["command"].startswith("cat > 'my model 2.json'")
     widget.set_pairs([])
     assert widget.command() == ""
     assert "nothing to train on" in widget.status.text()
+
+
+def test_a_layer_stands_for_its_file_until_it_is_painted_on(
+    viewer: "Viewer", widget: TrainWidget, folders: tuple[Path, Path]
+) -> None:
+    image = viewer.open(folders[0] / "a.tif", plugin="napari")[0]
+    file = folders[1] / "a.tif"
+    labels = viewer.open(file, plugin="napari", layer_type="labels")[0]
+    widget.set_pairs([(image, labels, "train")])
+    assert f"train {folders[0] / 'a.tif'} '{file}' --out" in widget.command()
+    labels.fill((0, 0), 9)
+    assert widget.command().startswith("# Save the layer 'a [1]' as a -1.tif\n")
 
 
 def test_code_goes_to_the_clipboard(
@@ -130,5 +179,5 @@ def test_code_goes_to_the_clipboard(
     python.trigger()
     assert qapp.clipboard().text() == widget.script()
     assert copy.text() == "Copied"
-    shell.trigger()  # layers: nothing to copy
-    assert qapp.clipboard().text() == widget.script()
+    shell.trigger()
+    assert qapp.clipboard().text() == widget.command()

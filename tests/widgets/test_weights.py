@@ -230,7 +230,7 @@ def test_the_copied_code_computes_the_same_map(
     for name in ("cells", "movie", "stack"):
         widget.labels.value = viewer.layers[name]
         press(widget, qtbot)
-        widget.copy.click()
+        widget.copy.menu().actions()[0].trigger()
         scope = {"viewer": viewer}
         exec(QApplication.clipboard().text(), scope)
         np.testing.assert_array_equal(scope["weights"], overlay_of(viewer, name).data)
@@ -240,7 +240,7 @@ def test_the_copied_code_finds_a_renamed_layer(widget, viewer, qtbot, cells):
     layer = viewer.add_labels(cells, name="cells")
     press(widget, qtbot)
     layer.name = "nuclei"
-    widget.copy.click()
+    widget.copy.menu().actions()[0].trigger()
     scope = {"viewer": viewer}
     exec(QApplication.clipboard().text(), scope)
     np.testing.assert_array_equal(scope["weights"], overlay_of(viewer).data)
@@ -249,7 +249,7 @@ def test_the_copied_code_finds_a_renamed_layer(widget, viewer, qtbot, cells):
 def test_the_copied_code_takes_the_finest_resolution(widget, viewer, qtbot, cells):
     viewer.add_labels([cells, cells[::2, ::2]], name="cells", multiscale=True)
     press(widget, qtbot)
-    widget.copy.click()
+    widget.copy.menu().actions()[0].trigger()
     scope = {"viewer": viewer}
     exec(QApplication.clipboard().text(), scope)
     np.testing.assert_array_equal(scope["weights"], overlay_of(viewer).data)
@@ -460,7 +460,7 @@ def test_objects_of_several_classes_are_balanced_by_class(widget, viewer, qtbot,
     wanted = expected(widget, cells, classes=classes)
     np.testing.assert_array_equal(overlay_of(viewer).data, wanted)
     assert "long" in widget.info.text()
-    widget.copy.click()
+    widget.copy.menu().actions()[0].trigger()
     scope = {"viewer": viewer}
     exec(QApplication.clipboard().text(), scope)
     np.testing.assert_array_equal(scope["weights"], wanted)
@@ -526,7 +526,7 @@ def test_the_copied_code_counts_ignores_and_splits_alike(
     widget.pieces.setChecked(pieces)
     choose_balance(widget, balance)
     press(widget, qtbot)
-    widget.copy.click()
+    widget.copy.menu().actions()[0].trigger()
     scope = {"viewer": viewer}
     exec(QApplication.clipboard().text(), scope)
     assert isinstance(scope["weights"], da.Array) == lazy

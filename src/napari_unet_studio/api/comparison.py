@@ -54,7 +54,8 @@ def compare(
     kind
         What the labels are: "objects", "classes" or "membranes", see :func:`evaluate`.
     axes, channel_axis, spacing
-        Of the images, as in :func:`predict`; files say their own.
+        Of the images, as in :func:`predict`. Files say their own, where `axes` and
+        `spacing` are not given.
     channel
         The channel that models of one channel are given of images with several: its
         number, or "grey".

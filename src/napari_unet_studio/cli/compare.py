@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from napari_unet_studio.cli import console
+from napari_unet_studio.cli.files import Axes, Spacing
 from napari_unet_studio.core.config import Device
 from napari_unet_studio.core.errors import InputError
 
@@ -67,7 +68,8 @@ def compare(
             help="Connected components of the truth with fewer pixels do not count.",
         ),
     ] = 0,
-    axes: Annotated[str | None, typer.Option(help='Axes, such as "TYX".')] = None,
+    axes: Axes = None,
+    spacing: Spacing = None,
     channel: Annotated[
         str | None,
         typer.Option(
@@ -99,6 +101,7 @@ def compare(
     from napari_unet_studio.cli.files import (
         check_writable,
         parse_channel,
+        parse_spacing,
         refuse_existing,
     )
     from napari_unet_studio.io.atomic import atomic_write
@@ -124,6 +127,7 @@ def compare(
             _named(segmentation or ()),
             kind=kind,
             axes=axes,
+            spacing=parse_spacing(spacing),
             channel=parse_channel(channel),
             connected=connected,
             split=split_reference,

@@ -94,10 +94,17 @@ def show(result: Mapping[str, Any], as_json: bool) -> None:
         _write_json(result)
         return
     for key, value in result.items():
-        text = f"{value:.4f}" if isinstance(value, float) else str(value)
-        if isinstance(value, list):
+        if isinstance(value, Mapping):
+            text = "  ".join(f"{name} {_text(each)}" for name, each in value.items())
+        elif isinstance(value, list | tuple):
             text = " ".join(map(str, value)) or "none"
+        else:
+            text = _text(value)
         out.print(f"{key}: {text}", soft_wrap=True)
+
+
+def _text(value: object) -> str:
+    return f"{value:.4f}" if isinstance(value, float) else str(value)
 
 
 def show_table(

@@ -1,15 +1,122 @@
-"""What a command is given: channels and label files; and guarding what is there."""
+"""What a command is given: places, channels, labels; and guarding what is there."""
 
-import tempfile
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Annotated, Literal
 
 import numpy as np
+import typer
 
 from napari_unet_studio.core.channels import Channel, pick_channel
-from napari_unet_studio.core.errors import InputError, StorageError
+from napari_unet_studio.core.errors import InputError
+from napari_unet_studio.io import atomic
+from napari_unet_studio.io.image_file import described
 from napari_unet_studio.io.images import ImageFile, read_image
+
+# Options of all commands that read an image.
+Axes = Annotated[
+    str | None,
+    typer.Option(
+        help='Axes of the image, such as "TYX" or "CZYX"; by default as in the file.'
+    ),
+]
+Spacing = Annotated[
+    str | None,
+    typer.Option(
+        help="Size of a pixel, such as 2,0.5,0.5 along z, y and x; by default what the "
+        "file says."
+    ),
+]
+Unit = Annotated[
+    Literal["um", "pixel", "none"] | None,
+    typer.Option(help="Unit of --spacing; none if nobody knows it.", show_default="um"),
+]
+OneChannel = Annotated[
+    str | None,
+    typer.Option(
+        help="Of an image with several channels take one, by its number from 0, or "
+        "grey: the luminance of colours."
+    ),
+]
+Resolution = Annotated[
+    int, typer.Option(min=0, help="Level of an image with several; 0: the finest.")
+]
+
+# Options of commands that write a result.
+Overwrite = Annotated[bool, typer.Option(help="Replace results that exist already.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+
+Place = tuple[str | None, tuple[float, ...] | None, str | None]
+"""Axes, pixel size and its unit, as far as the command line says them."""
+
+
+def parse_spacing(text: str | None) -> tuple[float, ...] | None:
+    """Read sizes of a pixel, such as "2,0.5,0.5".
+
+    Raises
+    ------
+    InputError
+        If it is no list of numbers.
+
+    Examples
+    --------
+    >>> parse_spacing("2, 0.5,0.5")
+    (2.0, 0.5, 0.5)
+    """
+    if text is None:
+        return None
+    try:
+        return tuple(float(word) for word in text.split(","))
+    except ValueError:
+        raise InputError(
+            f"The spacing is {text!r}; give numbers with commas between, such as "
+            "0.5,0.5."
+        ) from None
+
+
+def parse_region(text: str | None) -> tuple[slice, ...] | None:
+    """Read a part of an image, such as "0:64,32:96".
+
+    Raises
+    ------
+    InputError
+        If it is none.
+
+    Examples
+    --------
+    >>> parse_region("0:64, 32:96")
+    (slice(0, 64, None), slice(32, 96, None))
+    """
+    if text is None:
+        return None
+    try:
+        pairs = [[int(n) for n in word.split(":")] for word in text.split(",")]
+        return tuple(slice(start, stop) for start, stop in pairs)
+    except ValueError:
+        raise InputError(
+            f"The region is {text!r}; give first:last+1 for each axis but the "
+            "channels, such as 0:64,32:96."
+        ) from None
+
+
+def parse_pixel(text: str | None) -> tuple[int, ...] | None:
+    """Read the place of a pixel, such as "12,40".
+
+    Raises
+    ------
+    InputError
+        If it is none.
+    """
+    if text is None:
+        return None
+    try:
+        return tuple(int(word) for word in text.split(","))
+    except ValueError:
+        raise InputError(
+            f"The pixel is {text!r}; give a whole number for each axis but the "
+            "channels, such as 12,40."
+        ) from None
 
 
 def parse_channel(text: str | None) -> Channel | None:
@@ -60,9 +167,14 @@ def with_channel(image: ImageFile, choice: Channel | None, path: Path) -> ImageF
     return replace(image, array=array, channel_axis=None, levels=())
 
 
-def read_label_file(path: Path) -> ImageFile:
-    """Read labels with their axes and pixel size; one channel only."""
-    found = read_image(path)
+def read_label_file(
+    path: Path,
+    axes: str | None = None,
+    spacing: Sequence[float] | None = None,
+    unit: str | None = None,
+) -> ImageFile:
+    """Read labels with their axes and pixel size, see `described`; one channel only."""
+    found = described(read_image(path), axes, spacing, unit)
     if found.channel_axis is not None:
         raise InputError(f"{path} has channels; labels are one number per pixel.")
     return ImageFile(
@@ -101,19 +213,5 @@ def refuse_existing(
 
 
 def check_writable(path: Path, option: str = "--out") -> None:
-    """Make the folder of a result, and see that a file can be written there.
-
-    Raises
-    ------
-    StorageError
-        If not: better now than after hours of work.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=path.parent):
-            pass
-    except OSError as error:
-        raise StorageError(
-            f"Nothing can be written to {path.parent}: {error.strerror or error}. "
-            f"Choose another place with {option}."
-        ) from error
+    """See that a result can be written; see :func:`.atomic.check_writable`."""
+    atomic.check_writable(path, f"Choose another place with {option}")

@@ -1,7 +1,6 @@
 """Weight maps and elastic deformation of files."""
 
 from collections.abc import Mapping
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_unet_studio.cli.files import (
+    Place,
     check_writable,
     read_label_file,
     refuse_existing,
 )
-from napari_unet_studio.core.axes import Frames, over_frames, spatial_ndim
+from napari_unet_studio.core.axes import Frames, spatial_ndim
 from napari_unet_studio.core.deform import (
     DeformConfig,
     check_deformable,
@@ -25,11 +25,20 @@ from napari_unet_studio.core.weights import (
     class_counts,
     separation_weights,
 )
+from napari_unet_studio.io.image_file import described
 from napari_unet_studio.io.images import read_image, write_tiff
+
+_OUTSIDE = -1  # id of ignored pixels where pieces get ids of their own
 
 
 def write_weights(
-    labels: Path, out: Path, settings: Mapping[str, Any], overwrite: bool
+    labels: Path,
+    out: Path,
+    settings: Mapping[str, Any],
+    overwrite: bool,
+    planes: bool = False,
+    connected: bool = False,
+    place: Place = (None, None, None),
 ) -> dict[str, Any]:
     """Write the weight map of a label file; time points one by one.
 
@@ -37,6 +46,12 @@ def write_weights(
     ----------
     settings
         Of :func:`.separation_weights`, by name.
+    planes
+        The planes of a stack one by one too.
+    connected
+        Take connected pieces as the objects instead of ids.
+    place
+        What is said of the labels instead of their file.
 
     Raises
     ------
@@ -47,27 +62,47 @@ def write_weights(
         If a file cannot be read or written.
     """
     _check_place(out, overwrite, labels)
-    image = read_label_file(labels)
+    image = read_label_file(labels, *place)
     ignore = settings["ignore"]
     if not ((image.array != 0) & (image.array != ignore)).any():
         raise InputError(
             f"{labels} holds no objects, every pixel is 0 or ignored; choose labels "
             "with a number for each object."
         )
-    options = {**settings, "spacing": image.spacing}
+    ndim = 2 if planes else spatial_ndim(image.axes)
+    spacing = None if image.spacing is None else image.spacing[-ndim:]
+    options = {**settings, "spacing": spacing}
+    if connected and ignore is not None:
+        options["ignore"] = _OUTSIDE
+    indices = list(np.ndindex(image.array.shape[: image.array.ndim - ndim]))
+
+    def objects(index: tuple[int, ...]) -> NDArray[Any]:
+        frame = np.asarray(image.array[index])
+        return _pieces(frame, ignore) if connected else frame
+
     if settings["balance"] == "global":
-        count = partial(class_counts, gap=settings["gap"], ignore=settings["ignore"])
-        frames = Frames.of(image.array, spatial_ndim(image.axes), image.axes)
-        options["balance"] = balanced(
-            np.sum([count(np.asarray(frame)[0]) for _, frame in frames], axis=0)
-        )
-
-    def weigh(frame: NDArray[Any]) -> NDArray[np.float32]:
-        return separation_weights(frame, **options)
-
-    found = over_frames(weigh, image.array, image.axes)
+        options["balance"] = "image"
+        if settings["preset"] != "2019":  # it has a balance of its own
+            asked = {name: options[name] for name in ("gap", "ignore", "classes")}
+            counts = [class_counts(objects(index), **asked) for index in indices]
+            options["balance"] = balanced(np.sum(counts, axis=0))
+    found = np.empty(image.array.shape, np.float32)
+    for index in indices:
+        found[index] = separation_weights(objects(index), **options)
     write_tiff(out, found, image.axes, image.spacing, image.unit)
     return {"weights": str(out), "largest": float(found.max(initial=0))}
+
+
+def _pieces(frame: NDArray[Any], ignore: int | None) -> NDArray[np.int32]:
+    """Number what hangs together, face to face, and has one value."""
+    from skimage.measure import label
+
+    ignored = np.zeros(frame.shape, bool) if ignore is None else frame == ignore
+    ids: NDArray[np.int32] = label(
+        np.where(ignored, frame.dtype.type(0), frame), connectivity=1
+    ).astype(np.int32)
+    ids[ignored] = _OUTSIDE
+    return ids
 
 
 def write_deformed(
@@ -77,11 +112,20 @@ def write_deformed(
     out: Path,
     config: DeformConfig,
     overwrite: bool,
+    planes: bool = False,
+    place: Place = (None, None, None),
 ) -> dict[str, Any]:
     """Deform an image file, its labels and its weight map; all time points alike.
 
     Labels and weight map go to files beside `out`, their names end in "-labels" and
     "-weights".
+
+    Parameters
+    ----------
+    planes
+        Deform the planes of a stack one by one, all alike.
+    place
+        What is said of the image instead of its file.
 
     Raises
     ------
@@ -97,12 +141,11 @@ def write_deformed(
         for name, path in given.items()
         if path is not None
     }
-    for place in (out, *places.values()):
-        _check_place(place, overwrite, image, labels, weights)
-    read = read_image(image)
-    frames = Frames.of(
-        read.array, spatial_ndim(read.axes), read.axes, read.channel_axis
-    )
+    for each in (out, *places.values()):
+        _check_place(each, overwrite, image, labels, weights)
+    read = described(read_image(image), *place)
+    ndim = 2 if planes else spatial_ndim(read.axes)
+    frames = Frames.of(read.array, ndim, read.axes, read.channel_axis)
     shape = (*frames.leading, *frames.shape)
     ids = None if labels is None else _read_along(labels, "labels", shape)
     weight_map = None if weights is None else _read_along(weights, "weights", shape)
@@ -112,7 +155,8 @@ def write_deformed(
         for name, array in (("labels", ids), ("weights", weight_map))
         if array is not None
     }
-    options: dict[str, Any] = {**config.to_dict(), "spacing": read.spacing}
+    spacing = None if read.spacing is None else read.spacing[-ndim:]
+    options: dict[str, Any] = {**config.to_dict(), "spacing": spacing}
     for index, frame in frames:
         pixels = np.asarray(frame)
         check_deformable(pixels)
@@ -133,7 +177,7 @@ def write_deformed(
     leading = len(frames.leading)
     axes = f"{read.axes[:leading]}C{read.axes[leading:]}"
     if read.channel_axis is None:
-        moved, axes = moved[:, 0] if leading else moved[0], read.axes
+        moved, axes = moved.reshape(shape), read.axes
     elif read.channel_axis in (-1, len(read.axes)) and frames.channels in (3, 4):
         moved, axes = np.moveaxis(moved, leading, -1), read.axes + "S"
     write_tiff(out, moved, axes, read.spacing, read.unit)

@@ -48,7 +48,7 @@ def with_config(
 
         def wrapped(**arguments: Any) -> None:
             given = {name: arguments.pop(name) for name in flat}
-            whole = _read(arguments.pop("config"))
+            whole = _read(arguments.pop("config"), "document" in names)
             if "document" in names:
                 arguments["document"] = whole
             document = copy.deepcopy(read(whole, arguments))
@@ -165,11 +165,16 @@ def _flatten(config: type, prefix: str = "", defaults: bool = True) -> dict[str,
     return flat
 
 
-def _read(path: Path | None) -> dict[str, Any]:
+def _read(path: Path | None, whole: bool) -> dict[str, Any]:
+    """Read a settings file; of a model also the pairs, if all of it is wanted."""
     if path is None:
         return {}
     if path.suffix == SUFFIX:
-        return dict(read_card(path).training.get("config", {}))
+        training = read_card(path).training
+        known = dict(training.get("config", {}))
+        if not whole or "pairs" not in training:
+            return known
+        return {"config": known, "pairs": list(training["pairs"])}
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:

@@ -7,6 +7,15 @@ from typing import Annotated, Any, Literal
 import typer
 
 from napari_unet_studio.cli import console
+from napari_unet_studio.cli.files import (
+    AsJson,
+    Axes,
+    OneChannel,
+    Overwrite,
+    Resolution,
+    Spacing,
+    Unit,
+)
 from napari_unet_studio.cli.options import with_config, with_given
 from napari_unet_studio.core.errors import InputError
 from napari_unet_studio.core.object_config import ObjectConfig
@@ -40,17 +49,18 @@ def predict(
             show_default=str(_FOLDER),
         ),
     ] = None,
-    axes: Annotated[str | None, typer.Option(help='Axes, such as "TYX".')] = None,
-    channel: Annotated[
+    axes: Axes = None,
+    spacing: Spacing = None,
+    unit: Unit = None,
+    channel: OneChannel = None,
+    resolution: Resolution = 0,
+    region: Annotated[
         str | None,
         typer.Option(
-            help="Of an image with several channels take one, by its number from 0, or "
-            "grey: the luminance of colours."
+            help="Predict this part only, such as 0:64,32:96: first and last+1 of each "
+            "axis but the channels, in pixels from 0."
         ),
     ] = None,
-    resolution: Annotated[
-        int, typer.Option(min=0, help="Level of an image with several; 0: the finest.")
-    ] = 0,
     probabilities: Annotated[
         bool,
         typer.Option(
@@ -70,12 +80,8 @@ def predict(
         str | None,
         typer.Option(help="Address of a Dask scheduler, for a zarr store."),
     ] = None,
-    overwrite: Annotated[
-        bool, typer.Option(help="Replace results that exist already.")
-    ] = False,
-    json: Annotated[
-        bool, typer.Option("--json", help="Print the result as JSON.")
-    ] = False,
+    overwrite: Overwrite = False,
+    json: AsJson = False,
 ) -> None:
     """Segment images into label TIFFs, or one image into an OME-Zarr store.
 
@@ -83,7 +89,11 @@ def predict(
     block, whatever the size of the image; the same command goes on where it was stopped
     or killed.
     """
-    from napari_unet_studio.cli.files import parse_channel
+    from napari_unet_studio.cli.files import (
+        parse_channel,
+        parse_region,
+        parse_spacing,
+    )
     from napari_unet_studio.cli.predict_files import complaints, predict_files
     from napari_unet_studio.cli.predict_store import predict_store
     from napari_unet_studio.io.folders import find_images
@@ -102,7 +112,8 @@ def predict(
                     f"folder of TIFFs; leave {name} out, or give an --out that ends "
                     "in .zarr."
                 )
-    choice = parse_channel(channel)
+    choice, part = parse_channel(channel), parse_region(region)
+    place = (axes, parse_spacing(spacing), unit)
     loaded = load_model(model)
     objects = ObjectConfig.from_dict(loaded.card.objects.to_dict() | given)
     paths = find_images(images)
@@ -112,13 +123,18 @@ def predict(
                 f"{target} holds the result of one image, but there are {len(paths)}; "
                 "give one of them, or a folder with --out."
             )
+        if part is not None:
+            raise InputError(
+                f"A region is not written to an OME-Zarr store like {target}; leave "
+                "--region out, or give a folder with --out."
+            )
         row = predict_store(
             paths[0],
             target,
             loaded,
             config,
             objects,
-            axes,
+            place,
             choice,
             resolution,
             ome or "0.5",
@@ -137,9 +153,10 @@ def predict(
             loaded,
             config,
             objects,
-            axes,
+            place,
             choice,
             resolution,
+            part,
             probabilities,
             overwrite,
             report,

@@ -5,14 +5,15 @@ from pathlib import Path
 from typing import Any
 
 from napari_unet_studio.cli.files import (
+    Place,
     check_writable,
     refuse_existing,
     with_channel,
 )
-from napari_unet_studio.core.axes import spatial_ndim
 from napari_unet_studio.core.channels import Channel
 from napari_unet_studio.core.errors import StudioError
 from napari_unet_studio.core.instances import ObjectConfig
+from napari_unet_studio.io.image_file import described
 from napari_unet_studio.io.images import ImageFile, read_image, write_tiff
 from napari_unet_studio.io.model import Model
 from napari_unet_studio.tasks.predict import PredictConfig
@@ -28,9 +29,10 @@ def predict_files(
     model: Model,
     config: PredictConfig,
     objects: ObjectConfig,
-    axes: str | None,
+    place: Place,
     channel: Channel | None,
     level: int,
+    region: tuple[slice, ...] | None,
     probabilities: bool,
     overwrite: bool,
     report: Callable[[Progress], object],
@@ -39,12 +41,14 @@ def predict_files(
 
     Parameters
     ----------
-    axes
-        Axes of all files, or None for what each file says.
+    place
+        Of all files; None for what each file says.
     channel
         The one to take of files with several, or None for all.
     level
         Resolution, of files with several.
+    region
+        Part of each image, see :func:`.predict`; None for all of it.
     probabilities
         Also write probabilities, into the folder "probabilities" of `out`.
     overwrite
@@ -65,9 +69,10 @@ def predict_files(
         try:
             for file in filter(None, (target, beside)):
                 refuse_existing(file, overwrite, taken)
-            read = with_channel(read_image(path, level), channel, path)
+            read = described(read_image(path, level), *place)
+            read = with_channel(read, channel, path)
             row = _predict_file(
-                path, read, target, beside, model, config, objects, axes, report
+                path, read, target, beside, model, config, objects, region, report
             )
             taken |= {file.resolve() for file in filter(None, (target, beside))}
         except StudioError as error:
@@ -110,23 +115,19 @@ def _predict_file(
     model: Model,
     config: PredictConfig,
     objects: ObjectConfig,
-    axes: str | None,
+    region: tuple[slice, ...] | None,
     report: Callable[[Progress], object],
 ) -> dict[str, Any]:
-    axes = (axes or image.axes).upper()
     spacing = image.spacing
-    if spacing is not None:
-        count = spatial_ndim(axes)
-        # Of a stack called a film the planes keep theirs.
-        spacing = spacing[-count:] if 0 < count <= len(spacing) else None
     task = predict_task(
         image.array,
         model,
         config,
         objects=objects,
-        axes=axes,
+        axes=image.axes,
         channel_axis=image.channel_axis,
         spacing=spacing,
+        region=region,
     )
     prediction = run(task, report)
     assert prediction is not None  # only a stopped task returns nothing

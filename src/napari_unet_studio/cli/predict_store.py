@@ -8,10 +8,12 @@ from typing import Any
 import typer
 
 from napari_unet_studio.cli import console
-from napari_unet_studio.cli.files import check_writable
+from napari_unet_studio.cli.files import Place, check_writable
 from napari_unet_studio.cli.interrupt import until_interrupted
 from napari_unet_studio.core.channels import Channel
 from napari_unet_studio.core.instances import ObjectConfig
+from napari_unet_studio.io.image_file import described
+from napari_unet_studio.io.images import read_image
 from napari_unet_studio.io.model import Model
 from napari_unet_studio.io.ome_layout import Version
 from napari_unet_studio.io.result_folder import check_replaceable, is_unfinished
@@ -31,7 +33,7 @@ def predict_store(
     model: Model,
     config: PredictConfig,
     objects: ObjectConfig,
-    axes: str | None,
+    place: Place,
     channel: Channel | None,
     level: int,
     version: Version,
@@ -43,8 +45,8 @@ def predict_store(
 
     Parameters
     ----------
-    axes
-        Of the image, or None for what the file says.
+    place
+        Of the image; None for what the file says.
     channel
         The one to take, or None for all.
     level
@@ -59,6 +61,11 @@ def predict_store(
     typer.Exit
         If the user stopped it; what is done is kept.
     """
+    axes, spacing, unit = place
+    names, axis = axes, None
+    if axes is not None:
+        read = described(read_image(image, level), axes)
+        names, axis = read.axes, read.channel_axis
     check_separate(image, out)
     if out.exists() and not is_unfinished(out):
         check_replaceable(out, overwrite)  # before hours of work, not after
@@ -82,7 +89,10 @@ def predict_store(
             overwrite=overwrite,
             mapper=mapper,
             should_stop=should_stop,
-            axes=axes,
+            axes=names,
+            channel_axis=axis,
+            spacing=spacing,
+            unit="um" if spacing is not None and unit in (None, "um") else "pixel",
             channel=channel,
             level=level,
         )

@@ -94,7 +94,8 @@ def train(
     """
     from napari_unet_studio.cli.train_files import check_files, places, train_files
 
-    pairs = _pairs(document, images, labels, validate_images, validate_labels)
+    rows = _rows(document, images, labels, validate_images, validate_labels)
+    pairs = [pair for row in rows for pair in _read(row)]
     if check:
         found, passed = check_files(pairs, config)
         console.show(found, json)
@@ -104,7 +105,7 @@ def train(
     wanted = out or _place(document)
     model, checkpoint = places(wanted, resume, overwrite)
     result = train_files(
-        pairs, config, model, checkpoint, resume, tensorboard, keep_last
+        pairs, config, model, checkpoint, resume, tensorboard, keep_last, rows
     )
     if result is not None:
         console.show(result, json)
@@ -121,13 +122,13 @@ def _place(document: dict[str, Any]) -> Path:
     return Path(place)
 
 
-def _pairs(
+def _rows(
     document: dict[str, Any],
     images: Path | None,
     labels: Path | None,
     validate_images: Path | None,
     validate_labels: Path | None,
-) -> list[Pair]:
+) -> list[dict[str, Any]]:
     """Return the pairs of the command line, or else those of the settings file."""
     if (images is None) != (labels is None):
         raise InputError("Give both images and labels, or neither.")
@@ -135,31 +136,48 @@ def _pairs(
         raise InputError(
             "Give both --validate-images and --validate-labels, or neither."
         )
-    pairs = []
-    if images is not None and labels is not None:
-        pairs += read_pairs(images, labels, "train")
+    if images is None:
+        rows = _listed(document)
     else:
-        for row in _listed(document):
-            pairs += read_pairs(Path(row["image"]), Path(row["labels"]), row["role"])
-    if validate_images is not None and validate_labels is not None:
-        pairs += read_pairs(validate_images, validate_labels, "validate")
-    if not pairs:
+        rows = [{"image": str(images), "labels": str(labels), "role": "train"}]
+    if validate_images is not None:
+        place = {"image": str(validate_images), "labels": str(validate_labels)}
+        rows.append({**place, "role": "validate"})
+    if not rows:
         raise InputError(
             "There is nothing to train on: give images and labels, or list pairs in "
             "the file of --config."
         )
-    return pairs
+    return rows
+
+
+def _read(row: dict[str, Any]) -> list[Pair]:
+    """Return the pairs of files in a row."""
+    files = Path(row["image"]), Path(row["labels"])
+    return read_pairs(*files, row["role"], row.get("axes"), row.get("spacing"))
 
 
 def _listed(document: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the pairs that a settings file lists, each with its role."""
     rows = document.get("pairs", [])
     for row in rows if isinstance(rows, list) else [rows]:
-        known = isinstance(row, dict) and row.keys() <= {"image", "labels", "role"}
-        texts = known and all(isinstance(value, str) for value in row.values())
-        if not texts or not {"image", "labels"} <= row.keys():
+        if not _is_pair(row):
             raise ConfigError(
                 f"The settings file lists {row!r:.80} as a pair; give the paths of its "
-                '"image" and "labels", and perhaps a "role".'
+                '"image" and "labels", and perhaps a "role", the "axes" and the '
+                '"spacing".'
             )
     return [{"role": "train", **row} for row in rows]
+
+
+def _is_pair(row: Any) -> bool:
+    if not isinstance(row, dict) or not {"image", "labels"} <= row.keys():
+        return False
+    spacing = row.get("spacing", [])
+    texts = {key: value for key, value in row.items() if key != "spacing"}
+    return (
+        texts.keys() <= {"image", "labels", "role", "axes"}
+        and all(isinstance(value, str) for value in texts.values())
+        and isinstance(spacing, list)
+        and all(isinstance(size, int | float) for size in spacing)
+    )

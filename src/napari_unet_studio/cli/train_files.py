@@ -1,6 +1,6 @@
 """Training from files into a model file, with a checkpoint on the way."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from napari_unet_studio.io.registry import free_name, models_folder
 from napari_unet_studio.tasks.progress import Progress, ShouldStop, run
 from napari_unet_studio.tasks.train import train as train_task
 from napari_unet_studio.tasks.train_config import TrainConfig
+from napari_unet_studio.tasks.training.command import Row, repetition
 from napari_unet_studio.tasks.training.diagnosis import diagnose
 from napari_unet_studio.tasks.training.pairs import Pair
 from napari_unet_studio.tasks.training.preflight import preflight
@@ -62,10 +63,26 @@ def train_files(
     resume: bool,
     tensorboard: Path | None,
     keep_last: bool,
+    rows: Sequence[Row],
 ) -> dict[str, Any] | None:
     """Train, save the model and return what is to be said about it.
 
     Of several processes only the first one writes and has something to say.
+
+    Parameters
+    ----------
+    pairs, config
+        See :func:`.tasks.train.train`.
+    out, checkpoint
+        Files from :func:`places`.
+    resume
+        Go on from the checkpoint.
+    tensorboard
+        Folder for curves.
+    keep_last
+        Save the last network too.
+    rows
+        The pairs as they were given, for the card.
     """
     from napari_unet_studio.distributed.ddp import in_torchrun, torchrun
 
@@ -96,6 +113,7 @@ def train_files(
             resume=checkpoint if resume else None,
             should_stop=should_stop,
             team=team,
+            repeat=repetition(rows, config, out),
         )
         model = run(task, tell)
         if not leads:

@@ -31,6 +31,13 @@ class Normalisation:
         `high` as grey values to 0 and 1, the same for every image.
     low, high
         The percentiles (0 to 100), or the grey values for "fixed".
+    eps
+        Added to the scale, as models of other programs were trained with.
+    joint
+        Whether all channels share the statistics of their pixels together.
+    offsets, scales
+        For "fixed": grey values of each channel that become 0, and by what they are
+        divided then, instead of `low` and `high`.
 
     Examples
     --------
@@ -44,8 +51,36 @@ class Normalisation:
     method: Literal["percentile", "zscore", "fixed"] = "percentile"
     low: float = 1.0
     high: float = 99.8
+    eps: float = 0.0
+    joint: bool = False
+    offsets: tuple[float, ...] = ()
+    scales: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
+        self._check_method()
+        if not (math.isfinite(self.eps) and self.eps >= 0):
+            raise InputError(f"eps is {self.eps}; it must be 0 or more.")
+        if not isinstance(self.joint, bool):
+            raise InputError(f"joint is {self.joint!r:.80}; choose True or False.")
+        for name in ("offsets", "scales"):
+            value = getattr(self, name)
+            if not isinstance(value, list | tuple):
+                raise InputError(f"{name} is {value!r:.80}; give a number per channel.")
+            object.__setattr__(self, name, tuple(map(float, value)))
+        values = (*self.offsets, *self.scales)
+        fits = len(self.offsets) == len(self.scales) and 0 not in self.scales
+        if not (fits and all(map(math.isfinite, values))):
+            raise InputError(
+                f"The offsets {self.offsets!s:.80} and scales {self.scales!s:.80} are "
+                "not one of each per channel, all finite and no scale 0."
+            )
+        if values and self.method != "fixed":
+            raise InputError(
+                f"The normalisation {self.method!r} has no fixed offsets and scales; "
+                "use fixed."
+            )
+
+    def _check_method(self) -> None:
         if self.method not in ("percentile", "zscore", "fixed"):
             raise InputError(
                 f"The normalisation {self.method!r} is unknown; use percentile, zscore "
@@ -74,14 +109,24 @@ class Normalisation:
         Raises
         ------
         InputError
-            If the pixels measured contain NaN or infinity.
+            If the pixels measured contain NaN or infinity, or there are fixed values
+            for another number of channels.
         """
         channels = image.shape[0]
+        if self.offsets:
+            if len(self.offsets) != channels:
+                raise InputError(
+                    f"The image has {channels} channels, and the normalisation values "
+                    f"for {len(self.offsets)}; choose another image."
+                )
+            return np.array(self.offsets), np.array(self.scales)
         if self.method == "fixed":
             low = np.full(channels, self.low, dtype=np.float64)
             return low, np.full(channels, self.high - self.low, dtype=np.float64)
         flat = _sample(image).astype(np.float64)
         check_finite(flat)
+        if self.joint:
+            flat = flat.reshape(1, -1)
         least, most = flat.min(axis=1), flat.max(axis=1)
         if self.method == "percentile":
             low, high = np.percentile(flat, (self.low, self.high), axis=1)
@@ -93,7 +138,12 @@ class Normalisation:
             offset, scale = flat.mean(axis=1), flat.std(axis=1)
         # The mean of equal values may be off by a rounding, their deviation above 0.
         constant = least == most
-        return np.where(constant, least, offset), np.where(constant, 1.0, scale)
+        offset = np.where(constant, least, offset)
+        scale = np.where(constant, 1.0, scale + self.eps)
+        return (
+            np.broadcast_to(offset, channels).copy(),
+            np.broadcast_to(scale, channels).copy(),
+        )
 
     @staticmethod
     def apply(

@@ -1,5 +1,6 @@
 """Tiles along one axis: their windows, and the cores for which they answer."""
 
+import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -46,8 +47,8 @@ class TileAxis:
 
     @property
     def padded(self) -> int:
-        """The image extended to the grid."""
-        return _up(self.size, self.step)
+        """The image extended to the grid, as far as windows reach at most."""
+        return self._grid(self.size)
 
     @property
     def low(self) -> int:
@@ -56,8 +57,10 @@ class TileAxis:
 
     @property
     def high(self) -> int:
-        """The end of what is needed."""
-        return min(self.padded, _up(self.stop, self.step) + self.halo)
+        """The end of what is needed, as many steps before or after `padded`."""
+        rest = self.network.smallest % self.step
+        needed = _up(self.stop, self.step) + self.halo
+        return min(self.padded, _up(needed - rest, self.step) + rest)
 
     def candidates(self, most: int) -> list[tuple[int, int]]:
         """(window length, number of tiles) worth trying, longest window first."""
@@ -65,13 +68,16 @@ class TileAxis:
         counts = np.unique(
             np.geomspace(1, max(1, -(-extent // self.step)), most).astype(int)
         )
+        largest = self.network.largest or math.inf
         found: dict[int, int] = {}
         for count in counts.tolist():
             length = self.length(count)
             if length is None:
                 break
-            if length not in found:
+            if length not in found and length <= largest:
                 found[length] = self.count(length)
+        if not found and self.network.largest:
+            found[self.network.largest] = self.count(self.network.largest)
         return list(found.items())
 
     def length(self, count: int) -> int | None:
@@ -85,14 +91,18 @@ class TileAxis:
             return self._input(_up(-(-(self.stop - first) // count), self.step))
         # Inner tiles spend two halos, end tiles one: their lengths sum to this.
         total = self.high - self.low + 2 * (count - 1) * self.halo
-        length = _up(-(-total // count), self.step)
-        return None if count > 1 and length <= 2 * self.halo else length
+        length = self._grid(-(-total // count))
+        # Cores begin on the grid or up to a step behind it, and must end further on.
+        return None if count > 1 and length < 2 * self.halo + self.step else length
 
     def _input(self, core: int) -> int:
         """Return the smallest window on the network's grid that answers for `core`."""
+        return self._grid(core + 2 * self.trim)
+
+    def _grid(self, size: int) -> int:
+        """Return the smallest window on the network's grid with so many pixels."""
         least = self.network.smallest
-        missing = max(0, core + 2 * self.trim - least)
-        return least + _up(missing, self.step)
+        return least + _up(max(0, size - least), self.step)
 
     def _core(self, length: int) -> int:
         """Return how far the places of windows of a length are apart at most."""
@@ -123,11 +133,15 @@ class TileAxis:
 
     def _same(self, length: int) -> list[Span]:
         found, begin = [], self.start
+        # A window longer than what is needed begins before it, or ends after the image.
+        high = max(self.high, min(self.low + length, self.padded))
+        low = max(0, min(self.low, high - length))
+        high = max(high, low + length)
         while begin < self.stop:
             # From the grid on: the first pixel wanted need not lie on it.
             place = begin // self.step * self.step - self.halo
-            place = min(max(self.low, place), self.high - length)
-            last = place + length == self.high
+            place = min(max(low, place), high - length)
+            last = place + length == high
             end = self.stop if last else min(place + length - self.halo, self.stop)
             crop = slice(begin - place, end - place)
             found.append(Span(slice(begin, end), slice(place, place + length), crop))
@@ -154,7 +168,7 @@ class TileAxis:
     def _places(self, core: int) -> NDArray[np.int64]:
         """Return where blended tiles of a core begin, over all of the axis."""
         # A last output of a valid network may end beyond the image.
-        room = max(0, self.padded - core)
+        room = max(0, _up(self.size, self.step) - core)
         numbers = np.arange(1 + -(-4 * room // (3 * core)), dtype=np.int64)
         steps = room * numbers // max(1, len(numbers) - 1) // self.step
         return np.minimum(steps * self.step, room)

@@ -16,11 +16,17 @@ if TYPE_CHECKING:
 Tensors = Mapping[str, "Tensor"]
 
 # A larger entry of that kind is refused before it is unpacked.
-_LIMITS = {".safetensors": 16 * 2**30, ".json": 64 * 2**20, ".png": 16 * 2**20}
+_LIMITS = {
+    ".safetensors": 16 * 2**30,
+    ".onnx": 2 * 2**30,
+    ".torchscript": 4 * 2**30,
+    ".json": 64 * 2**20,
+    ".png": 16 * 2**20,
+}
 # So is one that would unpack to much more than it takes in the file.
 _LARGE, _LARGEST_RATIO = 64 * 2**20, 100
 # Only of these zipfile unpacks no more than it is asked for, whatever an entry claims.
-_METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
+METHODS = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
 
 
 def write_archive(
@@ -86,31 +92,42 @@ class Archive:
             "by napari-unet-studio."
         )
 
-    def read(self, name: str) -> bytes:
-        """Return the bytes of an entry, at most as many as its kind may have.
+    def read(self, name: str, limit: int | None = None) -> bytes:
+        """Return the bytes of an entry.
+
+        Parameters
+        ----------
+        name
+            Of the entry.
+        limit
+            The most bytes that it may have; by default as many as its kind may.
 
         Raises
         ------
         ModelFileError
             If the entry is absent, damaged, too large or packed in an unusual way.
         """
-        limit = _LIMITS[Path(name).suffix]
+        limit = _LIMITS[Path(name).suffix] if limit is None else limit
         try:
             entry = self.zip.getinfo(name)
         except KeyError as error:
             raise self.broken(f"it holds no {name}") from error
-        size, packed = entry.file_size, entry.compress_size
+        self.check(entry, limit)
+        try:
+            with self.zip.open(entry) as file:
+                return file.read(entry.file_size)
+        except Exception as error:  # each decompressor has its own; encryption too
+            raise self.broken(f"{name} is damaged ({error})") from error
+
+    def check(self, entry: zipfile.ZipInfo, limit: int) -> None:
+        """Raise a ModelFileError for an entry that is too large or oddly packed."""
+        name, size, packed = entry.filename, entry.file_size, entry.compress_size
         if size > limit or (size > _LARGE and size > _LARGEST_RATIO * packed):
             raise self.broken(f"{name} claims {size} bytes, packed in {packed}")
-        if entry.compress_type not in _METHODS:
+        if entry.compress_type not in METHODS:
             raise self.broken(
                 f"{name} is packed by another method than zip's usual one"
             )
-        try:
-            with self.zip.open(entry) as file:
-                return file.read(size)
-        except Exception as error:  # each decompressor has its own; encryption too
-            raise self.broken(f"{name} is damaged ({error})") from error
 
     def document(self, name: str) -> dict[str, Any]:
         """Return a JSON object."""

@@ -59,6 +59,25 @@ def atomic_write(path: str | Path) -> Iterator[IO[bytes]]:
             temporary.unlink(missing_ok=True)
 
 
+def check_writable(path: str | Path, remedy: str = "Choose another place") -> None:
+    """Make the folder of a result, and see that a file can be written there.
+
+    Raises
+    ------
+    StorageError
+        If not: better now than after hours of work.
+    """
+    folder = Path(path).parent
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise StorageError(
+            f"Nothing can be written to {folder}: {error.strerror or error}. {remedy}."
+        ) from error
+
+
 def sweep(path: str | Path) -> None:
     """Remove what writers of this file left when they were killed.
 

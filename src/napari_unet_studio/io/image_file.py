@@ -1,9 +1,11 @@
 """An image as read, and how its axes get their names."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from napari_unet_studio.core.axes import spatial_ndim
 from napari_unet_studio.core.errors import InputError
 from napari_unet_studio.core.networks.spec import Shape
 from napari_unet_studio.io.pixel_size import spacing_of
@@ -70,6 +72,60 @@ def with_spacing(image: ImageFile, sizes: dict[str, float]) -> ImageFile:
     spacing = spacing_of(image.axes, sizes)
     unit = "pixel" if spacing is None else "um"
     return replace(image, spacing=spacing, unit=unit)
+
+
+def described(
+    image: ImageFile,
+    axes: str | None = None,
+    spacing: Sequence[float] | None = None,
+    unit: str | None = None,
+) -> ImageFile:
+    """Return an image with what a user says of it instead of its file.
+
+    Parameters
+    ----------
+    axes
+        Names of its axes; with a C, that is the axis of the channels.
+    spacing
+        Size of a pixel along each spatial axis.
+    unit
+        Of `spacing`, "um" by default; "none" is like "pixel" but for tables.
+
+    Raises
+    ------
+    InputError
+        If they do not fit the image.
+    """
+    if axes is not None:
+        letters = axes.upper()
+        names = letters.replace("C", "", 1)
+        channel = image.channel_axis if len(names) < image.array.ndim else None
+        if "C" in letters:
+            channel = letters.index("C")
+        if (
+            len(names) + (channel is not None) != image.array.ndim
+            or list(names) != [a for a in "TZYX" if a in names]
+            or not names.endswith("YX")
+        ):
+            raise InputError(
+                f"An image of shape {tuple(image.array.shape)} cannot have the axes "
+                f"{axes!r}: name each axis out of TZYX in this order, and the channels "
+                "C."
+            )
+        known, count = image.spacing, spatial_ndim(names)
+        if known is not None:  # of a stack called a film the planes keep theirs
+            known = known[-count:] if count <= len(known) else None
+        image = replace(image, axes=names, channel_axis=channel, spacing=known)
+    if spacing is not None:
+        if len(spacing) != spatial_ndim(image.axes):
+            many = "s" * (len(spacing) != 1)
+            raise InputError(
+                f"The spacing has {len(spacing)} number{many} for the spatial axes of "
+                f"{image.axes}; give one for each of them."
+            )
+        unit = unit or "um"
+        image = replace(image, spacing=tuple(spacing), unit=unit)
+    return image
 
 
 def check_level(level: int, levels: tuple[Shape, ...], path: Path) -> None:

@@ -191,10 +191,10 @@ class ModelCard:
 
     def _check(self) -> None:
         """Raise a ValueError or TypeError for a field that could not be used."""
-        texts = (self.name, self.unit, self.description, self.licence, self.created)
-        texts += (self.limits, self.notes, *self.authors, *self.cite)
-        tables = (self.training, self.scores, self.versions, self.origin, *self.data)
-        tables += self.tests
+        texts: tuple[str, ...] = (self.name, self.unit, self.description, self.licence)
+        texts += (self.created, self.limits, self.notes, *self.authors, *self.cite)
+        tables: tuple[object, ...] = (self.training, self.scores, self.versions)
+        tables += (self.origin, *self.data, *self.tests)
         if not all(isinstance(text, str) for text in texts):
             raise TypeError("a text is no text")
         if not all(isinstance(table, Mapping) for table in tables):
@@ -269,6 +269,18 @@ class Model:
         """The card's name."""
         return self.card.name
 
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the network, its weights included; names and notes do not count.
+
+        Two models of one digest answer alike, but for how the card has images
+        normalised and pixels made into objects.
+        """
+        from napari_unet_studio.core.networks.network import digest
+        from napari_unet_studio.io.plain_json import dumps
+
+        return digest(self.network, dumps(self.card.spec.to_dict()))
+
     def renamed(self, name: str) -> "Model":
         """Return the same network under another name."""
         return Model(self.network, replace(self.card, name=name), self.thumbnail)
@@ -297,7 +309,7 @@ class Model:
         spec = self.card.spec
         return {
             **self.card.to_dict(),
-            "parameters": sum(p.numel() for p in self.network.parameters()),
+            "parameters": spec.parameters,
             "receptive_field": list(spec.receptive_field),
             "divisor": list(spec.divisor),
         }

@@ -1,23 +1,27 @@
 """The ``.unet`` file: a zip of safetensors weights, a JSON card and a thumbnail.
 
 Loading parses numbers and JSON only and checks them against the network; nothing in a
-file is executed.
+file is executed. Networks of other programs are stored as the files they came in; of
+these, TorchScript is a program, and is loaded only if the user trusts it.
 """
 
+import hashlib
 import io
 import struct
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_unet_studio.core.errors import ConfigError, ModelFileError, StorageError
 from napari_unet_studio.core.networks.catalog import build
+from napari_unet_studio.core.networks.foreign import ForeignSpec
 from napari_unet_studio.io.archive import Archive, write_archive
 from napari_unet_studio.io.model import Model, ModelCard
+from napari_unet_studio.io.trust import UntrustedError
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -42,13 +46,18 @@ def save_model(model: Model, path: str | Path, half: bool = False) -> Path:
         raise StorageError(f"'{path}' names no file; add a name for the model.")
     if path.suffix != SUFFIX:
         path = path.with_name(path.name + SUFFIX)
-    tensors = model.network.state_dict()
-    if half:
-        tensors = {k: _halved(t) for k, t in tensors.items()}
     files = {}
     if model.thumbnail is not None:
         files[_THUMBNAIL] = encode_png(model.thumbnail)
-    write_archive(path, {"card": model.card.to_dict()}, {"weights": tensors}, files)
+    spec, weights = model.card.spec, {}
+    if isinstance(spec, ForeignSpec):
+        files[_payload(spec)] = model.network.payload  # type: ignore[assignment]
+    else:
+        tensors = model.network.state_dict()
+        if half:
+            tensors = {k: _halved(t) for k, t in tensors.items()}
+        weights["weights"] = tensors
+    write_archive(path, {"card": model.card.to_dict()}, weights, files)
     return path
 
 
@@ -75,8 +84,16 @@ def read_card_of(archive: Archive) -> ModelCard:
         raise ModelFileError(f"{archive.path} cannot be used. {error}") from error
 
 
-def load_model_file(path: str | Path) -> Model:
+def load_model_file(path: str | Path, *, trust: bool = False) -> Model:
     """Read a model file onto the CPU, ready for prediction.
+
+    Parameters
+    ----------
+    path
+        The file.
+    trust
+        Whether a TorchScript program in it may run, now and later; see
+        :func:`.api.importing.import_model`.
 
     Raises
     ------
@@ -84,13 +101,43 @@ def load_model_file(path: str | Path) -> Model:
         If the file does not exist or cannot be read.
     ModelFileError
         If it is not a whole model file of a known version, or its weights do not fit.
+    UntrustedError
+        If it holds a TorchScript program that this user does not trust.
+    ConfigError
+        If it holds an ONNX network and onnxruntime is not installed.
     """
     with Archive(path, "model file") as archive:
         card = read_card_of(archive)
-        tensors = archive.tensors("weights")
+        spec = card.spec
         thumbnail = _thumbnail(archive)
-        network = build_with(card, tensors, archive)
+        if isinstance(spec, ForeignSpec):
+            payload = archive.read(_payload(spec))
+            return Model(_foreign(spec, payload, archive, trust), card, thumbnail)
+        network = build_with(card, archive.tensors("weights"), archive)
     return Model(network.eval(), card, thumbnail)
+
+
+def _payload(spec: ForeignSpec) -> str:
+    """Return the name of the entry that holds a foreign network."""
+    return f"network.{spec.kind}"
+
+
+def _foreign(spec: ForeignSpec, payload: bytes, archive: Archive, trust: bool) -> Any:
+    """Return the network in a payload that has the digest of its spec."""
+    from napari_unet_studio.io.foreign import ForeignNetwork
+    from napari_unet_studio.io.trust import trust as remember
+
+    name = _payload(spec)
+    if hashlib.sha256(payload).hexdigest() != spec.digest:
+        raise archive.broken(f"{name} is not the network that its card describes")
+    if trust and spec.kind == "torchscript":
+        remember(spec.digest)
+    try:
+        return ForeignNetwork(spec, payload).eval()
+    except UntrustedError as error:
+        raise UntrustedError(f"{archive.path}: {error}", error.digest) from error
+    except ModelFileError as error:
+        raise ModelFileError(f"{archive.path} cannot be used. {error}") from error
 
 
 def build_with(

@@ -90,8 +90,10 @@ def provenance_of(
     card = prediction.card
     made = {
         "model": card.name,
+        "digest": prediction.digest,
         "network": card.spec.to_dict(),
         "created": card.created,
+        "prediction": prediction.config.to_dict(),
         "objects": prediction.objects.to_dict(),
         "axes": prediction.axes,
         "version": __version__,
@@ -100,8 +102,8 @@ def provenance_of(
 
 
 def choice_of(source: Source) -> dict[str, Any]:
-    """Return what was taken of an image where that was not all of it."""
-    made: dict[str, Any] = {}
+    """Return the axes of the layer, and what was taken of it where that was not all."""
+    made: dict[str, Any] = {"layer_axes": source.letters}
     if source.layers:
         made["channels"] = list(source.layers)
     if source.channel is not None:

@@ -49,6 +49,8 @@ class Source:
         The part of the image that is meant, if not all of it.
     where
         That part in words, such as "in view".
+    letters
+        Names of all axes of the layer, such as "CYX"; colours are no axis of it.
     """
 
     name: str
@@ -65,6 +67,7 @@ class Source:
     world_axes: tuple[int, ...] = ()
     region: Region | None = None
     where: str = field(default="")
+    letters: str = ""
 
     @property
     def expression(self) -> str:
@@ -143,6 +146,7 @@ def source_of(
     axes, channel_axis = _named(layer, axes)
     dropped = channel_axis
     spatial = spatial_of(layer, dropped)
+    letters = axes if dropped is None else f"{axes[:dropped]}C{axes[dropped:]}"
     if getattr(layer, "rgb", False):
         channel_axis = data.ndim - 1
     if level:
@@ -161,6 +165,7 @@ def source_of(
         level,
         unit=unit,
         world_axes=tuple(n - layer.ndim for n in range(layer.ndim) if n != dropped),
+        letters=letters,
     )
     return source if channel is None else _single(source, channel)
 

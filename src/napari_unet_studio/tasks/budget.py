@@ -11,7 +11,7 @@ import torch
 from napari_unet_studio.core.blocks import Region
 from napari_unet_studio.core.geometry import TilePlan, plan_tiles
 from napari_unet_studio.core.networks.spec import NetworkSpec, Shape
-from napari_unet_studio.tasks.memory import available_memory
+from napari_unet_studio.tasks.memory import available_memory, within_limit
 
 # The operations of a tile that takes a laptop about two seconds, and the memory that
 # it may take.
@@ -176,7 +176,7 @@ def budget(spec: NetworkSpec, device: str, more: float = 1) -> float:
     On processors that is little, for the sake of what else runs, or `more` times that.
     """
     if device.startswith("cuda"):
-        free = float(torch.cuda.mem_get_info(device)[0])
+        free = float(within_limit(torch.cuda.mem_get_info(device)[0]))
     else:
         free = float(available_memory())
     share = _OF_FREE["cpu" if device == "cpu" else "gpu"]

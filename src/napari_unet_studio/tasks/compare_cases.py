@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from napari_unet_studio.core.axes import spatial_ndim
 from napari_unet_studio.core.errors import InputError, StudioError
+from napari_unet_studio.io.image_file import described
 from napari_unet_studio.io.images import read_image
 from napari_unet_studio.io.model import Model
 from napari_unet_studio.tasks.evaluate import Kind
@@ -40,7 +41,8 @@ class Case:
         What models are given, an array or a file; None if only labels are compared.
     axes
         Names of the axes but the channels; by default what the files say, else "YX",
-        "ZYX" or "TZYX" by their number.
+        "ZYX" or "TZYX" by their number. With a C, that is the axis of the channels of
+        an image in a file.
     channel_axis, spacing
         Of the image; a file says its own.
     """
@@ -65,6 +67,9 @@ class Case:
         if isinstance(image, str | Path):
             found = read_image(image)
             image, channel_axis = found.array, found.channel_axis
+            if axes is not None and "C" in axes.upper():
+                found = described(found, axes)
+                axes, channel_axis = found.axes, found.channel_axis
             spacing = spacing or found.spacing
             axes = axes or found.axes
         reference, told = labels_of(self.reference)

@@ -95,8 +95,7 @@ class Judge:
         seconds = [row.seconds for row in self.rows if row.seconds is not None]
         parameters = candidate.parameters
         if self._model is not None:
-            network = self._model.network
-            parameters = sum(p.numel() for p in network.parameters())
+            parameters = self._model.card.spec.parameters
         worked = len(failed) < len(self.rows)
         found = self._all.result() if worked else None
         return CandidateScores(

@@ -10,6 +10,8 @@ from pathlib import Path
 import psutil
 import torch
 
+from napari_unet_studio.io.settings import read_settings
+
 # Parameters of mallopt in glibc's malloc.h, and their defaults.
 _TRIM_THRESHOLD, _MMAP_THRESHOLD, _MMAP_MAX, _ARENA_MAX = -1, -3, -4, -8
 _LARGEST, _MMAP_DEFAULT = 2**31 - 1, 65536
@@ -24,8 +26,17 @@ _holders = 0
 
 
 def available_memory() -> int:
-    """Return the bytes that programs can still take."""
-    return int(psutil.virtual_memory().available)
+    """Return the bytes that a computation may take: what is free, within the limit."""
+    return within_limit(int(psutil.virtual_memory().available))
+
+
+def within_limit(free: int) -> int:
+    """Return the bytes of a device that a computation may take of those free there.
+
+    The settings may set a limit.
+    """
+    limit = read_settings().memory_limit
+    return min(free, int(limit * 1e9)) if limit else free
 
 
 @contextmanager

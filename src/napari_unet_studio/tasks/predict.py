@@ -62,6 +62,8 @@ class Prediction:
         Which pixels of the image these are, a slice for each of `axes`.
     notes
         Sentences for the user, such as a tile size that was reduced.
+    digest
+        Of the model, see :attr:`.Model.digest`.
     """
 
     probabilities: NDArray[np.float32]
@@ -73,6 +75,7 @@ class Prediction:
     config: PredictConfig
     region: Region
     notes: tuple[str, ...] = field(default=())
+    digest: str = ""
 
     def __repr__(self) -> str:
         shape = " x ".join(map(str, self.labels.shape))
@@ -201,6 +204,7 @@ def predict(
         setup.config,
         wanted,
         tuple(notes),
+        model.digest,
     )
 
 

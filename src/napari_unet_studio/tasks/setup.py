@@ -19,7 +19,7 @@ from napari_unet_studio.tasks.device import (
     choose_device,
     describe_device,
 )
-from napari_unet_studio.tasks.engines import Sample, checked_executor
+from napari_unet_studio.tasks.engines import Sample, checked_executor, suited
 from napari_unet_studio.tasks.executors import (
     Executor,
     TorchExecutor,
@@ -185,6 +185,7 @@ def set_up(
     StudioError
         If the device, the engine or a part of the network is not there.
     """
+    config, notes = suited(model, config)
     device: Any = "cpu" if config.engine == "openvino" else None
     device = device or choose_device(config.device)
     model = part_of(model, config)
@@ -193,7 +194,6 @@ def set_up(
     key = _key(model, config)
     known = recall(key)
     before = dict(known)
-    notes: list[str] = []
     if config.precision == "auto":
         if known.get("precision") not in ("float32", "bfloat16", "float16"):
             known["precision"] = yield from raced(model, config, sample)

@@ -13,6 +13,7 @@ from napari_unet_studio.core.axes import Frames
 from napari_unet_studio.core.blocks import Region
 from napari_unet_studio.core.canvas import Canvas
 from napari_unet_studio.core.geometry import checked_region
+from napari_unet_studio.core.networks.foreign import check_drawn
 from napari_unet_studio.core.networks.spec import Shape
 from napari_unet_studio.io.model import Model
 from napari_unet_studio.tasks.checks import check_channels, check_spacing
@@ -161,9 +162,12 @@ class Looker:
     ------
     DeviceError
         If the device is absent, or its memory too small for the weights.
+    ConfigError
+        If the network is a foreign one.
     """
 
     def __init__(self, model: Model, device: str) -> None:
+        check_drawn(model.card.spec, "cannot be looked into")
         self.device = choose_device(device)
         with enough_memory(
             f"The memory of {self.device} does not suffice for the weights of "

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
+from importlib.metadata import version as version_of
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,8 @@ class StoredPrediction:
         Number of objects, summed over time points; 0 for classes.
     notes
         Sentences for the user.
+    digest
+        Of the model, see :attr:`.Model.digest`.
     """
 
     path: Path
@@ -66,6 +69,7 @@ class StoredPrediction:
     config: PredictConfig
     count: int
     notes: tuple[str, ...]
+    digest: str = ""
 
     def __repr__(self) -> str:
         return (
@@ -224,23 +228,35 @@ def predict_zarr(
             return None
         count, unsplit = _counted(worker)
         name = worker.store.layout.name
+        digest_of_model = model.digest
         provenance = {
             "model": model.card.name,
+            "digest": digest_of_model,
             "network": model.card.spec.to_dict(),
             "created": model.card.created,
             "objects": objects.to_dict(),
             "prediction": job.config.to_dict(),
-            "image": asked["image"],
-            "level": level,
+            **{key: asked[key] for key in ("image", "level", "channel")},
+            "channel_axis": channel_axis,
             "axes": frames.axes,
+            **{key: asked[key] for key in ("spacing", "unit")},
             "count": count,
+            "version": version_of("napari-unet-studio"),
         }
         worker.store.publish(provenance)
     notes = (*notes, *worker.notes)
     if unsplit:
         notes = (*notes, f"{unsplit} objects were too large to be split.")
     return StoredPrediction(
-        out, name, model.card, frames.axes, objects, job.config, count, notes
+        out,
+        name,
+        model.card,
+        frames.axes,
+        objects,
+        job.config,
+        count,
+        notes,
+        digest_of_model,
     )
 
 

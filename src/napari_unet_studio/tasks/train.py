@@ -1,12 +1,13 @@
 """Training as a task: yields losses, scores and previews, returns a model."""
 
 from collections.abc import Generator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from napari_unet_studio.core.errors import ConfigError, InputError
+from napari_unet_studio.core.errors import ConfigError, InputError, StudioError
 from napari_unet_studio.io.checkpoint import Checkpoint, load_checkpoint
 from napari_unet_studio.io.model import Model, ModelCard
 from napari_unet_studio.tasks.device import enough_memory, freed
@@ -28,11 +29,14 @@ from napari_unet_studio.tasks.training.patches import PatchSource
 from napari_unet_studio.tasks.training.sizes import smallest_object
 from napari_unet_studio.tasks.training.survey import carved_gap, class_values, survey
 from napari_unet_studio.tasks.training.team import Alone, Team
+from napari_unet_studio.tasks.training.thumbnail import thumbnail_of
 
 __all__ = ["TrainConfig", "TrainProgress", "train"]
 
 # What a resumed training may have changed: how long, how it is watched, and where.
 _FREE = ("updates", "epochs", "minutes", "validations", "patience", "device")
+
+_REPEATED = ("command", "pairs")  # how to repeat a training
 
 
 def train(
@@ -44,6 +48,7 @@ def train(
     resume: str | Path | None = None,
     should_stop: ShouldStop = never,
     team: Team | None = None,
+    repeat: Mapping[str, Any] | None = None,
 ) -> Generator[Progress, None, Model | None]:
     """Train a network on labelled images.
 
@@ -68,6 +73,9 @@ def train(
         far, or the last one without validation.
     team
         The processes that share the training; None is this one alone.
+    repeat
+        What the card is to say of how to repeat it, see :func:`.repetition`. A resumed
+        training keeps what it was begun with unless there is something new.
 
     Yields
     ------
@@ -117,11 +125,15 @@ def train(
         spacing=spacing,
         gap=carved_gap(surveys, config),
         description=_description(used, values, config),
-        training=origin.about(),
+        training={**(repeat or {}), **origin.about()},
         data=data,
         versions={p: version(p) for p in ("napari-unet-studio", "torch", "numpy")},
     )
     start = _resumed(resume, card, config) if resume is not None else None
+    if start is not None:
+        begun = start.model.card.training
+        kept = {key: begun[key] for key in _REPEATED if key in begun}
+        card = replace(card, training={**kept, **card.training})
     preparing = prepare(used, surveys, spec, card.normalisation, config, values)
     dataset = yield from until(asked, preparing)
     if dataset is None:
@@ -153,7 +165,12 @@ def train(
         course = Course(card, config, dataset, source, learner, start, checkpoint)
         task = course.run(should_stop)
         del course, learner, network  # or the device's memory could not be freed
-        return (yield from task)
+        model = yield from task
+    if model is not None:
+        # A picture is not worth losing a training for.
+        with suppress(StudioError):
+            model.thumbnail = thumbnail_of(dataset.validate or dataset.train)
+    return model
 
 
 def _digests(

@@ -81,7 +81,10 @@ def views_of(average: Average, spec: NetworkSpec) -> tuple[View, ...]:
     if average == "flips":
         return tuple(View(flips) for flips in product((False, True), repeat=ndim))
     if average == "turns":
-        grids = {(axis.divisor, axis.trim, axis.halo) for axis in spec.axes[-2:]}
+        grids = {
+            (axis.divisor, axis.trim, axis.halo, axis.largest)
+            for axis in spec.axes[-2:]
+        }
         if len(grids) > 1:
             raise ConfigError(
                 "Quarter turns exchange Y and X, which this network pools differently; "

@@ -1,8 +1,10 @@
 """Small parts of the live widgets: numbers with a slider, timers, viewer events."""
 
 from collections.abc import Callable, Sequence
+from inspect import ismethod
 from math import ceil, sqrt
 from typing import Any
+from weakref import WeakMethod, ref
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +13,7 @@ from qtpy.QtWidgets import (
     QApplication,
     QDoubleSpinBox,
     QHBoxLayout,
+    QMenu,
     QPushButton,
     QSizePolicy,
     QSlider,
@@ -118,10 +121,37 @@ def soon(clock: QTimer) -> None:
         clock.start()
 
 
-def follow(widget: QWidget, emitter: Any, callback: Callable[..., None]) -> None:
+def follow(widget: QObject, emitter: Any, callback: Callable[..., None]) -> None:
     """Connect a napari event to a widget for as long as the widget exists."""
     emitter.connect(callback)
-    widget.destroyed.connect(lambda *_: emitter.disconnect(callback))
+    _Link(widget, emitter, callback)
+
+
+class _Link:
+    """Ends what :func:`follow` began.
+
+    A closure would not do: where Python's garbage collector takes widget and viewer
+    apart together, it empties the closure first, and Qt then calls it, which ends the
+    process. This object is no garbage, and sees by its weak references what is left.
+    """
+
+    def __init__(
+        self, widget: QObject, emitter: Any, callback: Callable[..., None]
+    ) -> None:
+        self._emitter = ref(emitter)
+        self._callback: Callable[[], Any]
+        self._callback = WeakMethod(callback) if ismethod(callback) else ref(callback)
+        _LINKS.add(self)
+        widget.destroyed.connect(self._end)
+
+    def _end(self, *_: object) -> None:
+        _LINKS.discard(self)
+        emitter, callback = self._emitter(), self._callback()
+        if emitter is not None and callback is not None:
+            emitter.disconnect(callback)
+
+
+_LINKS: set[_Link] = set()  # those whose widgets exist; Qt does not hold them
 
 
 class Edits:
@@ -189,21 +219,40 @@ def _history(layer: Any) -> tuple[int, ...]:
     return tuple(len(getattr(layer, name, ())) for name in names)
 
 
-def copy_button(text: Callable[[], str], tooltip: str) -> QPushButton:
-    """Return a button that puts Python code on the clipboard, and says so."""
-    title = "Copy as Python"
+def copy_button(
+    python: Callable[[], str], tooltip: str, shell: Callable[[], str] | None = None
+) -> QPushButton:
+    """Return a button that puts code on the clipboard, and says so.
+
+    Parameters
+    ----------
+    python
+        Returns Python code; "" is not copied.
+    tooltip
+        Of the button.
+    shell
+        Returns shell commands that do the same: then the button has a menu of both.
+    """
+    title = "Copy as Python" if shell is None else "Copy…"
     button = QPushButton(title)
     button.setToolTip(tooltip)
     back = timer(button, 1500, lambda: button.setText(title))
 
-    def copy() -> None:
-        clipboard, code = QApplication.clipboard(), text()
-        if clipboard is not None and code:
-            clipboard.setText(code)
+    def copy(code: Callable[[], str]) -> None:
+        clipboard, text = QApplication.clipboard(), code()
+        if clipboard is not None and text:
+            clipboard.setText(text)
             button.setText("Copied")
             back.start()
 
-    button.clicked.connect(copy)
+    if shell is None:
+        button.clicked.connect(lambda: copy(python))
+        return button
+    menu = QMenu(button)
+    for name, code in (("Python", python), ("shell", shell)):
+        action = menu.addAction(f"Copy as {name}")
+        action.triggered.connect(lambda *_, it=code: copy(it))
+    button.setMenu(menu)
     return button
 
 

@@ -48,7 +48,7 @@ class LiveWidget(StudioWidget):
     def begin(self, form: QWidget, edits: Edits, copy_tooltip: str) -> None:
         """Show the form, and follow viewer and layers from now on."""
         self._edits = edits
-        self.copy = copy_button(self.as_python, copy_tooltip)
+        self.copy = copy_button(self.as_python, copy_tooltip, self.as_shell)
         self.body.addWidget(form)
         self.body.addWidget(self.info)
         self.buttons.addWidget(self.copy, 1)
@@ -79,6 +79,10 @@ class LiveWidget(StudioWidget):
 
     def as_python(self) -> str:
         """Return code that does the same."""
+        raise NotImplementedError
+
+    def as_shell(self) -> str:
+        """Return shell commands that do the same on files."""
         raise NotImplementedError
 
     def on_moved(self, event: Any = None) -> None:

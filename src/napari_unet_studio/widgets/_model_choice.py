@@ -6,13 +6,17 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import QFileSystemWatcher, QObject, QSignalBlocker, Qt, QTimer, Signal
+from qtpy.QtCore import QObject, QSignalBlocker, Qt, Signal
 from qtpy.QtWidgets import QComboBox, QFileDialog, QLabel
 
 from napari_unet_studio.core.errors import InputError, StudioError
-from napari_unet_studio.io.model_file import SUFFIX, read_card
-from napari_unet_studio.io.registry import available_models, models_folder
+from napari_unet_studio.core.networks.foreign import KIND_NAMES, ForeignSpec
+from napari_unet_studio.io.model_file import read_card
+from napari_unet_studio.io.recent import remember_file
+from napari_unet_studio.io.registry import available_models, known_models
 from napari_unet_studio.widgets._form import Calm
+from napari_unet_studio.widgets._model_watch import ModelWatch
+from napari_unet_studio.widgets._models.taking import FILTER, MODEL, kind_of_file
 from napari_unet_studio.widgets._words import sides
 
 if TYPE_CHECKING:
@@ -27,8 +31,9 @@ _MEASURES = {"iou": "IoU", "f1": "F1"}
 class ModelChoice(QObject):
     """Combo box of the models at hand and a label with what the chosen one's card says.
 
-    Bundled models, the user's folder and files opened here are offered; a model that
-    appears in the folder appears here too. ``combo`` and ``info`` go into a layout.
+    Bundled models, the user's folder and files that were opened lately, in whichever
+    dock, are offered. A model that appears there appears here too, and so do those of
+    another folder when the settings change. ``combo`` and ``info`` go into a layout.
     """
 
     changed = Signal()
@@ -52,12 +57,8 @@ class ModelChoice(QObject):
         self.info.setTextFormat(Qt.TextFormat.PlainText)
         self._opened: list[Path] = []
         self._chosen: tuple[Path, float] | None = None
-        self._timer = QTimer(self)
-        self._timer.setSingleShot(True)
-        self._timer.setInterval(200)  # a file in the making changes the folder often
-        self._timer.timeout.connect(self.refresh)
-        self._watcher = QFileSystemWatcher(self)
-        self._watcher.directoryChanged.connect(lambda _: self._timer.start())
+        self._watcher = ModelWatch(self)
+        self._watcher.changed.connect(self.refresh)
         self.combo.activated.connect(self._on_activated)
         self.combo.currentIndexChanged.connect(lambda _: self._on_changed())
         self.refresh()
@@ -71,8 +72,11 @@ class ModelChoice(QObject):
     @property
     def reference(self) -> str:
         """What :func:`.load_model` takes for the chosen model: its name or its path."""
-        known = available_models().get(self.combo.currentText())
-        return self.combo.currentText() if known == self.path else str(self.path)
+        name = str(self.combo.currentText())
+        known = known_models().get(name)
+        if known is None or known.source == "file" or known.path != self.path:
+            return str(self.path)  # files elsewhere are known for a while only
+        return name
 
     def card(self) -> "ModelCard":
         """Read the card of the chosen model.
@@ -99,23 +103,20 @@ class ModelChoice(QObject):
         index = self.combo.findText(str(model))
         path = self.combo.itemData(index) if index >= 0 else None
         if path is None:
-            path = Path(model)
+            path = Path(model).absolute()
             read_card(path)
             if self._index(path) < 0:
-                self._opened.append(path)
+                remember_file(path)  # for all docks
+                self._opened.append(path)  # if that cannot be written
                 self.refresh()
         self.combo.setCurrentIndex(self._index(path))
 
     def refresh(self) -> None:
         """Look what models there are; the chosen one stays chosen."""
-        folder = models_folder()
-        # Without the folder there is nothing to watch; then the models are listed once.
-        with contextlib.suppress(OSError):
-            folder.mkdir(parents=True, exist_ok=True)
-        if folder.is_dir() and str(folder) not in self._watcher.directories():
-            self._watcher.addPath(str(folder))
         models = available_models()
         for path in self._opened:
+            if path in models.values() or not path.is_file():
+                continue
             taken = path.stem in models
             models[f"{path.stem} ({path.parent})" if taken else path.stem] = path
         before = self.path
@@ -143,9 +144,24 @@ class ModelChoice(QObject):
             back = None if self._chosen is None else self._chosen[0]
             self.combo.setCurrentIndex(max(0, self._index(back)))
             file, _ = QFileDialog.getOpenFileName(
-                self.combo, "Open a model", str(Path.home()), f"Models (*{SUFFIX})"
+                self.combo, "Open a model", str(Path.home()), FILTER
             )
-            self.open(file)
+            if file and kind_of_file(Path(file)) != MODEL:
+                self._import(Path(file))
+            else:
+                self.open(file)
+
+    @staticmethod
+    def _import(path: Path) -> None:
+        """Open the import of a file in another format."""
+        from napari import current_viewer
+
+        from napari_unet_studio.widgets._docks import in_front
+        from napari_unet_studio.widgets.models import ModelsWidget
+
+        viewer = current_viewer()
+        if viewer is not None:
+            in_front(viewer, ModelsWidget, "Models").show_import(path)
 
     def open(self, file: str | Path) -> None:
         """Choose a file if it is a model, else keep the choice; "" does nothing."""
@@ -179,19 +195,31 @@ class ModelChoice(QObject):
         self.changed.emit()
 
 
-def kind_of(card: "ModelCard") -> str:
-    """Say what a model is: network, axes, channels, age."""
+def kind_of(card: "ModelCard", age: bool = True) -> str:
+    """Say what a model is: network, axes, channels and, if wanted, its age."""
     spec = card.spec
     family = _FAMILIES.get(spec.family, spec.family)
+    if isinstance(spec, ForeignSpec):
+        family = f"{KIND_NAMES[spec.kind]} network"
     text = f"{family}, {spec.ndim}D, {spec.in_channels} channel"
     text += "s" * (spec.in_channels > 1)
+    if not age:
+        return text
     with contextlib.suppress(ValueError):
         text += f", from {datetime.fromisoformat(card.created):%d %b %Y}"
     return text
 
 
-def merit_of(card: "ModelCard") -> str:
-    """Say how good a model is, and which classes it knows if it finds no objects."""
+def merit_of(card: "ModelCard", brief: bool = False) -> str:
+    """Say how good a model is, and which classes it knows if it finds no objects.
+
+    Parameters
+    ----------
+    card
+        Of the model.
+    brief
+        Leave out on what that was measured.
+    """
     classes = ", ".join(map(str, card.class_values))
     text = f"Classes {classes}; " if card.target == "classes" else ""
     scores = [
@@ -199,8 +227,8 @@ def merit_of(card: "ModelCard") -> str:
         for key, name in _MEASURES.items()
         if key in card.scores
     ]
-    text += f"{', '.join(scores)} on held-out images" if scores else "not scored"
-    return text
+    measured = ", ".join(scores) + ("" if brief else " on held-out images")
+    return text + (measured if scores else "not scored")
 
 
 def details_of(card: "ModelCard") -> str:

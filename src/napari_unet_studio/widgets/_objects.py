@@ -55,7 +55,10 @@ class ObjectsPanel(QWidget):
         )
         self.table_button.clicked.connect(self.open_table)
         self.copy_button = copy_button(
-            self._script, "Copy the lines that repeat this result in napari's console."
+            lambda: "" if self.result is None else self.result.as_python(),
+            "Copy what repeats this result: lines for napari's console, or a command "
+            "of the shell.",
+            lambda: "" if self.result is None else self.result.as_shell(),
         )
         buttons = QHBoxLayout()
         for button in (
@@ -142,9 +145,6 @@ class ObjectsPanel(QWidget):
         """Open the object table with the labels."""
         if self.result is not None:
             self.said.emit(open_table(self.result.viewer, self.result.labels))
-
-    def _script(self) -> str:
-        return "" if self.result is None else self.result.as_python()
 
     def _show(self, objects: ObjectConfig) -> None:
         self.form.blockSignals(True)

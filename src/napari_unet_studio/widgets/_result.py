@@ -159,10 +159,16 @@ class Result(Shown):
 
     def as_python(self) -> str:
         """Return the lines that repeat the result in napari's console."""
-        text = super().as_python()
+        return self._unedited() + super().as_python()
+
+    def as_shell(self) -> str:
+        """Return the command that repeats the result on files."""
+        return self._unedited() + super().as_shell()
+
+    def _unedited(self) -> str:
         if not self._edited:
-            return text
-        return f"# Without what was edited in {self._written[0].layer.name!r}.\n{text}"
+            return ""
+        return f"# Without what was edited in {self._written[0].layer.name!r}.\n"
 
     # -- settings ---------------------------------------------------------------------
 

@@ -13,7 +13,7 @@ from napari_unet_studio.layers import add_tuples
 from napari_unet_studio.tasks.comparison import Comparison
 from napari_unet_studio.tasks.progress import Progress
 from napari_unet_studio.widgets._base import StudioWidget
-from napari_unet_studio.widgets._compare.code import as_python
+from napari_unet_studio.widgets._compare.code import as_python, as_shell
 from napari_unet_studio.widgets._compare.form import CompareForm
 from napari_unet_studio.widgets._compare.outcome import Outcome
 from napari_unet_studio.widgets._compare.overlay import ErrorOverlay
@@ -57,7 +57,10 @@ class CompareWidget(StudioWidget):
         self.add_choice(self.form.reference)
         self.add_choice(self.form.image)
         self.copy = copy_button(
-            self.as_python, "Copy code that compares the same to the clipboard."
+            self.as_python,
+            "Copy code that compares the same: Python for napari's console, or a "
+            "command of the shell.",
+            self.as_shell,
         )
         self.buttons.addWidget(self.copy, 1)
         self.body.addWidget(self.form)
@@ -265,6 +268,14 @@ class CompareWidget(StudioWidget):
         shown = self._chosen
         names = [] if shown is None else [shown.row.name]
         return as_python(plan, next((n for n in names if n in plan.names), None))
+
+    def as_shell(self) -> str:
+        """Return a command that compares the files of what is ticked."""
+        try:
+            return as_shell(self._planned())
+        except StudioError as error:
+            self.complain(error)
+            return ""
 
     def save(self, path: str | Path) -> None:
         """Write the scores to a CSV file.

@@ -13,7 +13,7 @@ from napari_unet_studio.widgets._base import layer_choice
 from napari_unet_studio.widgets._controls import SETTLED, Edits, has_depth, soon
 from napari_unet_studio.widgets._deform.apply import apply, compiled, warm_up
 from napari_unet_studio.widgets._deform.chosen import Chosen, result_tuples
-from napari_unet_studio.widgets._deform.code import as_python
+from napari_unet_studio.widgets._deform.code import as_python, as_shell
 from napari_unet_studio.widgets._deform.draws import DrawsPanel
 from napari_unet_studio.widgets._deform.form import DeformForm
 from napari_unet_studio.widgets._deform.live import LivePreview
@@ -103,6 +103,14 @@ class DeformWidget(LiveWidget):
             self.complain(error)
             return ""
         return as_python(deformation, self.form.value())
+
+    def as_shell(self) -> str:
+        """Return a command that deforms the files of the chosen layers."""
+        try:
+            return as_shell(self._chosen(), self.form.value())
+        except StudioError as error:
+            self.complain(error)
+            return ""
 
     # -- apply ------------------------------------------------------------------------
 

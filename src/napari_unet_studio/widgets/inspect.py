@@ -38,7 +38,10 @@ class InspectWidget(InspectDock):
         self._saliency: Any = None
         self._pixel: tuple[int, ...] | None = None
         self.copy = copy_button(
-            self.as_python, "Copy code that shows the same layers to the clipboard."
+            self.as_python,
+            "Copy code that shows the same layers in napari's console, or a command of "
+            "the shell that writes them to files.",
+            self.as_shell,
         )
         self.buttons.addWidget(self.copy, 1)
         self.clicks = Clicks(self.viewer, self)
@@ -196,10 +199,26 @@ class InspectWidget(InspectDock):
 
     def as_python(self) -> str:
         """Return code that shows the feature maps, and the saliency if there is one."""
+        look = self._looked()
+        return "" if look is None else look.code(self._shown_pixel)
+
+    def as_shell(self) -> str:
+        """Return commands that write the same to files."""
+        look = self._looked()
+        if look is None:
+            return ""
+        layers = self.input.channels.joined or (self.image.value,)
+        return look.command(layers, self._shown_pixel)
+
+    def _looked(self) -> Look | None:
         try:
-            look = self._prepared()
+            return self._prepared()
         except StudioError as error:
             self.complain(error)
-            return ""
+            return None
+
+    @property
+    def _shown_pixel(self) -> tuple[int, ...] | None:
+        """The pixel of the saliency on display, if there is one."""
         shown = self._saliency is not None and self._saliency in self.viewer.layers
-        return look.code(self._pixel if shown else None)
+        return self._pixel if shown else None

@@ -9,7 +9,7 @@ from napari.layers import Labels
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QPushButton
 
-from napari_unet_studio.core.errors import StudioError
+from napari_unet_studio.core.errors import InputError, StudioError
 from napari_unet_studio.core.measure import MeasureConfig
 from napari_unet_studio.layers import source_of
 from napari_unet_studio.tasks.measure import ObjectTable
@@ -24,7 +24,7 @@ from napari_unet_studio.widgets._table.choices import (
     labels_choice,
     labels_layers,
 )
-from napari_unet_studio.widgets._table.code import as_python
+from napari_unet_studio.widgets._table.code import as_python, as_shell
 from napari_unet_studio.widgets._table.features import with_features
 from napari_unet_studio.widgets._table.images import ImageList
 from napari_unet_studio.widgets._table.link import Link
@@ -78,7 +78,10 @@ class TableWidget(StudioWidget):
         self.export_button.clicked.connect(self._ask_and_export)
         self.run_button.setToolTip("Measure all objects of the layer.")
         self.copy = copy_button(
-            self.as_python, "Copy code that makes this table to the clipboard."
+            self.as_python,
+            "Copy code that makes this table: Python for napari's console, or a "
+            "command of the shell.",
+            self.as_shell,
         )
         self.buttons.addWidget(self.copy, 1)
 
@@ -283,6 +286,19 @@ class TableWidget(StudioWidget):
             source = None if layer is None else source_of(layer)
             unit = "pixel" if source is None else unit_of_source(source)
             return as_python(source, unit, *chosen)
+        except StudioError as error:
+            self.complain(error)
+            return ""
+
+    def as_shell(self) -> str:
+        """Return a command that makes the table of the layer's file."""
+        layer = self.labels.value
+        chosen = self.images.chosen(), self.classes.value, self.form.value()
+        try:
+            if layer is None:
+                raise InputError("There are no labels to measure; add or choose some.")
+            source = source_of(layer)
+            return as_shell(layer, source, unit_of_source(source), *chosen)
         except StudioError as error:
             self.complain(error)
             return ""

@@ -6,19 +6,21 @@ import napari.viewer
 from qtpy.QtCore import Signal
 
 from napari_unet_studio.core.errors import InputError, StudioError
+from napari_unet_studio.io.names import checked_name
+from napari_unet_studio.io.registry import free_name
 from napari_unet_studio.layers import Source
 from napari_unet_studio.tasks.progress import Progress
 from napari_unet_studio.tasks.train_config import TrainConfig
 from napari_unet_studio.widgets._base import show_warning
 from napari_unet_studio.widgets._train.checking import Check, Checked
 from napari_unet_studio.widgets._train.checkpoints import Unfinished, reserve_checkpoint
+from napari_unet_studio.widgets._train.code import repetition_of
 from napari_unet_studio.widgets._train.course import Stage
 from napari_unet_studio.widgets._train.dock import TrainDock
 from napari_unet_studio.widgets._train.outcome import Outcome
 from napari_unet_studio.widgets._train.place import Place
 from napari_unet_studio.widgets._train.reading import Taken
 from napari_unet_studio.widgets._train.texts import (
-    checked_name,
     expectation,
     progress_text,
     summary,
@@ -101,6 +103,7 @@ class TrainWidget(TrainDock):
             self.unsaved.refuse()
             name = checked_name(self.name.text())
             rows, config = self._prepared(resumed)
+            repeat = repetition_of(self.pairs(), config, free_name(name))
         except StudioError as error:
             self.complain(error)
             return
@@ -112,7 +115,7 @@ class TrainWidget(TrainDock):
             )
         path = None if resumed is None else resumed.path
         history = () if resumed is None else resumed.card.training["history"]
-        self.training = Training(rows, config, name, checkpoint, path)
+        self.training = Training(rows, config, name, checkpoint, path, repeat=repeat)
         images = [row.image for row in rows if isinstance(row.image, Source)]
         places = tuple(Place(image) for image in images)
         self.panel.clear()

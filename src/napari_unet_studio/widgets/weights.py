@@ -9,7 +9,7 @@ from qtpy.QtCore import QElapsedTimer
 from napari_unet_studio.core.errors import StudioError
 from napari_unet_studio.widgets._base import layer_choice
 from napari_unet_studio.widgets._controls import FRAME, SETTLED, Edits
-from napari_unet_studio.widgets._weights.code import as_python
+from napari_unet_studio.widgets._weights.code import as_python, as_shell
 from napari_unet_studio.widgets._weights.form import WeightForm
 from napari_unet_studio.widgets._weights.maps import maps_of, over_all
 from napari_unet_studio.widgets._weights.work import WeightWork
@@ -82,6 +82,16 @@ class WeightsWidget(WeightWork):
             self.complain(error)
             return ""
         return as_python(maps, self.form.value())
+
+    def as_shell(self) -> str:
+        """Return a command that computes the weight map of the layer's file."""
+        layer = self.labels.value
+        try:
+            maps = maps_of(layer, self.form.reading(layer))
+        except StudioError as error:
+            self.complain(error)
+            return ""
+        return as_shell(layer, maps, self.form.value())
 
     # -- live -------------------------------------------------------------------------
 

@@ -28,6 +28,8 @@ class AxisGeometry:
         Context that a tile needs on each side.
     receptive_field
         Extent of the input that can influence one output pixel, at its largest.
+    largest
+        The largest admissible input; None if there is none.
     """
 
     divisor: int
@@ -35,6 +37,7 @@ class AxisGeometry:
     trim: int
     halo: int
     receptive_field: int
+    largest: int | None = None
 
 
 def geometry(graph: Graph) -> tuple[AxisGeometry, ...]:

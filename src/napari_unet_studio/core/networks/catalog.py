@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from napari_unet_studio.core.errors import ConfigError
 from napari_unet_studio.core.networks.effunet import COMPOUND, EffUNetSpec
 from napari_unet_studio.core.networks.fcn import FCNSpec
+from napari_unet_studio.core.networks.foreign import ForeignSpec, check_drawn
 from napari_unet_studio.core.networks.mobile import MobileUNetSpec
 from napari_unet_studio.core.networks.resunet import ResUNetSpec
 from napari_unet_studio.core.networks.spec import Channels, NetworkSpec
@@ -98,6 +99,13 @@ FAMILIES: Mapping[str, type[NetworkSpec]] = MappingProxyType(
 )
 
 
+# Networks of files, which nobody can build, have specs as well.
+_DESCRIBED: Mapping[str, type[NetworkSpec]] = {
+    **FAMILIES,
+    ForeignSpec.family: ForeignSpec,
+}
+
+
 def get_spec(name_or_spec: str | NetworkSpec, **changes: Any) -> NetworkSpec:
     """Return a row of :data:`NETWORKS` (or a spec) with some fields changed.
 
@@ -144,6 +152,11 @@ def build(name_or_spec: str | NetworkSpec, **changes: Any) -> "Network":
         A torch module. It takes images (N, in_channels, *S), returns logits, and has
         its spec as ``.spec``.
 
+    Raises
+    ------
+    ConfigError
+        If the name or a field is unknown, or the network is a foreign one.
+
     Examples
     --------
     >>> network = build("unet-2015")
@@ -152,7 +165,9 @@ def build(name_or_spec: str | NetworkSpec, **changes: Any) -> "Network":
     """
     from napari_unet_studio.core.networks.network import Network
 
-    return Network(get_spec(name_or_spec, **changes))
+    spec = get_spec(name_or_spec, **changes)
+    check_drawn(spec, "cannot be built anew or trained")
+    return Network(spec)
 
 
 def spec_from_dict(values: Mapping[str, Any]) -> NetworkSpec:
@@ -175,13 +190,13 @@ def spec_from_dict(values: Mapping[str, Any]) -> NetworkSpec:
         )
     fields = dict(values)
     family = fields.pop("family", None)
-    if not isinstance(family, str) or family not in FAMILIES:
+    if not isinstance(family, str) or family not in _DESCRIBED:
         raise ConfigError(
             f"The network family {family!r} is unknown; this version builds "
             f"{', '.join(FAMILIES)}. A newer version may know it."
         )
     try:
-        return FAMILIES[family](**fields)
+        return _DESCRIBED[family](**fields)
     except TypeError as error:
         raise ConfigError(
             f"The description of a {family} network does not fit this version: {error}."

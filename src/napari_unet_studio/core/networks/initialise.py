@@ -27,6 +27,10 @@ def initialise(network: nn.Module, kind: InitKind) -> None:
         EfficientNet's code. "he-bilinear": as "he", but transposed convolutions begin
         as linear interpolation of each channel (Long et al. 2015, section 3.3).
     """
+    # On the meta device there is nothing to draw, and drawing loads torch's compiler,
+    # which takes seconds.
+    if all(weight.is_meta for weight in network.parameters()):
+        return
     for module in network.modules():
         if isinstance(module, _Ups):
             if kind == "he-bilinear":

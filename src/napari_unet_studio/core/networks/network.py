@@ -113,7 +113,7 @@ class Network(nn.Module):
         wanted = self.spec.output_shape(shape)
         inner = self.spec.input_shape(wanted)
         graph = self.graph
-        found = {0: _mirrored(x, inner)}
+        found = {0: mirrored(x, inner)}
         whole = box = tuple((0, size) for size in wanted)
         cuts = None
         if part is not None:
@@ -190,7 +190,7 @@ def _plan(graph: Graph, refs: Sequence[Ref]) -> list[tuple[Ref, tuple[Ref, ...]]
     return [(ref, gone[ref]) for ref in refs]
 
 
-def _mirrored(x: Tensor, shape: Sequence[int]) -> Tensor:
+def mirrored(x: Tensor, shape: Sequence[int]) -> Tensor:
     """Mirror x (N, C, *S) at the far end of each axis up to `shape`."""
     for axis, size in enumerate(shape, start=2):
         have = x.shape[axis]

@@ -256,3 +256,60 @@ class Gate(Op):
 @dataclass(frozen=True)
 class Crop(Op):
     """The first input, cropped about its centre to the size of the second."""
+
+
+@dataclass(frozen=True)
+class Foreign(Op):
+    """A network that was not drawn here: all that is known of it was declared.
+
+    Parameters
+    ----------
+    width
+        Channels of its output.
+    smallest
+        The smallest input that it takes, per axis.
+    step
+        Larger ones are larger by multiples of this; 0 means that it takes no others.
+    trim
+        Pixels that its output loses on each side.
+    reach
+        Pixels on each side that an output pixel depends on.
+    count
+        Trained values.
+    everywhere
+        Whether an output pixel may depend on all of the input.
+    """
+
+    width: int
+    smallest: Sizes
+    step: Sizes
+    trim: Sizes
+    reach: Sizes
+    count: int = 0
+    everywhere: bool = False
+
+    def channels(self, given: Sequence[int]) -> int:
+        return self.width
+
+    def fits(self, axis: int, size: int) -> bool:
+        more, step = size - self.smallest[axis], self.step[axis]
+        return more == 0 or (more > 0 and step > 0 and more % step == 0)
+
+    def size(self, axis: int, size: int) -> int:
+        return size - 2 * self.trim[axis]
+
+    def needed(self, axis: int, low: int, high: int) -> tuple[int, int]:
+        trim, reach = self.trim[axis], self.reach[axis]
+        return low + trim - reach, high + trim + reach
+
+    def parameters(self, given: Sequence[int]) -> int:
+        return self.count
+
+    def products(self, given: Sequence[int], before: int, after: int) -> int:
+        # Of a U-Net's weights most are used on coarse grids: a pixel of the image sees
+        # about one in forty of them.
+        return before * max(given[0] * self.width, self.count // 40)
+
+    @property
+    def whole(self) -> bool:
+        return self.everywhere

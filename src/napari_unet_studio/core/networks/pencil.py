@@ -152,6 +152,10 @@ class Pencil:
         """Draw the maximum over all pixels."""
         return self._add(ops.GlobalPool("max"), x)
 
+    def foreign(self, x: Ref, op: ops.Foreign) -> Ref:
+        """Draw a network that was not drawn here, as one operation."""
+        return self._layer(op, x, "head.network")
+
     def graph(
         self,
         heads: Sequence[Ref],

@@ -177,12 +177,14 @@ class NetworkSpec:
     def input_shape(self, shape: Sequence[int]) -> Shape:
         """Return the smallest input on the network's grid whose output covers `shape`.
 
-        On the grid every pooling sees an even size (or a multiple of its factor).
+        On the grid every pooling sees an even size (or a multiple of its factor). Of
+        networks that take no larger ones, the largest input, even if it does not do.
         """
         sizes = []
         for wanted, axis in zip(self._checked(shape), self.axes, strict=True):
             missing = max(0, wanted - (axis.smallest - 2 * axis.trim))
-            sizes.append(axis.smallest + -(-missing // axis.divisor) * axis.divisor)
+            size = axis.smallest + -(-missing // axis.divisor) * axis.divisor
+            sizes.append(size if axis.largest is None else min(size, axis.largest))
         return tuple(sizes)
 
     def costs(

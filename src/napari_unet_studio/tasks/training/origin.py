@@ -7,6 +7,7 @@ from typing import Any
 from napari_unet_studio.core.errors import ConfigError
 from napari_unet_studio.core.intensity import Normalisation
 from napari_unet_studio.core.networks.catalog import NETWORKS, build, get_spec
+from napari_unet_studio.core.networks.foreign import check_drawn
 from napari_unet_studio.core.networks.network import Network, digest
 from napari_unet_studio.core.networks.spec import NetworkSpec
 from napari_unet_studio.io.model import Model
@@ -119,5 +120,11 @@ def origin_of(config: TrainConfig) -> Origin:
     ------
     StorageError, ModelFileError
         If the model to start from cannot be loaded.
+    ConfigError
+        If its network is a foreign one.
     """
-    return Origin(config, load_model(config.start) if config.start else None)
+    if not config.start:
+        return Origin(config)
+    model = load_model(config.start)
+    check_drawn(model.card.spec, "cannot be trained further")
+    return Origin(config, model)

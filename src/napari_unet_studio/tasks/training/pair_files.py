@@ -1,14 +1,20 @@
 """Training pairs from files and folders."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from napari_unet_studio.io.folders import find_pairs
+from napari_unet_studio.io.image_file import described
 from napari_unet_studio.io.images import read_image, read_label_array
 from napari_unet_studio.tasks.training.pairs import Pair, Role
 
 
 def read_pairs(
-    images: str | Path, labels: str | Path, role: Role = "train"
+    images: str | Path,
+    labels: str | Path,
+    role: Role = "train",
+    axes: str | None = None,
+    spacing: Sequence[float] | None = None,
 ) -> list[Pair]:
     """Read images with labels as training pairs; large ones stay in their files.
 
@@ -20,6 +26,8 @@ def read_pairs(
         Its labels, or a folder with files of the same names.
     role
         Of all of them.
+    axes, spacing
+        Of all images, instead of what their files say; see :func:`.described`.
 
     Raises
     ------
@@ -28,7 +36,7 @@ def read_pairs(
     """
     pairs = []
     for image_path, labels_path in find_pairs(Path(images), Path(labels)):
-        image = read_image(image_path)
+        image = described(read_image(image_path), axes, spacing)
         pairs.append(
             Pair(
                 image.array,

@@ -8,7 +8,7 @@ import torch
 
 from napari_unet_studio.core.errors import DeviceError
 from napari_unet_studio.tasks.device import choose_device, describe_device
-from napari_unet_studio.tasks.memory import available_memory
+from napari_unet_studio.tasks.memory import available_memory, within_limit
 from napari_unet_studio.tasks.train_config import TrainConfig
 from napari_unet_studio.tasks.training.expected import Expected, Trial, Workload
 from napari_unet_studio.tasks.training.findings import Finding, finding_of
@@ -116,7 +116,7 @@ def _alone(train: Sequence[Look], config: TrainConfig) -> bool:
 def free_memory(device: str) -> int:
     """Return the bytes that a training can take on a device."""
     if device.startswith("cuda"):
-        return int(torch.cuda.mem_get_info(device)[0])
+        return within_limit(torch.cuda.mem_get_info(device)[0])
     return available_memory()
 
 

@@ -1,5 +1,8 @@
-"""Python that compares as the widget does."""
+"""Code that compares as the widget does: Python, or for a shell."""
 
+from dataclasses import replace
+
+from napari_unet_studio.widgets._code import File, Files, place_options
 from napari_unet_studio.widgets._compare.plan import Plan
 
 
@@ -55,6 +58,48 @@ def as_python(plan: Plan, shown: str | None) -> str:
             f"add_tuples(viewer, [errors_tuple(errors, place, {shown!r})])",
         ]
     return "\n".join(lines) + "\n"
+
+
+def as_shell(plan: Plan) -> str:
+    """Return a command that compares the files of the layers.
+
+    Parameters
+    ----------
+    plan
+        What a run would do now.
+    """
+    files = Files()
+    reference = files.of(plan.reference)
+    image = reference if plan.picture is None else files.of(plan.image)
+    words: list[object] = ["unet-studio", "compare", image.path, reference.path]
+    for entry in plan.entries:
+        if entry.layer is None:
+            words += ["--model", entry.reference]
+        else:
+            words += ["--segmentation", files.of(entry.layer).path]
+    if plan.kind != "objects":
+        words.append(f"--{plan.kind}")
+    words += _place(plan, image)
+    if plan.channel is not None:
+        words += ["--channel", plan.channel]
+    return files.command(words)
+
+
+def _place(plan: Plan, image: File) -> list[str]:
+    """Return what the files do not say of the axes and the pixel size."""
+    if plan.picture is None:
+        sides = len(plan.axes)
+        return [] if sides == 2 else ["--axes", plan.axes]
+    count = sum(axis in "ZYX" for axis in plan.axes)
+    spacing = plan.picture.spacing
+    spacing = (1.0,) * (count - len(spacing)) + spacing[-count:]
+    before, channels, _ = plan.picture.letters.partition("C")
+    letters = plan.axes[: len(before)] + channels + plan.axes[len(before) :]
+    source = replace(plan.picture, axes=plan.axes, spacing=spacing, letters=letters)
+    words = place_options(image, source)
+    if "--unit" in words:  # models take the pixels of the image: sizes are relative
+        del words[words.index("--unit") :]
+    return words
 
 
 def _shape(layer: object) -> tuple[int, ...]:

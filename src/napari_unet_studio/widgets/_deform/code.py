@@ -1,6 +1,8 @@
-"""Python that deforms layers as the widget does."""
+"""Code that deforms layers as the widget does: Python, or for a shell."""
 
 from napari_unet_studio.core.deform import DeformConfig
+from napari_unet_studio.widgets._code import Files, place_options
+from napari_unet_studio.widgets._deform.chosen import Chosen
 from napari_unet_studio.widgets._deform.preview import Deformation
 
 
@@ -45,3 +47,21 @@ def as_python(deformation: Deformation | None, config: DeformConfig) -> str:
             f"    deformed_{name}[index] = {call}",
         ]
     return "\n".join(lines) + "\n"
+
+
+def as_shell(chosen: Chosen, config: DeformConfig) -> str:
+    """Return a command that deforms the files of the layers."""
+    files = Files()
+    image, *others = (files.of(layer) for layer in chosen.layers)
+    source, ndim = chosen.deformation.image, chosen.deformation.ndim
+    out = f"{image.path.stem} deformed.tif"
+    words: list[object] = ["unet-studio", "deform", image.path, "--out", out]
+    names = {"labels": "--labels", "weight_map": "--weights"}
+    for template, file in zip(chosen.templates[1:], others, strict=True):
+        words += [names[template.part], file.path]
+    words += place_options(image, source)
+    if ndim == 2 and "Z" in source.axes:
+        words.append("--planes")
+    words += ["--grid", config.grid, "--sigma", config.sigma, "--seed", config.seed]
+    words += ["--interpolation", config.interpolation]
+    return files.command(words)

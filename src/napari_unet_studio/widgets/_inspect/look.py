@@ -5,11 +5,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from napari_unet_studio.core import shell
 from napari_unet_studio.io.model_file import load_model_file
 from napari_unet_studio.layers import Source
 from napari_unet_studio.tasks.inspect_config import InspectConfig
 from napari_unet_studio.tasks.progress import Progress, ShouldStop
-from napari_unet_studio.widgets._segment.code import brief, region_text
+from napari_unet_studio.widgets._code import Files
+from napari_unet_studio.widgets._segment.code import (
+    brief,
+    image_options,
+    region_text,
+)
 
 Nodes = str | tuple[str, ...]
 
@@ -95,6 +101,38 @@ class Look:
         }
 
     # -- code -------------------------------------------------------------------------
+
+    def command(self, layers: Sequence[Any], pixel: Sequence[int] | None = None) -> str:
+        """Return shell commands that compute the same of the files of the layers.
+
+        Parameters
+        ----------
+        layers
+            Those of the image, one or one for each channel.
+        pixel
+            As for :meth:`code`.
+        """
+        files, source = Files(), self.source
+        if source.layers:
+            file = files.joined(self.layers, source.level)
+        else:
+            single = source.channel is None
+            file = files.of(layers[0], level=source.level, channels=single)
+        first = ["unet-studio", "inspect", file.path, "--model", self.reference]
+        how = image_options(file, source)
+        how += shell.options(self.config, InspectConfig())
+        nodes = [self.nodes] if isinstance(self.nodes, str) else self.nodes
+        words = [*first, "--out", f"{file.path.stem} maps.tif"]
+        for node in nodes:
+            words += ["--node", node]
+        if source.region is not None:
+            words += ["--region", shell.slices(source.region)]
+        text = files.command([*words, *how])
+        if pixel is not None:
+            place = ",".join(str(int(p)) for p in pixel)
+            words = [*first, "--out", f"{file.path.stem} saliency.tif"]
+            text += shell.line([*words, "--pixel", place, *how]) + "\n"
+        return text
 
     def code(self, pixel: Sequence[int] | None = None) -> str:
         """Return Python that shows the same in napari's console.

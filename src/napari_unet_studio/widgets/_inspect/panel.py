@@ -7,6 +7,7 @@ from napari_unet_studio.tasks.inspect_config import InspectConfig
 from napari_unet_studio.widgets._form import Form
 from napari_unet_studio.widgets._labels import WrappedLabel
 from napari_unet_studio.widgets._segment.rows import combo_box, remark, small_label
+from napari_unet_studio.widgets._settings import begun_with, follow_start
 
 NODE, LEVEL, HEADS = "The chosen node", "All nodes of its level", "All heads"
 
@@ -47,7 +48,8 @@ class InspectPanel(QWidget):
             "heads."
         )
         self.what.addItems([NODE, LEVEL, HEADS])
-        self.form = Form(InspectConfig())
+        self.form = Form(begun_with(InspectConfig()))
+        follow_start(self, self.form)
         self.form.add_row("Maps of", self.what)
         self.map = small_label()
         self.map.setToolTip("The feature map on display.")

@@ -12,6 +12,7 @@ from qtpy.QtWidgets import QFileDialog, QVBoxLayout, QWidget
 from napari_unet_studio.tasks.predict_config import PredictConfig
 from napari_unet_studio.widgets._form import Form
 from napari_unet_studio.widgets._segment.rows import combo_box, remark, small_label
+from napari_unet_studio.widgets._settings import begun_with, follow_start
 
 if TYPE_CHECKING:
     from napari_unet_studio.io.model import ModelCard
@@ -30,7 +31,8 @@ class Advanced(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self.form = Form(PredictConfig())
+        self.form = Form(begun_with(PredictConfig()))
+        follow_start(self, self.form)
         self.result = combo_box(
             "Where the result goes. Automatic keeps it in memory if it takes less than "
             "half of what is free, so that its objects can be tuned at once; else it "

@@ -1,11 +1,13 @@
-"""The lines that repeat a result in napari's console."""
+"""What repeats a result: lines for napari's console, or a command of the shell."""
 
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from napari_unet_studio.core import shell
 from napari_unet_studio.layers import Region, Source
+from napari_unet_studio.widgets._code import File, Files, place_options
 
 if TYPE_CHECKING:
     from napari_unet_studio.core.instances import ObjectConfig
@@ -60,6 +62,58 @@ def predict_code(
         "import napari_unet_studio as us\n\n"
         f"prediction = us.predict_layer(\n    viewer,\n{body})\n"
     )
+
+
+def predict_command(
+    layers: Sequence[Any],
+    names: Sequence[str],
+    source: Source,
+    reference: str,
+    config: "PredictConfig",
+    objects: "ObjectConfig",
+    start: "ObjectConfig",
+    out: Path | None = None,
+) -> str:
+    """Return a command that predicts the files of the layers.
+
+    Parameters
+    ----------
+    layers
+        Those of the image, one or one for each channel; None for one that is gone.
+    names, source, reference, config, objects, out
+        As for :func:`predict_code`.
+    start
+        The settings that the model starts with.
+    """
+    from napari_unet_studio.tasks.predict_config import PredictConfig
+
+    files = Files()
+    if source.layers:
+        file = files.joined(names, source.level)
+    else:
+        single = source.channel is None
+        file = files.of(layers[0], names[0], source.level, channels=single)
+    words: list[object] = ["unet-studio", "predict", file.path, "--model", reference]
+    if out is None:
+        words += ["--out", "predicted", "--probabilities"]
+    else:
+        words += ["--out", out.with_name(f"{out.stem} again.zarr")]
+    words += image_options(file, source)
+    if source.region is not None:
+        words += ["--region", shell.slices(source.region)]
+    words += shell.options(config, PredictConfig()) + shell.options(objects, start)
+    return files.command(words)
+
+
+def image_options(file: File, source: Source) -> list[str]:
+    """Return the options that say which pixels of a file are meant, and how."""
+    words = place_options(file, source)
+    channel = file.channel if source.channel is None else source.channel
+    if channel is not None:
+        words += ["--channel", str(channel)]
+    if file.level:
+        words += ["--resolution", str(file.level)]
+    return words
 
 
 def brief(config: Any) -> str:

@@ -10,7 +10,7 @@ from qtpy.QtCore import QObject, Signal
 
 from napari_unet_studio.layers import Source
 from napari_unet_studio.widgets._run import Run
-from napari_unet_studio.widgets._segment.code import predict_code
+from napari_unet_studio.widgets._segment.code import predict_code, predict_command
 
 if TYPE_CHECKING:
     from napari_unet_studio.core.instances import ObjectConfig
@@ -113,12 +113,8 @@ class Shown(QObject):
 
     def as_python(self) -> str:
         """Return the lines that repeat the result in napari's console."""
-        given = [layer() for layer in self._layers]
-        names = self.source.layers or (self.source.name,)
-        if self.source.layers:
-            given = given[1:]
         return predict_code(
-            [n if x is None else x.name for n, x in zip(names, given, strict=False)],
+            self._names(),
             self.source,
             self.axes,
             self.reference,
@@ -126,6 +122,30 @@ class Shown(QObject):
             self._shown_objects(),
             self.path,
         )
+
+    def as_shell(self) -> str:
+        """Return the command that repeats the result on files."""
+        return predict_command(
+            self._given(),
+            self._names(),
+            self.source,
+            self.reference,
+            self.config,
+            self._shown_objects(),
+            self.card.objects,
+            self.path,
+        )
+
+    def _given(self) -> list[Layer | None]:
+        """Return the layers whose pixels are the image; None for one that is gone."""
+        given = [layer() for layer in self._layers]
+        return given[1:] if self.source.layers else given
+
+    def _names(self) -> list[str]:
+        """Return the names of these layers as they are now."""
+        names = self.source.layers or (self.source.name,)
+        both = zip(names, self._given(), strict=False)
+        return [name if layer is None else layer.name for name, layer in both]
 
     def _shown_objects(self) -> "ObjectConfig":
         return self.objects

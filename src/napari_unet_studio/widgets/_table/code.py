@@ -1,10 +1,12 @@
-"""Python that measures objects as the widget does."""
+"""Code that measures objects as the widget does: Python, or for a shell."""
 
 from collections.abc import Sequence
 from typing import Any
 
+from napari_unet_studio.core import shell
 from napari_unet_studio.core.measure import MeasureConfig
 from napari_unet_studio.layers.source import Source
+from napari_unet_studio.widgets._code import Files, place_options
 from napari_unet_studio.widgets._table.images import Choice
 
 
@@ -55,6 +57,43 @@ def as_python(
         f'viewer.layers[{name!r}].features = {{"index": table["label"], **table}}',
     ]
     return "\n".join(lines) + "\n"
+
+
+def as_shell(
+    layer: Any,
+    source: Source,
+    unit: str,
+    images: Sequence[Choice],
+    classes: Any,
+    config: MeasureConfig,
+) -> str:
+    """Return a command that measures the file of a layer.
+
+    Parameters
+    ----------
+    layer
+        The labels.
+    source, unit, images, classes, config
+        As for :func:`as_python`.
+    """
+    files = Files()
+    file = files.of(layer)
+    table = f"{file.path.stem} objects.csv"
+    words: list[object] = ["unet-studio", "measure", file.path, "--out", table]
+    place = place_options(file, source, unit=unit)
+    stated = False
+    for choice in images:
+        image = files.of(choice.layer, channels=choice.channel is None)
+        channel = image.channel if choice.channel is None else choice.channel
+        words += ["--image", image.path, "--name", choice.name]
+        words += ["--channel", "all" if channel is None else channel]
+        stated |= image.found is not None and image.found.spacing is not None
+    if stated and "--spacing" not in place:  # or that of the image would count
+        place += ["--spacing", shell.numbers(source.spacing), "--unit", unit or "none"]
+    if classes is not None:
+        words += ["--classes", files.of(classes).path]
+    words += [*place, *shell.options(config, MeasureConfig())]
+    return files.command(words)
 
 
 def _pixels(choice: Choice) -> str:

@@ -1,18 +1,8 @@
 """The buttons of the Train widget: which ones there are, and which ones when."""
 
-from collections.abc import Callable
-
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import (
-    QApplication,
-    QHBoxLayout,
-    QMenu,
-    QPushButton,
-    QStackedWidget,
-    QWidget,
-)
+from qtpy.QtWidgets import QHBoxLayout, QMenu, QPushButton, QStackedWidget, QWidget
 
-from napari_unet_studio.widgets._controls import timer
 from napari_unet_studio.widgets._train.checkpoints import unfinished
 
 
@@ -41,36 +31,6 @@ class ResumeButton(QPushButton):
             action.triggered.connect(lambda *_, it=training: self.chosen.emit(it))
         if not found:
             self._menu.addAction("No unfinished training").setEnabled(False)
-
-
-class CopyButton(QPushButton):
-    """Puts the training on the clipboard, as one language or another, and says so.
-
-    Parameters
-    ----------
-    languages
-        What each is called, and what returns its code; empty code is not copied.
-    """
-
-    def __init__(self, languages: dict[str, Callable[[], str]]) -> None:
-        super().__init__("Copy…")
-        self.setToolTip(
-            "Copy code that repeats this training: in Python for layers and files, or "
-            "for a shell if all rows are files."
-        )
-        self._back = timer(self, 1500, lambda: self.setText("Copy…"))
-        menu = QMenu(self)
-        for name, code in languages.items():
-            action = menu.addAction(f"Copy as {name}")
-            action.triggered.connect(lambda *_, it=code: self._copy(it))
-        self.setMenu(menu)
-
-    def _copy(self, code: Callable[[], str]) -> None:
-        clipboard, text = QApplication.clipboard(), code()
-        if clipboard is not None and text:
-            clipboard.setText(text)
-            self.setText("Copied")
-            self._back.start()
 
 
 class TrainButtons(QStackedWidget):

@@ -1,17 +1,17 @@
 """The same training from a script or from a shell."""
 
-import shlex
 from collections.abc import Sequence
-from dataclasses import fields, is_dataclass
 from pathlib import Path
 from pprint import pformat
 from typing import Any
 
 from napari_unet_studio.core.errors import InputError
 from napari_unet_studio.io.model_file import SUFFIX
-from napari_unet_studio.io.plain_json import dumps
+from napari_unet_studio.layers import training_source
 from napari_unet_studio.tasks.train_config import TrainConfig
+from napari_unet_studio.tasks.training.command import repetition, train_command
 from napari_unet_studio.tasks.training.pairs import Role
+from napari_unet_studio.widgets._code import Files, place_of
 from napari_unet_studio.widgets._train.rows import RowTuple
 
 CodeRow = tuple[str | Path, str | Path, Role]
@@ -64,18 +64,20 @@ def script(rows: Sequence[CodeRow], config: TrainConfig, name: str) -> str:
     )
 
 
-def command(rows: Sequence[CodeRow], config: TrainConfig, name: str) -> str:
+def command(rows: Sequence[RowTuple], config: TrainConfig, name: str) -> str:
     """Return shell commands that repeat a training on files.
 
     Parameters
     ----------
-    rows, config, name
+    rows
+        As in the table; of layers, the files they are in, or are to be saved to.
+    config, name
         As for :func:`script`. Several images need a shell that knows here-documents.
 
     Raises
     ------
     InputError
-        If there is nothing to train on, or a row is a layer.
+        If there is nothing to train on.
 
     Examples
     --------
@@ -83,32 +85,43 @@ def command(rows: Sequence[CodeRow], config: TrainConfig, name: str) -> str:
     >>> print(command([row], TrainConfig(batch=2), "mine"))
     unet-studio train '/a/cells 1.tif' /a/truth.tif --out mine.unet --batch 2
     """
-    used = [row for row in rows if row[2] != "off"]
-    if not any(role == "train" for *_, role in used):
+    if not any(role == "train" for *_, role in rows):
         raise InputError("There is nothing to train on; add a row to train.")
-    if not all(isinstance(part, Path) for row in used for part in row[:2]):
-        raise InputError(
-            "A shell cannot see layers: save them and use “Add files…”, or copy as "
-            "Python."
-        )
-    model = f"{name}{SUFFIX}"
-    if len(used) == 1:
-        words = ["unet-studio", "train", *map(str, used[0][:2]), "--out", model]
-        words += _options(config, TrainConfig())
-        return " ".join(shlex.quote(word) for word in words)
-    document = {
-        "config": config.to_dict(),
-        "pairs": [
-            {"image": str(image), "labels": str(labels), "role": role}
-            for image, labels, role in used
-        ],
-        "out": model,
-    }
-    file = shlex.quote(f"{name}.json")
-    return (
-        f"cat > {file} <<'END'\n{dumps(document, indent=1)}\nEND\n"
-        f"unet-studio train --config {file}"
-    )
+    files = Files()
+    text = train_command(_file_rows(rows, files), config, f"{name}{SUFFIX}")
+    return files.comments + text
+
+
+def repetition_of(
+    rows: Sequence[RowTuple], config: TrainConfig, name: str
+) -> dict[str, Any]:
+    """Return what a card says of how to repeat a training; nothing if not on files."""
+    files = Files()
+    known = _file_rows(rows, files)
+    return {} if files.notes else repetition(known, config, f"{name}{SUFFIX}")
+
+
+def _file_rows(rows: Sequence[RowTuple], files: Files) -> list[dict[str, Any]]:
+    """Return rows of a settings file."""
+    found = []
+    for image, labels, role in rows:
+        if role == "off":
+            continue
+        row: dict[str, Any] = {"image": "", "labels": "", "role": role}
+        if isinstance(image, Path):
+            row["image"] = str(image)
+        else:
+            painted = None if isinstance(labels, Path) else labels
+            file, source = files.of(image), training_source(image, painted)
+            row["image"] = str(file.path)
+            place = place_of(file, source)
+            if "axes" in place:
+                row["axes"] = place["axes"]
+            if "spacing" in place:
+                row["spacing"] = list(place["spacing"])
+        path = labels if isinstance(labels, Path) else files.of(labels).path
+        found.append({**row, "labels": str(path)})
+    return found
 
 
 def _listed(rows: Sequence[CodeRow]) -> str:
@@ -120,18 +133,3 @@ def _listed(rows: Sequence[CodeRow]) -> str:
         for row in rows
     ]
     return "[\n" + "".join(f"    ({line}),\n" for line in lines) + "]"
-
-
-def _options(config: Any, default: Any, prefix: str = "--") -> list[str]:
-    """Return the options for the settings that differ from the default."""
-    words: list[str] = []
-    for field in fields(config):
-        value, usual = getattr(config, field.name), getattr(default, field.name)
-        option = prefix + field.name.replace("_", "-")
-        if is_dataclass(value):
-            words += _options(value, usual, f"{option}-")
-        elif value != usual and isinstance(value, bool):
-            words.append(option if value else f"--no-{option[2:]}")
-        elif value != usual:
-            words += [option, str(value)]
-    return words

@@ -8,19 +8,21 @@ from qtpy.QtCore import QSize
 from qtpy.QtWidgets import QLineEdit
 
 from napari_unet_studio.core.errors import StudioError
+from napari_unet_studio.io.names import checked_name
 from napari_unet_studio.io.registry import free_name
 from napari_unet_studio.tasks.train_config import TrainConfig
 from napari_unet_studio.tasks.training.findings import Finding, changed
 from napari_unet_studio.widgets._base import StudioWidget, show_error
-from napari_unet_studio.widgets._train.buttons import CopyButton, TrainButtons
-from napari_unet_studio.widgets._train.code import CodeRow, code_rows, command, script
+from napari_unet_studio.widgets._controls import copy_button
+from napari_unet_studio.widgets._settings import begun_with, follow_start
+from napari_unet_studio.widgets._train.buttons import TrainButtons
+from napari_unet_studio.widgets._train.code import code_rows, command, script
 from napari_unet_studio.widgets._train.course import Course
 from napari_unet_studio.widgets._train.device import device_text
 from napari_unet_studio.widgets._train.form import TrainForm, fine_print
 from napari_unet_studio.widgets._train.pairs import PairsTable
 from napari_unet_studio.widgets._train.panel import FindingsPanel, changes_text
 from napari_unet_studio.widgets._train.rows import RowTuple
-from napari_unet_studio.widgets._train.texts import checked_name
 
 # Pixels: for the names of two layers beside each other, and what is opened with.
 _NARROWEST, _USUAL = 330, 400
@@ -43,7 +45,8 @@ class TrainDock(StudioWidget):
             "Name of the model in the list of models and of its file. A number is "
             "added if it is taken: no model is ever overwritten."
         )
-        self.form = TrainForm(TrainConfig())
+        self.form = TrainForm(begun_with(TrainConfig()))
+        follow_start(self, self.form)
         self.form.insert_row("Model name", self.name)
         self.device = fine_print()
         self.panel = FindingsPanel()
@@ -55,7 +58,12 @@ class TrainDock(StudioWidget):
             "like. If napari is closed meanwhile, it ends the update under way and "
             "writes a checkpoint before it goes: “Resume…” goes on from there."
         )
-        copy = CopyButton({"Python": self.script, "shell command": self.command})
+        copy = copy_button(
+            self.script,
+            "Copy code that repeats this training: Python for layers and files, or a "
+            "command of the shell for files.",
+            self.command,
+        )
         self.actions = TrainButtons(self.cancel_button, copy)
         for button in (self.actions.check, self.actions.pause):
             self.buttons.addWidget(button, 1)
@@ -81,16 +89,16 @@ class TrainDock(StudioWidget):
 
     def script(self) -> str:
         """Return Python code that does what the Train button does."""
-        return self._code(script)
+        return self._code(lambda *given: script(code_rows(given[0]), *given[1:]))
 
     def command(self) -> str:
-        """Return a shell command that does what the Train button does."""
+        """Return a shell command that does what the Train button does, on files."""
         return self._code(command)
 
-    def _code(self, made: Callable[[Sequence[CodeRow], TrainConfig, str], str]) -> str:
+    def _code(self, made: Callable[[Sequence[RowTuple], TrainConfig, str], str]) -> str:
         try:
             name = free_name(checked_name(self.name.text()))
-            return made(code_rows(self.pairs()), self.form.value(), name)
+            return made(self.pairs(), self.form.value(), name)
         except StudioError as error:
             self.complain(error)
             return ""

@@ -8,6 +8,7 @@ from qtpy.QtWidgets import QComboBox, QFileDialog
 
 from napari_unet_studio.core.errors import StudioError
 from napari_unet_studio.io.model_file import SUFFIX, read_card
+from napari_unet_studio.io.recent import remember_file
 from napari_unet_studio.io.registry import available_models
 from napari_unet_studio.widgets._form import Calm
 from napari_unet_studio.widgets._model_choice import OPEN, kind_of, merit_of
@@ -77,7 +78,8 @@ class StartChoice(QComboBox):
             self.clear()
             self.addItem(ANEW, "")
             for name, path in known.items():
-                self._add(name, name, path)
+                if str(path) != self._value:  # that is added below
+                    self._add(name, name, path)
             if self._value and self._value not in known:
                 self._add(Path(self._value).stem, self._value, self._value)
             self.insertSeparator(self.count())
@@ -96,4 +98,6 @@ class StartChoice(QComboBox):
         file, _ = QFileDialog.getOpenFileName(
             self, "Open a model", str(Path.home()), f"Models (*{SUFFIX})"
         )
+        if file:
+            remember_file(file)
         self.value = file or self._value

@@ -1,6 +1,5 @@
-"""What the Train widget says: names, times, networks, results."""
+"""What the Train widget says: times, networks, results."""
 
-import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +14,6 @@ from napari_unet_studio.widgets._words import sides
 if TYPE_CHECKING:
     from napari_unet_studio.widgets._train.training import Training
 
-_FORBIDDEN = re.compile(r'[<>:"/\\|?*\x00-\x1f]')
-_LONGEST_NAME = 100
 _SCORES = {"iou": "IoU", "f1": "F1", "dice": "Dice"}
 # What a training notes and a diagnosis says better.
 _DIAGNOSED = ("one class everywhere", "no longer a number")
@@ -26,31 +23,6 @@ _WITHOUT_MODEL = {
     "nothing": "Stopped before the first update: there is nothing to keep.",
     "refused": "Not started: first mend what is marked as wrong above.",
 }
-
-
-def checked_name(name: str) -> str:
-    """Return a model name that can be a file name everywhere, or raise an InputError.
-
-    Examples
-    --------
-    >>> checked_name(" my cells ")
-    'my cells'
-    """
-    name = name.strip().rstrip(".")
-    if not name:
-        raise InputError("The model has no name; type one.")
-    found = _FORBIDDEN.search(name)
-    if found or name.startswith("."):
-        raise InputError(
-            f"The model name {name!r} cannot be a file name because of "
-            f"{found.group() if found else '.'!r}; use letters, digits, spaces and "
-            "hyphens."
-        )
-    if len(name) > _LONGEST_NAME:
-        raise InputError(
-            f"The model name has {len(name)} letters; use at most {_LONGEST_NAME}."
-        )
-    return name
 
 
 def duration(seconds: float) -> str:

@@ -2,10 +2,10 @@
 
 import threading
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from napari_unet_studio.core.errors import StorageError
 from napari_unet_studio.io.model_file import SUFFIX
@@ -43,6 +43,8 @@ class Training:
         What to do with the model when the training is stopped.
     paused
         While set, the training waits.
+    repeat
+        What the card is to say of how to repeat it.
     """
 
     rows: Sequence[Taken]
@@ -53,6 +55,7 @@ class Training:
     keep: bool = False
     discard: bool = False
     paused: threading.Event = field(default_factory=threading.Event)
+    repeat: Mapping[str, Any] = field(default_factory=dict)
 
     def task(self, should_stop: ShouldStop) -> Generator[Progress, None, Outcome]:
         """Check, train, save the model and tidy up; nothing is lost whatever happens.
@@ -86,6 +89,7 @@ class Training:
             checkpoint=self.checkpoint,
             resume=self.resume,
             should_stop=should_stop,
+            repeat=self.repeat,
         )
         try:
             while True:

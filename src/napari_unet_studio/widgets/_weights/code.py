@@ -1,8 +1,13 @@
-"""Python that computes a weight map as the widget does."""
+"""Code that computes a weight map as the widget does: Python, or for a shell."""
 
+from typing import Any
+
+from napari_unet_studio.core import shell
 from napari_unet_studio.core.blockwise import is_chunked
 from napari_unet_studio.core.weights import WeightConfig
-from napari_unet_studio.widgets._weights.maps import WeightMaps
+from napari_unet_studio.io.plain_json import dumps
+from napari_unet_studio.widgets._code import Files, place_options
+from napari_unet_studio.widgets._weights.maps import WeightMaps, over_all
 from napari_unet_studio.widgets._weights.objects import OUTSIDE, Reading, id_column
 
 
@@ -73,6 +78,39 @@ def as_python(maps: WeightMaps | None, config: WeightConfig) -> str:
         "weights = da.stack(maps).reshape(labels.shape)  # computed where it is used",
     ]
     return "\n".join(lines) + "\n"
+
+
+def as_shell(layer: Any, maps: WeightMaps, config: WeightConfig) -> str:
+    """Return a command that computes a weight map of the file of a layer.
+
+    Parameters
+    ----------
+    layer, maps
+        The layer, and its frames.
+    config
+        The settings.
+    """
+    files, reading = Files(), maps.reading
+    file = files.of(layer)
+    out = f"{file.path.stem} weights.tif"
+    words: list[object] = ["unet-studio", "weights", file.path, "--out", out]
+    words += place_options(file, maps.source)
+    words += ["--preset", config.preset, "--w0", config.w0, "--sigma", config.sigma]
+    alone = config.balance == "global" and not over_all(config)
+    words += ["--balance", "image" if alone else config.balance, "--gap", config.gap]
+    words.append("--inside" if config.inside else "--no-inside")
+    if reading.ignore is not None:
+        words += ["--ignore", reading.ignore]
+    if maps.ndim == 2 and "Z" in maps.source.axes:
+        words.append("--planes")
+    if reading.pieces:
+        words.append("--connected")
+    if reading.numbers is None:
+        return files.command(words)
+    table = f"{file.path.stem} classes.json"
+    numbers = {str(key): number for key, number in sorted(reading.numbers.items())}
+    text = shell.written(table, dumps(numbers))
+    return files.command([*words, "--classes", table], text)
 
 
 def _labels(maps: WeightMaps | None, lazy: bool) -> list[str]:

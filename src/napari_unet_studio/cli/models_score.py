@@ -1,0 +1,140 @@
+"""``unet-studio models score``: what a model is worth on images it has not seen."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from napari_unet_studio.cli import console
+from napari_unet_studio.core.config import Device
+from napari_unet_studio.core.errors import InputError
+from napari_unet_studio.core.shell import line
+from napari_unet_studio.io.model_file import read_card
+from napari_unet_studio.io.registry import find_model
+
+if TYPE_CHECKING:
+    from napari_unet_studio.tasks.evaluate import Kind
+
+
+def score(
+    model: Annotated[
+        str, typer.Argument(help="A model of yours, or the path of a .unet file.")
+    ],
+    images: Annotated[Path, typer.Argument(help="An image, or a folder of images.")],
+    labels: Annotated[
+        Path, typer.Argument(help="The truth: a file, or a folder of the same names.")
+    ],
+    name: Annotated[
+        str, typer.Option(help="What the images are; default: the folder's name.")
+    ] = "",
+    membranes: Annotated[
+        bool,
+        typer.Option("--membranes", help="Labels are cells that membranes (0) part."),
+    ] = False,
+    classes: Annotated[
+        bool, typer.Option("--classes", help="Labels are classes.")
+    ] = False,
+    connected: Annotated[
+        bool | None,
+        typer.Option(
+            help="Take connected components of the truth as objects; by default where "
+            "it holds one id only."
+        ),
+    ] = None,
+    split_reference: Annotated[
+        float,
+        typer.Option(
+            min=0, help="Divide components of the truth at necks this deep, in pixels."
+        ),
+    ] = 0.0,
+    ignore: Annotated[
+        int | None,
+        typer.Option(help="Label of the truth whose pixels do not count."),
+    ] = None,
+    specks: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            help="Connected components of the truth with fewer pixels do not count.",
+        ),
+    ] = 0,
+    axes: Annotated[str | None, typer.Option(help='Axes, such as "TYX".')] = None,
+    channel: Annotated[
+        str | None,
+        typer.Option(
+            help="What a model of one channel is given of images with several: a "
+            "number from 0, or grey."
+        ),
+    ] = None,
+    device: Annotated[Device, typer.Option(help="Where the model runs.")] = "auto",
+    json: Annotated[
+        bool, typer.Option("--json", help="Print the result as JSON.")
+    ] = False,
+) -> None:
+    """Measure a model on images that it has not seen, and write that into its card.
+
+    A test of the same name is replaced. Weights stay as they are.
+    """
+    from napari_unet_studio.api.comparison import compare
+    from napari_unet_studio.cli.files import parse_channel
+    from napari_unet_studio.io.library import add_test
+    from napari_unet_studio.tasks.comparison import FACTS
+
+    if membranes and classes:
+        raise InputError("Choose one of --membranes and --classes.")
+    kind: Kind = "membranes" if membranes else "classes" if classes else "objects"
+    card = read_card(find_model(model))
+    if card.target == "classes" and not membranes:
+        kind = "classes"
+    with console.progress_bar("Measuring") as report:
+        found = compare(
+            images,
+            labels,
+            {"model": model},
+            kind=kind,
+            axes=axes,
+            channel=parse_channel(channel),
+            connected=connected,
+            split=split_reference,
+            ignore=ignore,
+            specks=specks,
+            config={"device": device},
+            callback=report,
+        )
+    row = found["model"]
+    if row.failures:
+        raise InputError(
+            f"Nothing was written: {row.failures[0].image} could not be measured. "
+            f"{row.failures[0].error}"
+        )
+    options: list[object] = ["--name", name] if name else []
+    for option, on in (
+        ("--membranes", membranes),
+        ("--classes", classes),
+        ("--connected", connected is True),
+        ("--no-connected", connected is False),
+    ):
+        options += [option] if on else []
+    for option, value, usual in (
+        ("--split-reference", split_reference, 0.0),
+        ("--ignore", ignore, None),
+        ("--specks", specks, 0),
+        ("--axes", axes, None),
+        ("--channel", channel, None),
+    ):
+        options += [option, value] if value != usual else []
+    words = ["unet-studio", "models", "score", model, images, labels, *options]
+    test = {
+        "name": name or images.stem,
+        "images": len(row.images),
+        "scores": {
+            column: value
+            for column in found.columns
+            if column not in FACTS and (value := row.value(column)) is not None
+        },
+        "command": line(words),
+        "date": datetime.now(UTC).date().isoformat(),
+    }
+    add_test(model, test)
+    console.show({**test, "notes": [*found.notes, *row.notes]}, json)
