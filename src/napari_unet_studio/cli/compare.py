@@ -8,12 +8,20 @@ import typer
 
 from napari_unet_studio.cli import console
 from napari_unet_studio.cli.files import Axes, Spacing
+from napari_unet_studio.cli.truth import (
+    Classes,
+    Connected,
+    Ignore,
+    Membranes,
+    Specks,
+    SplitReference,
+    kind_of,
+)
 from napari_unet_studio.core.config import Device
 from napari_unet_studio.core.errors import InputError
 
 if TYPE_CHECKING:
     from napari_unet_studio.tasks.comparison import Comparison
-    from napari_unet_studio.tasks.evaluate import Kind
 
 
 def compare(
@@ -37,37 +45,12 @@ def compare(
             "names; once for each to compare.",
         ),
     ] = None,
-    membranes: Annotated[
-        bool,
-        typer.Option("--membranes", help="Labels are cells that membranes (0) part."),
-    ] = False,
-    classes: Annotated[
-        bool, typer.Option("--classes", help="Labels are classes.")
-    ] = False,
-    connected: Annotated[
-        bool | None,
-        typer.Option(
-            help="Take connected components of the truth as objects; by default where "
-            "it holds one id only."
-        ),
-    ] = None,
-    ignore: Annotated[
-        int | None,
-        typer.Option(help="Label of the truth whose pixels do not count."),
-    ] = None,
-    split_reference: Annotated[
-        float,
-        typer.Option(
-            min=0, help="Divide components of the truth at necks this deep, in pixels."
-        ),
-    ] = 0.0,
-    specks: Annotated[
-        int,
-        typer.Option(
-            min=0,
-            help="Connected components of the truth with fewer pixels do not count.",
-        ),
-    ] = 0,
+    membranes: Membranes = False,
+    classes: Classes = False,
+    connected: Connected = None,
+    ignore: Ignore = None,
+    split_reference: SplitReference = 0.0,
+    specks: Specks = 0,
     axes: Axes = None,
     spacing: Spacing = None,
     channel: Annotated[
@@ -106,14 +89,12 @@ def compare(
     )
     from napari_unet_studio.io.atomic import atomic_write
 
-    if membranes and classes:
-        raise InputError("Choose one of --membranes and --classes.")
     if not model and not segmentation:
         raise InputError(
             "There is nothing to compare; give a --model, or labels with "
             "--segmentation."
         )
-    kind: Kind = "membranes" if membranes else "classes" if classes else "objects"
+    kind = kind_of(membranes, classes)
     tables = [("--csv", csv, False), ("--csv-images", csv_images, True)]
     for option, path, _ in tables:
         if path is not None:

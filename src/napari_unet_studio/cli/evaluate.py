@@ -7,6 +7,15 @@ import typer
 
 from napari_unet_studio.cli import console
 from napari_unet_studio.cli.score_tables import as_rows, check_table, write_table
+from napari_unet_studio.cli.truth import (
+    Classes,
+    Connected,
+    Ignore,
+    Membranes,
+    Specks,
+    SplitReference,
+    kind_of,
+)
 from napari_unet_studio.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -17,47 +26,12 @@ if TYPE_CHECKING:
 def evaluate(
     labels: Annotated[Path, typer.Argument(help="Segmentation: a file or a folder.")],
     reference: Annotated[Path, typer.Argument(help="Truth: a file or a folder.")],
-    membranes: Annotated[
-        bool,
-        typer.Option(
-            "--membranes",
-            help="Labels are cells with membranes (0) between them, as in ISBI 2012: "
-            "score the planes by partition and topology.",
-        ),
-    ] = False,
-    classes: Annotated[
-        bool,
-        typer.Option("--classes", help="Labels are classes: score each of them."),
-    ] = False,
-    connected: Annotated[
-        bool | None,
-        typer.Option(
-            help="Take connected components of the reference as objects; by default "
-            "where it holds one id only.",
-        ),
-    ] = None,
-    ignore: Annotated[
-        int | None,
-        typer.Option(
-            help="Label of the reference whose pixels do not count, of objects or "
-            "classes."
-        ),
-    ] = None,
-    split_reference: Annotated[
-        float,
-        typer.Option(
-            min=0,
-            help="Divide the connected components of a reference at necks this deep, "
-            "in pixels, where its objects hang together.",
-        ),
-    ] = 0.0,
-    specks: Annotated[
-        int,
-        typer.Option(
-            min=0,
-            help="Connected components of a reference with fewer pixels do not count.",
-        ),
-    ] = 0,
+    membranes: Membranes = False,
+    classes: Classes = False,
+    connected: Connected = None,
+    ignore: Ignore = None,
+    split_reference: SplitReference = 0.0,
+    specks: Specks = 0,
     intervals: Annotated[
         bool,
         typer.Option(
@@ -85,9 +59,7 @@ def evaluate(
 
     Labels are ids of objects unless an option says otherwise.
     """
-    if membranes and classes:
-        raise InputError("Choose one of --membranes and --classes.")
-    kind: Kind = "membranes" if membranes else "classes" if classes else "objects"
+    kind = kind_of(membranes, classes)
     if per_object is not None and kind != "objects":
         raise InputError(f"--per-object tells about objects, and these are {kind}.")
     if per_object is not None and per_object == per_image:

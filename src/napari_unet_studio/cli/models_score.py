@@ -2,19 +2,25 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from napari_unet_studio.cli import console
+from napari_unet_studio.cli.truth import (
+    Classes,
+    Connected,
+    Ignore,
+    Membranes,
+    Specks,
+    SplitReference,
+    kind_of,
+)
 from napari_unet_studio.core.config import Device
 from napari_unet_studio.core.errors import InputError
 from napari_unet_studio.core.shell import line
 from napari_unet_studio.io.model_file import read_card
 from napari_unet_studio.io.registry import find_model
-
-if TYPE_CHECKING:
-    from napari_unet_studio.tasks.evaluate import Kind
 
 
 def score(
@@ -28,37 +34,12 @@ def score(
     name: Annotated[
         str, typer.Option(help="What the images are; default: the folder's name.")
     ] = "",
-    membranes: Annotated[
-        bool,
-        typer.Option("--membranes", help="Labels are cells that membranes (0) part."),
-    ] = False,
-    classes: Annotated[
-        bool, typer.Option("--classes", help="Labels are classes.")
-    ] = False,
-    connected: Annotated[
-        bool | None,
-        typer.Option(
-            help="Take connected components of the truth as objects; by default where "
-            "it holds one id only."
-        ),
-    ] = None,
-    split_reference: Annotated[
-        float,
-        typer.Option(
-            min=0, help="Divide components of the truth at necks this deep, in pixels."
-        ),
-    ] = 0.0,
-    ignore: Annotated[
-        int | None,
-        typer.Option(help="Label of the truth whose pixels do not count."),
-    ] = None,
-    specks: Annotated[
-        int,
-        typer.Option(
-            min=0,
-            help="Connected components of the truth with fewer pixels do not count.",
-        ),
-    ] = 0,
+    membranes: Membranes = False,
+    classes: Classes = False,
+    connected: Connected = None,
+    split_reference: SplitReference = 0.0,
+    ignore: Ignore = None,
+    specks: Specks = 0,
     axes: Annotated[str | None, typer.Option(help='Axes, such as "TYX".')] = None,
     channel: Annotated[
         str | None,
@@ -81,9 +62,7 @@ def score(
     from napari_unet_studio.io.library import add_test
     from napari_unet_studio.tasks.comparison import FACTS
 
-    if membranes and classes:
-        raise InputError("Choose one of --membranes and --classes.")
-    kind: Kind = "membranes" if membranes else "classes" if classes else "objects"
+    kind = kind_of(membranes, classes)
     card = read_card(find_model(model))
     if card.target == "classes" and not membranes:
         kind = "classes"

@@ -124,6 +124,11 @@ class ModelCard:
         return re.split(r"[:.](?:\s|$)|\n", self.description, maxsplit=1)[0].strip()
 
     @property
+    def learnt_from(self) -> int:
+        """How many images were trained on; those that judged on the way do not count."""
+        return sum(each.get("role") != "validate" for each in self.data)
+
+    @property
     def objects(self) -> "ObjectConfig":
         """How probabilities of this network become objects by default.
 

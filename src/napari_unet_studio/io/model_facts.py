@@ -258,7 +258,7 @@ def _training(card: ModelCard) -> Iterator[str]:
     sentence = f"Network: {spec.family}, {spec.ndim}D, {weights} weights."
     config = card.training.get("config")
     if card.data:
-        sentence += f" Trained on {len(card.data)} images."
+        sentence += f" Trained on {card.learnt_from} images."
     yield wrapped(sentence)
     command = card.training.get("command")
     if isinstance(command, str) and command:

@@ -132,6 +132,8 @@ class _Facts(QWidget):
         """Show texts by their titles, in place of what is shown now."""
         while item := self._rows.takeAt(0):
             item.widget().deleteLater()
+        for row in range(self._rows.rowCount()):
+            self._rows.setRowStretch(row, 0)
         for row, (title, text) in enumerate(told.items()):
             name = QLabel(title)
             value = WrappedLabel()
@@ -141,4 +143,6 @@ class _Facts(QWidget):
                 value.setStyleSheet(f"color: {RED};")
             self._rows.addWidget(name, row, 0, Qt.AlignmentFlag.AlignTop)
             self._rows.addWidget(value, row, 1)
+        # What is left of the height, at another width than was planned, goes below.
+        self._rows.setRowStretch(len(told), 1)
         self.setVisible(bool(told))

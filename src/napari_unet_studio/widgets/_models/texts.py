@@ -129,8 +129,12 @@ def _test(test: Mapping[str, Any]) -> str:
 
 
 def _data(card: "ModelCard") -> str:
-    count = len(card.data)
-    return f"{count} image{'s' * (count != 1)} with labels" if count else ""
+    count = card.learnt_from
+    text = f"{count} image{'s' * (count != 1)} with labels"
+    judges = len(card.data) - count
+    if judges:
+        text += f", {judges} more to judge by"
+    return text if card.data else ""
 
 
 def _training(card: "ModelCard") -> str:
