@@ -50,7 +50,10 @@ def test_a_layer_is_made_again_from_its_metadata_alone() -> None:
         region=tuple(slice(*part) for part in made["region"]),
     )
     np.testing.assert_array_equal(again.labels, labels.data)
-    np.testing.assert_array_equal(again.probabilities[0], viewer.layers[-2].data)
+    # The order of sums depends on the number of threads, which viewers change.
+    np.testing.assert_allclose(
+        again.probabilities[0], viewer.layers[-2].data, rtol=1e-4, atol=1e-6
+    )
 
 
 def test_a_store_is_made_again_from_its_attributes_alone(tmp_path: Path) -> None:

@@ -52,6 +52,7 @@ def docs(tmp_path_factory, small_heap):
     return folder, printed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "libraries"),
     [

@@ -1,5 +1,6 @@
 """Files that were changed at random, and writers that were killed on the way."""
 
+import copy
 import json
 import os
 import random
@@ -106,7 +107,7 @@ def test_cards_changed_at_random_are_read_or_refused(path):
                 if rng.random() < 0.2:
                     del inside[place[-1]]
                 else:
-                    inside[place[-1]] = rng.choice(ODD)
+                    inside[place[-1]] = copy.deepcopy(rng.choice(ODD))
             except (KeyError, IndexError, TypeError):
                 continue  # another change took the place away
         rewritten(path, json.dumps(changed), weights)

@@ -124,7 +124,18 @@ def apart(found, expected):
     return np.abs(found - expected).max() / max(1, np.abs(expected).max())
 
 
-@pytest.mark.parametrize("name", [name for name in NETWORKS if name not in DEEP])
+# A padded and a valid one, a volume, and one whose heads are averaged.
+KINDS = ("unet-16", "unet-2015", "unet-3d", "unet++-16")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=() if name in KINDS else pytest.mark.slow)
+        for name in NETWORKS
+        if name not in DEEP
+    ],
+)
 def test_every_network_comes_back_from_every_format(tmp_path, name) -> None:
     model = model_of(name)
     spec, images = model.card.spec, images_for(model.card.spec)

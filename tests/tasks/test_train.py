@@ -893,6 +893,7 @@ def test_training_leaves_the_global_random_numbers_alone(squares) -> None:
     assert (np.random.get_state()[1] == numpy_before).all()  # noqa: NPY002
 
 
+@pytest.mark.slow
 def test_the_data_of_the_caller_are_left_as_they_were(squares) -> None:
     image, labels = squares()
     image.setflags(write=False)

@@ -68,6 +68,7 @@ napari.run()
     sys.platform == "linux" and not os.environ.get("DISPLAY"),
     reason="a napari of its own needs an X server",
 )
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("closing", "paused"), [({}, False), ({"quit_app": True}, True)]
 )

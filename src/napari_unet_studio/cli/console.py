@@ -96,7 +96,7 @@ def show(result: Mapping[str, Any], as_json: bool) -> None:
     for key, value in result.items():
         if isinstance(value, Mapping):
             text = "  ".join(f"{name} {_text(each)}" for name, each in value.items())
-        elif isinstance(value, list | tuple):
+        elif isinstance(value, list):
             text = " ".join(map(str, value)) or "none"
         else:
             text = _text(value)

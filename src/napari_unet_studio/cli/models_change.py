@@ -80,7 +80,8 @@ def describe(
     }
     changes = {field: value for field, value in given.items() if value is not None}
     path = describe_model(name, changes)
-    console.show({"file": str(path), **changes}, json)
+    shown = {k: "; ".join(v) if isinstance(v, tuple) else v for k, v in changes.items()}
+    console.show({"file": str(path), **(changes if json else shown)}, json)
 
 
 def remove(name: Name, json: AsJson = False) -> None:

@@ -125,7 +125,7 @@ class ModelCard:
 
     @property
     def learnt_from(self) -> int:
-        """How many images were trained on; those that judged on the way do not count."""
+        """How many images were trained on; not those that judged on the way."""
         return sum(each.get("role") != "validate" for each in self.data)
 
     @property
