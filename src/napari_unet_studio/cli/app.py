@@ -13,6 +13,7 @@ from napari_unet_studio.cli.compare import compare
 from napari_unet_studio.cli.deform import deform
 from napari_unet_studio.cli.evaluate import evaluate
 from napari_unet_studio.cli.export import export
+from napari_unet_studio.cli.files import AsJson
 from napari_unet_studio.cli.inspect import inspect
 from napari_unet_studio.cli.measure_objects import measure
 from napari_unet_studio.cli.models import models
@@ -31,8 +32,6 @@ app = typer.Typer(
     help="Train and run U-Nets on biomedical images. The same engine works in napari "
     "(Layers > Segment) and from Python (import napari_unet_studio).",
 )
-
-AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 
 @app.callback()

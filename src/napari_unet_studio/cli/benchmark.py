@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from napari_unet_studio.cli import console
-from napari_unet_studio.cli.files import check_writable, refuse_existing
+from napari_unet_studio.cli.files import AsJson, check_writable, refuse_existing
 from napari_unet_studio.core.errors import InputError
 
 benchmark = typer.Typer(
@@ -27,7 +27,6 @@ Page = Annotated[
     typer.Option(help="Also write the numbers and their page into this folder."),
 ]
 Overwrite = Annotated[bool, typer.Option(help="Replace results that exist already.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 BUDGET, QUICK_BUDGET = 2.0, 0.02
 LONG_BUDGET = 10.0  # MONAI's sliding window takes longer, and is measured nevertheless

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from napari_unet_studio.cli import console
-from napari_unet_studio.cli.files import Axes, Spacing
+from napari_unet_studio.cli.files import Axes, ForOneChannel, Spacing
 from napari_unet_studio.cli.truth import (
     Classes,
     Connected,
@@ -53,13 +53,7 @@ def compare(
     specks: Specks = 0,
     axes: Axes = None,
     spacing: Spacing = None,
-    channel: Annotated[
-        str | None,
-        typer.Option(
-            help="What models of one channel are given of images with several: a "
-            "number from 0, or grey."
-        ),
-    ] = None,
+    channel: ForOneChannel = None,
     device: Annotated[Device, typer.Option(help="Where models run.")] = "auto",
     csv: Annotated[
         Path | None, typer.Option(help="Also write the table to a CSV file.")

@@ -39,6 +39,13 @@ OneChannel = Annotated[
         "grey: the luminance of colours."
     ),
 ]
+ForOneChannel = Annotated[
+    str | None,
+    typer.Option(
+        help="What a model of one channel is given of images with several: a number "
+        "from 0, or grey."
+    ),
+]
 Resolution = Annotated[
     int, typer.Option(min=0, help="Level of an image with several; 0: the finest.")
 ]

@@ -7,6 +7,7 @@ import typer
 from typer.core import TyperGroup
 
 from napari_unet_studio.cli import console
+from napari_unet_studio.cli.files import AsJson
 from napari_unet_studio.cli.model_texts import (
     card_lines,
     megabytes,
@@ -19,7 +20,6 @@ from napari_unet_studio.core.errors import InputError
 from napari_unet_studio.io.model_file import SUFFIX, load_model_file, read_card
 from napari_unet_studio.io.registry import find_model
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Lists = Annotated[
     list[str] | None,
     typer.Option(

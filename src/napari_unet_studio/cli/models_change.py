@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 
 from napari_unet_studio.cli import console
+from napari_unet_studio.cli.files import AsJson
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Name = Annotated[str, typer.Argument(help="Name of a model.")]
 
 

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from napari_unet_studio.cli import console
+from napari_unet_studio.cli.files import AsJson, Axes, ForOneChannel, parse_channel
 from napari_unet_studio.cli.truth import (
     Classes,
     Connected,
@@ -40,25 +41,16 @@ def score(
     split_reference: SplitReference = 0.0,
     ignore: Ignore = None,
     specks: Specks = 0,
-    axes: Annotated[str | None, typer.Option(help='Axes, such as "TYX".')] = None,
-    channel: Annotated[
-        str | None,
-        typer.Option(
-            help="What a model of one channel is given of images with several: a "
-            "number from 0, or grey."
-        ),
-    ] = None,
+    axes: Axes = None,
+    channel: ForOneChannel = None,
     device: Annotated[Device, typer.Option(help="Where the model runs.")] = "auto",
-    json: Annotated[
-        bool, typer.Option("--json", help="Print the result as JSON.")
-    ] = False,
+    json: AsJson = False,
 ) -> None:
     """Measure a model on images that it has not seen, and write that into its card.
 
     A test of the same name is replaced. Weights stay as they are.
     """
     from napari_unet_studio.api.comparison import compare
-    from napari_unet_studio.cli.files import parse_channel
     from napari_unet_studio.io.library import add_test
     from napari_unet_studio.tasks.comparison import FACTS
 
