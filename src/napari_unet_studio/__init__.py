@@ -1,7 +1,29 @@
 """Train and run U-Nets on the images open in napari, from a console or a shell.
 
 The public names load when they are first used, so importing this package costs next to
-nothing. By convention ``import napari_unet_studio as us``.
+nothing. By convention ``import napari_unet_studio as us``; ``help(us.predict)`` tells
+of a name.
+
+On arrays and files:
+
+- use a model: `segment`, `predict`, `predict_zarr`, `batch`; settings `PredictConfig`,
+  `BatchConfig`; results `Prediction`, `StoredPrediction`, `BatchResult`
+- probabilities to objects: `label_objects`, `link_objects`, `ObjectConfig`
+- train: `train`, `TrainConfig`, `Pair`, `prune`
+- see what training sees: `separation_weights`, `class_weights`, `separation_term`,
+  `nearest_objects`, `carve_gap`, `elastic_deform`
+- measure and judge: `measure`, `MeasureConfig`, `ObjectTable`; `evaluate`, `Scores`;
+  `compare`, `Comparison`
+- models: `models`, `ModelEntry`, `load_model`, `Model`, `download_model`,
+  `import_model`, `export`, `ExportConfig`, `Exported`
+- networks: `NETWORKS`, `build`; look inside: `feature_maps`, `FeatureMaps`, `saliency`,
+  `Saliency`, `InspectConfig`
+
+On the layers of a napari viewer, as the docks do it:
+
+- `predict_layer`, `train_layers`, `weights_layer`, `deform_layer`, `measure_layer`,
+  `evaluate_layers`, `feature_layer`, `saliency_layer`
+- for scripts: `current_viewer`, `open_layer`
 
 Examples
 --------
@@ -15,6 +37,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from napari_unet_studio.api import (
+        BatchConfig,
+        BatchResult,
         Comparison,
         ExportConfig,
         Exported,
@@ -32,6 +56,7 @@ if TYPE_CHECKING:
         Scores,
         StoredPrediction,
         TrainConfig,
+        batch,
         compare,
         download_model,
         elastic_deform,
@@ -60,10 +85,16 @@ if TYPE_CHECKING:
         separation_term,
     )
     from napari_unet_studio.layers import (
+        current_viewer,
+        deform_layer,
+        evaluate_layers,
         feature_layer,
+        measure_layer,
+        open_layer,
         predict_layer,
         saliency_layer,
         train_layers,
+        weights_layer,
     )
 
 _HOMES = {
@@ -80,14 +111,27 @@ _HOMES = {
         "core.weights",
     ),
     "elastic_deform": "core.deform",
-    "feature_layer": "layers",
     "label_objects": "core.instances",
     "link_objects": "core.linking",
-    "predict_layer": "layers",
-    "saliency_layer": "layers",
-    "train_layers": "layers",
     **dict.fromkeys(
         (
+            "current_viewer",
+            "deform_layer",
+            "evaluate_layers",
+            "feature_layer",
+            "measure_layer",
+            "open_layer",
+            "predict_layer",
+            "saliency_layer",
+            "train_layers",
+            "weights_layer",
+        ),
+        "layers",
+    ),
+    **dict.fromkeys(
+        (
+            "BatchConfig",
+            "BatchResult",
             "Comparison",
             "ExportConfig",
             "Exported",
@@ -105,6 +149,7 @@ _HOMES = {
             "Scores",
             "StoredPrediction",
             "TrainConfig",
+            "batch",
             "compare",
             "download_model",
             "evaluate",

@@ -8,7 +8,7 @@ from napari_unet_studio.benchmark import inference, inference_peers
 from napari_unet_studio.benchmark.inference_network import model_of
 from napari_unet_studio.benchmark.inference_targets import inference_targets
 from napari_unet_studio.benchmark.machine import installed
-from napari_unet_studio.benchmark.race import OWN
+from napari_unet_studio.benchmark.method import OWN
 from napari_unet_studio.benchmark.samples import picture, write_mosaic
 from napari_unet_studio.benchmark.tables import target
 from napari_unet_studio.benchmark.variants import AUTO, INT8, VARIANTS

@@ -5,7 +5,7 @@ import pytest
 
 from napari_unet_studio.benchmark import measures
 from napari_unet_studio.benchmark.machine import installed
-from napari_unet_studio.benchmark.race import OWN, Case
+from napari_unet_studio.benchmark.method import OWN, Case
 
 CASES = (Case((60, 80), 30), Case((8, 24, 30), 12))
 METHODS = [m for m in measures.methods() if m.name != measures.ALL_SCORES]

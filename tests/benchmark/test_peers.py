@@ -5,7 +5,7 @@ import pytest
 
 from napari_unet_studio.benchmark import elastic, elastic_peers, weight_peers, weights
 from napari_unet_studio.benchmark.machine import installed
-from napari_unet_studio.benchmark.race import Case
+from napari_unet_studio.benchmark.method import Case
 from napari_unet_studio.benchmark.samples import blobs, texture
 from napari_unet_studio.core.displacement import dense_displacement
 

@@ -8,7 +8,8 @@ import pytest
 
 from napari_unet_studio.benchmark.machine import using_threads
 from napari_unet_studio.benchmark.memory import peak_memory
-from napari_unet_studio.benchmark.race import OWN, Case, Method, race
+from napari_unet_studio.benchmark.method import OWN, Case, Method
+from napari_unet_studio.benchmark.race import race
 from napari_unet_studio.benchmark.samples import blobs
 from napari_unet_studio.core.errors import InputError
 

@@ -6,7 +6,7 @@ import torch
 
 from napari_unet_studio.benchmark import training, training_peers
 from napari_unet_studio.benchmark.machine import installed
-from napari_unet_studio.benchmark.race import OWN, Case
+from napari_unet_studio.benchmark.method import OWN, Case
 from napari_unet_studio.benchmark.tables import target
 from napari_unet_studio.benchmark.training_page import training_lines
 from napari_unet_studio.benchmark.training_targets import ALONE, training_targets

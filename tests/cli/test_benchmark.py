@@ -13,7 +13,7 @@ from napari_unet_studio.benchmark import tables
 from napari_unet_studio.benchmark.elastic import LIBRARIES as ELASTIC_LIBRARIES
 from napari_unet_studio.benchmark.machine import installed
 from napari_unet_studio.benchmark.measures import LIBRARIES as MEASURE_LIBRARIES
-from napari_unet_studio.benchmark.race import OWN
+from napari_unet_studio.benchmark.method import OWN
 from napari_unet_studio.benchmark.targets import (
     Target,
     elastic_targets,

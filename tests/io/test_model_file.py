@@ -339,6 +339,21 @@ class Exploit:
         return (open, (self.path, "w"))
 
 
+def test_what_is_wrong_with_a_file_is_told_apart(path, tmp_path):
+    cut = tmp_path / "cut.unet"
+    cut.write_bytes(path.read_bytes()[:2000])
+    with pytest.raises(ModelFileError, match="its end is missing"):
+        load_model_file(cut)
+    text = tmp_path / "text.unet"
+    text.write_text("a letter")
+    with pytest.raises(ModelFileError, match="is not a zip archive"):
+        load_model_file(text)
+    nothing = tmp_path / "nothing.unet"
+    nothing.touch()
+    with pytest.raises(ModelFileError, match="is empty"):
+        load_model_file(nothing)
+
+
 def test_nothing_in_a_file_is_executed(path, tmp_path, model):
     mark = tmp_path / "executed"
     bomb = pickle.dumps(Exploit(str(mark)))

@@ -4,6 +4,7 @@ Arrays go in, arrays come out; or files, for images larger than the memory. The 
 run the same tasks in a thread.
 """
 
+from napari_unet_studio.api.batch import batch
 from napari_unet_studio.api.comparison import compare
 from napari_unet_studio.api.evaluation import evaluate
 from napari_unet_studio.api.export import export
@@ -20,6 +21,7 @@ from napari_unet_studio.core.weights import separation_weights
 from napari_unet_studio.io.model import Model
 from napari_unet_studio.io.model_entries import ModelEntry
 from napari_unet_studio.io.registry import load_model
+from napari_unet_studio.tasks.batch import BatchConfig, BatchResult
 from napari_unet_studio.tasks.comparison import Comparison
 from napari_unet_studio.tasks.export import Exported
 from napari_unet_studio.tasks.export_config import ExportConfig
@@ -34,6 +36,8 @@ from napari_unet_studio.tasks.train_config import TrainConfig
 from napari_unet_studio.tasks.training.pairs import Pair
 
 __all__ = [
+    "BatchConfig",
+    "BatchResult",
     "Comparison",
     "ExportConfig",
     "Exported",
@@ -51,6 +55,7 @@ __all__ = [
     "Scores",
     "StoredPrediction",
     "TrainConfig",
+    "batch",
     "compare",
     "download_model",
     "elastic_deform",

@@ -76,7 +76,7 @@ def compare(
     Comparison
         A row for each candidate, with scores, parameters and seconds. Printed, it is a
         table with a star at the best value of each column. What cannot be done with a
-        candidate on an image stands in its row.
+        candidate on an image stands in its row, and below the table.
 
     Raises
     ------

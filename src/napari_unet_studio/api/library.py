@@ -75,6 +75,11 @@ def download_model(
     StudioError
         If there is no such model, no network, or the file cannot be used. What has come
         of it is gone on from the next time.
+
+    Examples
+    --------
+    >>> download_model("https://example.org/cells.unet")  # doctest: +SKIP
+    <Model 'cells': unet, YX>
     """
     task = download_task(url_or_name, sha256=sha256 or "", name=name)
     path = run(task, callback)

@@ -24,7 +24,7 @@ def predict(
     model: Model | str | Path = "nuclei",
     config: PredictConfig | Mapping[str, Any] | None = None,
     *,
-    objects: ObjectConfig | None = None,
+    objects: ObjectConfig | Mapping[str, Any] | None = None,
     axes: str | None = None,
     channel_axis: int | None = None,
     spacing: Sequence[float] | None = None,
@@ -43,7 +43,8 @@ def predict(
     config
         A :class:`PredictConfig`, or some of its fields as a dict.
     objects
-        How probabilities become objects; the default takes the model's threshold.
+        How probabilities become objects: an :class:`ObjectConfig`, or as a dict what
+        differs from the settings of the model, which are the default.
     axes
         Names of the axes but the channels, such as "TYX"; by default "YX", "ZYX" or
         "TZYX" by their number.
@@ -78,11 +79,12 @@ def predict(
     >>> part.labels.shape
     (64, 99)
     """
+    model = load_model(model)
     task = predict_task(
         image,
-        load_model(model),
+        model,
         _configured(config),
-        objects=objects,
+        objects=_objects(objects, model),
         axes=axes,
         channel_axis=channel_axis,
         spacing=spacing,
@@ -99,7 +101,7 @@ def predict_zarr(
     model: Model | str | Path = "nuclei",
     config: PredictConfig | Mapping[str, Any] | None = None,
     *,
-    objects: ObjectConfig | None = None,
+    objects: ObjectConfig | Mapping[str, Any] | None = None,
     axes: str | None = None,
     channel_axis: int | None = None,
     channel: Channel | None = None,
@@ -161,12 +163,13 @@ def predict_zarr(
     >>> read_image(stored.path / "labels" / "nuclei").axes
     'YX'
     """
+    model = load_model(model)
     task = predict_zarr_task(
         image,
         out,
-        load_model(model),
+        model,
         _configured(config),
-        objects=objects,
+        objects=_objects(objects, model),
         axes=axes,
         channel_axis=channel_axis,
         channel=channel,
@@ -187,7 +190,7 @@ def segment(
     model: Model | str | Path = "nuclei",
     config: PredictConfig | Mapping[str, Any] | None = None,
     *,
-    objects: ObjectConfig | None = None,
+    objects: ObjectConfig | Mapping[str, Any] | None = None,
     axes: str | None = None,
     channel_axis: int | None = None,
     spacing: Sequence[float] | None = None,
@@ -221,3 +224,11 @@ def _configured(config: PredictConfig | Mapping[str, Any] | None) -> PredictConf
     if isinstance(config, Mapping):
         return PredictConfig.from_dict(config)
     return config or PredictConfig()
+
+
+def _objects(
+    objects: ObjectConfig | Mapping[str, Any] | None, model: Model
+) -> ObjectConfig | None:
+    if isinstance(objects, Mapping):
+        return ObjectConfig.from_dict(model.card.objects.to_dict() | dict(objects))
+    return objects

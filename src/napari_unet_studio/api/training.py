@@ -131,9 +131,18 @@ def prune(model: Model | str | Path, level: int, mode: unetpp.Mode = "fast") -> 
     -----
     The scores in the card are those of the whole network, so the pruned model has none;
     see :func:`.evaluate`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> labels = np.kron(np.eye(4, dtype=int), np.ones((16, 16), int))
+    >>> settings = {"network": "unet++-16", "updates": 1, "patch": 32, "batch": 1}
+    >>> model = train([(labels * 100.0, labels)], settings, device="cpu", name="cells")
+    >>> prune(model, 1).name
+    'cells-L1'
     """
     whole = load_model(model)
-    network = unetpp.prune(whole.network, level, mode)
+    network = unetpp.prune(whole.drawn, level, mode)
     name = f"{whole.name}-L{level}"
     card = replace(whole.card, name=name, spec=network.spec, scores={})
     return Model(network, card, whole.thumbnail)

@@ -17,7 +17,8 @@ from napari_unet_studio.benchmark.elastic_peers import (
     Work,
 )
 from napari_unet_studio.benchmark.machine import machine
-from napari_unet_studio.benchmark.race import OWN, Case, Method, race
+from napari_unet_studio.benchmark.method import OWN, Case, Method
+from napari_unet_studio.benchmark.race import race
 from napari_unet_studio.benchmark.samples import blobs, texture
 from napari_unet_studio.core._compiled import core_count
 from napari_unet_studio.core.deform import elastic_deform

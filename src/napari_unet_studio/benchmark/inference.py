@@ -20,13 +20,8 @@ from napari_unet_studio.benchmark.inference_peers import (
     tiles_of,
 )
 from napari_unet_studio.benchmark.machine import machine
-from napari_unet_studio.benchmark.race import (
-    OWN,
-    PERMITTED_MEMORY,
-    Case,
-    Method,
-    race,
-)
+from napari_unet_studio.benchmark.method import OWN, Case, Method
+from napari_unet_studio.benchmark.race import PERMITTED_MEMORY, race
 from napari_unet_studio.benchmark.samples import picture
 from napari_unet_studio.benchmark.streamed import stream
 from napari_unet_studio.benchmark.variants import AUTO, INT8, VARIANTS, Variant

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from napari_unet_studio.benchmark.inference_peers import BARE, MONAI
-from napari_unet_studio.benchmark.race import OWN
+from napari_unet_studio.benchmark.method import OWN
 from napari_unet_studio.benchmark.tables import mebibytes
 from napari_unet_studio.benchmark.targets import Document, Target, find, missing
 from napari_unet_studio.benchmark.variants import AUTO, INT8

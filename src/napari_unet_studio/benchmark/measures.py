@@ -7,10 +7,9 @@ from typing import Any
 import numpy as np
 
 from napari_unet_studio.benchmark import measure_peers as peers
-from napari_unet_studio.benchmark.cold import cold_start
-from napari_unet_studio.benchmark.machine import machine
 from napari_unet_studio.benchmark.measure_peers import Counts, Pair
-from napari_unet_studio.benchmark.race import OWN, Call, Case, Method, per_pixel, race
+from napari_unet_studio.benchmark.method import OWN, Call, Case, Method, per_pixel
+from napari_unet_studio.benchmark.race import contest
 from napari_unet_studio.benchmark.samples import blobs
 from napari_unet_studio.benchmark.targets import Document, Target, find, ratio
 from napari_unet_studio.core._compiled import core_count
@@ -74,20 +73,12 @@ def benchmark_measures(
     quick
         Take tiny images, to see that all works.
     """
-    yield "a fresh process"
-    cold = cold_start(
+    cold = (
         "from napari_unet_studio.core.metrics import ObjectScores",
         "ObjectScores.of(image, image)",
-        (512, 512),
     )
-    found = yield from race(cases(quick), methods(), sample, difference, seconds)
-    return {
-        "machine": machine(LIBRARIES),
-        "seconds": seconds,
-        "quick": quick,
-        "cold": cold,
-        "cases": found,
-    }
+    made = (cases(quick), methods(), sample, difference)
+    return (yield from contest(cold, LIBRARIES, *made, seconds, quick))
 
 
 def sample(case: Case) -> Pair:

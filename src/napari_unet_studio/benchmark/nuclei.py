@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from napari_unet_studio.benchmark.machine import installed, machine
+from napari_unet_studio.benchmark.method import OWN
 from napari_unet_studio.benchmark.nuclei_network import (
     facts_of,
     probabilities,
@@ -25,7 +26,6 @@ from napari_unet_studio.benchmark.nuclei_objects import (
     separated,
 )
 from napari_unet_studio.benchmark.nuclei_peers import trained_peer
-from napari_unet_studio.benchmark.race import OWN
 from napari_unet_studio.core.errors import InputError
 from napari_unet_studio.io.folders import find_pairs
 from napari_unet_studio.io.images import read_image

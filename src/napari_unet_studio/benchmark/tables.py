@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from math import prod
 from typing import Any
 
-from napari_unet_studio.benchmark.race import title as name_of
+from napari_unet_studio.benchmark.method import title as name_of
 from napari_unet_studio.benchmark.targets import Row, Target, ratio
 from napari_unet_studio.io.markdown import markdown_table
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any
 
-from napari_unet_studio.benchmark.race import OWN
+from napari_unet_studio.benchmark.method import OWN
 
 Document = Mapping[str, Any]
 Row = Mapping[str, Any]

@@ -13,7 +13,8 @@ from skimage.measure import label
 from napari_unet_studio.benchmark import training_peers as peers
 from napari_unet_studio.benchmark.allocator import as_alone
 from napari_unet_studio.benchmark.machine import machine, using_threads
-from napari_unet_studio.benchmark.race import OWN, Case, Method, nothing_more, race
+from napari_unet_studio.benchmark.method import OWN, Case, Method, nothing_more
+from napari_unet_studio.benchmark.race import race
 from napari_unet_studio.benchmark.samples import picture
 from napari_unet_studio.benchmark.training_peers import RATE, SEED, Sample, Work
 from napari_unet_studio.benchmark.training_targets import ALONE, WEIGHTED

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from napari_unet_studio.benchmark.race import OWN
+from napari_unet_studio.benchmark.method import OWN
 from napari_unet_studio.benchmark.targets import (
     Document,
     Row,

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from napari_unet_studio.benchmark.race import OWN
+from napari_unet_studio.benchmark.method import OWN
 
 AUTO = f"{OWN}, auto"
 FAST = f"{OWN}, fast margin"

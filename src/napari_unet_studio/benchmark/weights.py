@@ -7,9 +7,8 @@ from typing import Any
 import numpy as np
 
 from napari_unet_studio.benchmark import weight_peers as peers
-from napari_unet_studio.benchmark.cold import cold_start
-from napari_unet_studio.benchmark.machine import machine
-from napari_unet_studio.benchmark.race import OWN, Call, Case, Method, per_pixel, race
+from napari_unet_studio.benchmark.method import OWN, Call, Case, Method, per_pixel
+from napari_unet_studio.benchmark.race import contest
 from napari_unet_studio.benchmark.samples import blobs
 from napari_unet_studio.benchmark.weight_peers import Labels, Weights
 from napari_unet_studio.core._compiled import core_count
@@ -69,20 +68,12 @@ def benchmark_weights(
     quick
         Take tiny images, to see that all works.
     """
-    yield "a fresh process"
-    cold = cold_start(
+    cold = (
         "from napari_unet_studio.core.weights import separation_weights",
         "separation_weights(image)",
-        (512, 512),
     )
-    found = yield from race(cases(quick), methods(), _sample, difference, seconds)
-    return {
-        "machine": machine(LIBRARIES),
-        "seconds": seconds,
-        "quick": quick,
-        "cold": cold,
-        "cases": found,
-    }
+    made = (cases(quick), methods(), _sample, difference)
+    return (yield from contest(cold, LIBRARIES, *made, seconds, quick))
 
 
 def difference(result: Any, reference: Weights) -> dict[str, float]:

@@ -1,38 +1,57 @@
 """``unet-studio benchmark``: this package beside what else is installed."""
 
-from collections.abc import Generator
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 
-from napari_unet_studio.cli import console
-from napari_unet_studio.cli.files import AsJson, check_writable, refuse_existing
+from napari_unet_studio.cli import completion
+from napari_unet_studio.cli.benchmark_show import finish
+from napari_unet_studio.cli.files import (
+    AsJson,
+    Overwrite,
+    check_writable,
+    refuse_existing,
+)
+from napari_unet_studio.cli.panels import COMPUTING, INPUT, OUTPUT
+from napari_unet_studio.cli.teaching import Teaching, TeachingGroup
 from napari_unet_studio.core.errors import InputError
 
 benchmark = typer.Typer(
+    cls=TeachingGroup,
     no_args_is_help=True,
+    add_completion=False,
     help="Measure this package beside what else is installed for the same work.",
 )
 
 Seconds = Annotated[
     float | None,
-    typer.Option(min=0.001, help="Budget for each method and image; default: 2."),
+    typer.Option(
+        min=0.001,
+        help="Budget for each method and image; default: 2.",
+        rich_help_panel=COMPUTING,
+    ),
 ]
 Quick = Annotated[
-    bool, typer.Option("--quick", help="Take tiny images, to see that all works.")
+    bool,
+    typer.Option(
+        "--quick",
+        help="Take tiny images, to see that all works.",
+        rich_help_panel=COMPUTING,
+    ),
 ]
 Page = Annotated[
     Path | None,
-    typer.Option(help="Also write the numbers and their page into this folder."),
+    typer.Option(
+        help="Also write the numbers and their page into this folder.",
+        rich_help_panel=OUTPUT,
+    ),
 ]
-Overwrite = Annotated[bool, typer.Option(help="Replace results that exist already.")]
-
 BUDGET, QUICK_BUDGET = 2.0, 0.02
 LONG_BUDGET = 10.0  # MONAI's sliding window takes longer, and is measured nevertheless
 
 
-@benchmark.command()
+@benchmark.command(cls=Teaching)
 def weights(
     seconds: Seconds = None,
     quick: Quick = False,
@@ -46,10 +65,10 @@ def weights(
     _prepare(page, overwrite)
     budget = _budget(seconds, quick)
     options = f" --seconds {budget:g}" + " --quick" * quick
-    _finish("weights", benchmark_weights(budget, quick), options, page, json)
+    finish("weights", benchmark_weights(budget, quick), options, page, json)
 
 
-@benchmark.command()
+@benchmark.command(cls=Teaching)
 def elastic(
     device: Annotated[
         Literal["auto", "cpu", "cuda"],
@@ -71,10 +90,10 @@ def elastic(
     found = "cuda" if found == "cuda" else "cpu"  # peers know no other
     running = benchmark_elastic(budget, quick, found)
     options = f" --device {found} --seconds {budget:g}" + " --quick" * quick
-    _finish("elastic", running, options, page, json)
+    finish("elastic", running, options, page, json)
 
 
-@benchmark.command()
+@benchmark.command(cls=Teaching)
 def inference(
     device: Annotated[
         Literal["cpu", "cuda"], typer.Option(help="Where networks run.")
@@ -110,10 +129,10 @@ def inference(
     running = benchmark_inference(budget, quick, device, compiled, sides)
     options = f" --device {device}" + "".join(f" --large {side}" for side in sides)
     options += " --compile" * compiled + f" --seconds {budget:g}" + " --quick" * quick
-    _finish("inference", running, options, page, json)
+    finish("inference", running, options, page, json)
 
 
-@benchmark.command()
+@benchmark.command(cls=Teaching)
 def training(
     device: Annotated[
         Literal["cpu", "cuda"], typer.Option(help="Where networks are trained.")
@@ -140,10 +159,10 @@ def training(
     running = benchmark_training(budget, quick, device, compiled)
     options = f" --device {device}" + " --compile" * compiled
     options += f" --seconds {budget:g}" + " --quick" * quick
-    _finish("training", running, options, page, json)
+    finish("training", running, options, page, json)
 
 
-@benchmark.command()
+@benchmark.command(cls=Teaching)
 def measures(
     seconds: Seconds = None,
     quick: Quick = False,
@@ -157,10 +176,10 @@ def measures(
     _prepare(page, overwrite)
     budget = _budget(seconds, quick)
     options = f" --seconds {budget:g}" + " --quick" * quick
-    _finish("measures", benchmark_measures(budget, quick), options, page, json)
+    finish("measures", benchmark_measures(budget, quick), options, page, json)
 
 
-@benchmark.command()
+@benchmark.command(cls=Teaching)
 def nuclei(
     images: Annotated[Path, typer.Argument(help="Images to score: a folder.")],
     labels: Annotated[Path, typer.Argument(help="Their labels, of the same names.")],
@@ -170,15 +189,28 @@ def nuclei(
             "--model",
             "-m",
             help="A model or .unet file, once for each; default: nuclei.",
+            rich_help_panel=INPUT,
+            autocompletion=completion.models,
         ),
     ] = None,
     train_images: Annotated[
-        Path | None, typer.Option(help="What MONAI's network is trained on.")
+        Path | None,
+        typer.Option(help="What MONAI's network is trained on.", rich_help_panel=INPUT),
     ] = None,
-    train_labels: Annotated[Path | None, typer.Option(help="Their labels.")] = None,
-    updates: Annotated[int, typer.Option(min=1, help="Of that training.")] = 6000,
-    patch: Annotated[int, typer.Option(min=16, help="Side of its patches.")] = 128,
-    batch: Annotated[int, typer.Option(min=1, help="Patches in an update.")] = 8,
+    train_labels: Annotated[
+        Path | None, typer.Option(help="Their labels.", rich_help_panel=INPUT)
+    ] = None,
+    updates: Annotated[
+        int, typer.Option(min=1, help="Of that training.", rich_help_panel=COMPUTING)
+    ] = 6000,
+    patch: Annotated[
+        int,
+        typer.Option(min=16, help="Side of its patches.", rich_help_panel=COMPUTING),
+    ] = 128,
+    batch: Annotated[
+        int,
+        typer.Option(min=1, help="Patches in an update.", rich_help_panel=COMPUTING),
+    ] = 8,
     weights_file: Annotated[
         Path,
         typer.Option(
@@ -206,10 +238,10 @@ def nuclei(
         options += f" --train-images {train_images} --train-labels {train_labels}"
         options += f" --updates {updates} --patch {patch} --batch {batch}"
     options += f" --weights-file {weights_file}"
-    _finish("nuclei", running, options, None, json)
+    finish("nuclei", running, options, None, json)
 
 
-@benchmark.command()
+@benchmark.command(cls=Teaching)
 def window(
     moves: Annotated[int, typer.Option(min=2, help="Steps of each slider.")] = 40,
     page: Page = None,
@@ -218,13 +250,13 @@ def window(
 ) -> None:
     """Measure in a napari window how soon the live widgets redraw."""
     from napari_unet_studio.benchmark.window import benchmark_window
-    from napari_unet_studio.cli.demo import why_no_window
+    from napari_unet_studio.cli.demo_run import why_no_window
 
     reason = why_no_window()
     if reason is not None:
         raise InputError(f"No window can be measured: {reason}.")
     _prepare(page, overwrite)
-    _finish("window", benchmark_window(moves), f" --moves {moves}", page, json)
+    finish("window", benchmark_window(moves), f" --moves {moves}", page, json)
 
 
 def _budget(seconds: float | None, quick: bool, full: float = BUDGET) -> float:
@@ -240,73 +272,3 @@ def _prepare(page: Path | None, overwrite: bool) -> None:
     refuse_existing(page / PAGE, overwrite, option="--page")
     check_writable(page / PAGE, "--page")
     check_writable(page / FOLDER / PAGE, "--page")
-
-
-def _finish(
-    name: str,
-    running: Generator[str, None, dict[str, Any]],
-    options: str,
-    folder: Path | None,
-    as_json: bool,
-) -> None:
-    """Measure, naming each step on stderr, and show and keep the document."""
-    while True:
-        try:
-            console.err.print(f"measuring {next(running)}")
-        except StopIteration as done:
-            document: dict[str, Any] = done.value
-            break
-    command = f"unet-studio benchmark {name}{options}"
-    document = {"benchmark": name, "command": command, **document}
-    if folder is not None:
-        from napari_unet_studio.benchmark.page import write_page
-
-        for path in write_page(folder, name, document):
-            console.err.print(f"wrote {path}")
-    if as_json:
-        console.show(document, as_json)
-    else:
-        _show(name, document)
-
-
-def _show(name: str, document: dict[str, Any]) -> None:
-    """Print a table for each case, and what was to be reached."""
-    if name == "nuclei":
-        from napari_unet_studio.benchmark import nuclei as scored
-
-        console.show_table(list(scored.lines(document)), scored.COLUMNS, False)
-        return
-    from napari_unet_studio.benchmark import tables, training_page
-    from napari_unet_studio.benchmark import window as windows
-    from napari_unet_studio.benchmark.page import SECTIONS
-
-    if name == "window":
-        console.show_table(windows.window_lines(document), windows.COLUMNS, False)
-        console.out.print()
-    for case in document.get("cases", ()):
-        console.out.print(tables.title(case))
-        if name == "inference":
-            console.show_table(tables.long_lines(case), tables.LONG_COLUMNS, False)
-        elif name == "training":
-            rows = training_page.training_lines(document, case)
-            console.show_table(rows, training_page.COLUMNS, False)
-        else:
-            console.show_table(tables.lines(case), tables.COLUMNS, False)
-        console.out.print()
-    if document.get("streamed"):
-        lines = tables.stream_lines(document)
-        console.show_table(lines, tables.STREAM_COLUMNS, False)
-        console.out.print()
-    section = next(section for section in SECTIONS if section.name == name)
-    columns = ("against", "wanted", "measured", "result")
-    aims = [
-        dict(zip(columns, tables.target(aim), strict=True))
-        for aim in section.targets(document)
-    ]
-    if aims:
-        console.show_table(aims, columns, False)
-    if "cold" not in document:
-        return
-    cold = {k: v for k, v in document["cold"].items() if k != "shape"}
-    first = ", ".join(f"{k.replace('_ms', '')} {v:.1f} ms" for k, v in cold.items())
-    console.out.print(f"in a fresh process: {first}")

@@ -6,8 +6,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from napari_unet_studio.cli import console
-from napari_unet_studio.cli.files import Axes, ForOneChannel, Spacing
+from napari_unet_studio.cli import completion, console
+from napari_unet_studio.cli.files import (
+    AsJson,
+    Axes,
+    ForOneChannel,
+    Overwrite,
+    Spacing,
+)
+from napari_unet_studio.cli.options import with_config
+from napari_unet_studio.cli.panels import INPUT, OUTPUT
 from napari_unet_studio.cli.truth import (
     Classes,
     Connected,
@@ -17,23 +25,35 @@ from napari_unet_studio.cli.truth import (
     SplitReference,
     kind_of,
 )
-from napari_unet_studio.core.config import Device
 from napari_unet_studio.core.errors import InputError
+from napari_unet_studio.core.shell import spoken
+from napari_unet_studio.tasks.predict_config import PredictConfig
 
 if TYPE_CHECKING:
     from napari_unet_studio.tasks.comparison import Comparison
 
 
+@with_config(PredictConfig, panel="Prediction")
 def compare(
-    images: Annotated[Path, typer.Argument(help="An image, or a folder of images.")],
+    config: PredictConfig,
+    images: Annotated[
+        list[Path], typer.Argument(help="Images: files, folders or patterns.")
+    ],
     labels: Annotated[
         Path,
-        typer.Argument(help="The truth: a file, or a folder with the same names."),
+        typer.Argument(
+            help="The truth: a file; or a folder or a pattern, with files of the same "
+            "names."
+        ),
     ],
     model: Annotated[
         list[str] | None,
         typer.Option(
-            "--model", "-m", help="A model or .unet file; once for each to compare."
+            "--model",
+            "-m",
+            help="A model or .unet file; once for each to compare.",
+            rich_help_panel=INPUT,
+            autocompletion=completion.models,
         ),
     ] = None,
     segmentation: Annotated[
@@ -43,6 +63,7 @@ def compare(
             "-s",
             help="Labels that are there already: a file, or a folder with the same "
             "names; once for each to compare.",
+            rich_help_panel=INPUT,
         ),
     ] = None,
     membranes: Membranes = False,
@@ -54,25 +75,28 @@ def compare(
     axes: Axes = None,
     spacing: Spacing = None,
     channel: ForOneChannel = None,
-    device: Annotated[Device, typer.Option(help="Where models run.")] = "auto",
     csv: Annotated[
-        Path | None, typer.Option(help="Also write the table to a CSV file.")
+        Path | None,
+        typer.Option(
+            help="Also write the table to a CSV file.", rich_help_panel=OUTPUT
+        ),
     ] = None,
     csv_images: Annotated[
         Path | None,
-        typer.Option(help="Also write the scores of each image to a CSV file."),
+        typer.Option(
+            help="Also write the scores of each image to a CSV file.",
+            rich_help_panel=OUTPUT,
+        ),
     ] = None,
-    overwrite: Annotated[
-        bool, typer.Option(help="Replace CSV files that exist already.")
-    ] = False,
-    json: Annotated[
-        bool, typer.Option("--json", help="Print all scores as JSON.")
-    ] = False,
+    overwrite: Overwrite = False,
+    json: AsJson = False,
 ) -> None:
     """Score several models, or segmentations, on the same images.
 
-    The best value of each column has a star. A model that fails on an image has the
-    reason below the table and makes the exit code 2; the others go on.
+    Reads images and the truth of the same names, and writes nothing unless --csv or
+    --csv-images ask for tables. The best value of each column has a star. A model that
+    fails on an image has the reason below the table and makes the exit code 2; the
+    others go on.
     """
     from napari_unet_studio.api.comparison import compare as compare_all
     from napari_unet_studio.cli.files import (
@@ -81,6 +105,7 @@ def compare(
         parse_spacing,
         refuse_existing,
     )
+    from napari_unet_studio.cli.partners import pairs_of
     from napari_unet_studio.io.atomic import atomic_write
 
     if not model and not segmentation:
@@ -94,10 +119,11 @@ def compare(
         if path is not None:
             refuse_existing(path, overwrite, option=option)
             check_writable(path, option)
+    pairs = pairs_of(images, labels)
     with console.progress_bar("Comparing") as report:
         found = compare_all(
-            images,
-            labels,
+            [image for image, _ in pairs],
+            [truth for _, truth in pairs],
             model or (),
             _named(segmentation or ()),
             kind=kind,
@@ -108,7 +134,7 @@ def compare(
             split=split_reference,
             ignore=ignore,
             specks=specks,
-            config={"device": device},
+            config=config,
             callback=report,
         )
     for _, path, per_image in tables:
@@ -150,4 +176,4 @@ def _show(found: "Comparison") -> None:
     notes = [*found.notes]
     notes += [f"{row.name}: {note}" for row in found for note in row.notes]
     for note in notes:
-        console.err.print(note)
+        console.err.print(spoken(note))

@@ -4,47 +4,24 @@ import json
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import rich.progress
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from napari_unet_studio.io.plain_json import finite
-from napari_unet_studio.tasks.progress import (
-    PredictProgress,
-    Progress,
-    TrainProgress,
-)
+if TYPE_CHECKING:  # loads numpy
+    from napari_unet_studio.tasks.progress import Progress
 
 # Paths and messages are printed as they are: brackets in them are no markup.
 err = Console(stderr=True, markup=False, highlight=False, soft_wrap=True)
 out = Console(markup=False, highlight=False)
 
 
-class TimeLeft(rich.progress.ProgressColumn):
-    """The time to the end, as the task estimates it; else from the last steps."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._guess = rich.progress.TimeRemainingColumn()
-
-    def render(self, task: rich.progress.Task) -> Text:
-        """Return the text of the column."""
-        left = task.fields.get("left")
-        if left is None or task.finished:
-            return self._guess.render(task)
-        minutes, seconds = divmod(round(left), 60)
-        hours, minutes = divmod(minutes, 60)
-        text = f"{hours}:{minutes:02}:{seconds:02}"
-        return Text(text, style="progress.remaining")
-
-
 @contextmanager
 def progress_bar(
     title: str, quiet: bool = False
-) -> Iterator[Callable[[Progress], None]]:
+) -> "Iterator[Callable[[Progress], None]]":
     """Show a progress bar while the block runs; yields the function to report to.
 
     Parameters
@@ -57,6 +34,11 @@ def progress_bar(
     if quiet:
         yield lambda progress: None
         return
+    import rich.progress
+
+    from napari_unet_studio.cli.time_left import TimeLeft
+    from napari_unet_studio.tasks.progress import PredictProgress, TrainProgress
+
     columns = (
         rich.progress.TextColumn("{task.description}", markup=False),
         rich.progress.BarColumn(),
@@ -69,7 +51,7 @@ def progress_bar(
     ) as bar:
         task = bar.add_task(title, total=None, note="", left=None)
 
-        def report(progress: Progress) -> None:
+        def report(progress: "Progress") -> None:
             if isinstance(progress, TrainProgress):
                 if progress.scores:
                     shown = (f"{k} {v:.3f}" for k, v in progress.scores.items())
@@ -126,4 +108,6 @@ def show_table(
 
 
 def _write_json(values: Any) -> None:
+    from napari_unet_studio.io.plain_json import finite
+
     sys.stdout.write(json.dumps(finite(values), default=str, allow_nan=False) + "\n")

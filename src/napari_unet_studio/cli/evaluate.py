@@ -1,11 +1,14 @@
 """``unet-studio evaluate``: scores of many files, counted over all of them together."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from napari_unet_studio.cli import console
+from napari_unet_studio.cli.files import AsJson, Overwrite
+from napari_unet_studio.cli.panels import OUTPUT
 from napari_unet_studio.cli.score_tables import as_rows, check_table, write_table
 from napari_unet_studio.cli.truth import (
     Classes,
@@ -24,8 +27,17 @@ if TYPE_CHECKING:
 
 
 def evaluate(
-    labels: Annotated[Path, typer.Argument(help="Segmentation: a file or a folder.")],
-    reference: Annotated[Path, typer.Argument(help="Truth: a file or a folder.")],
+    labels: Annotated[
+        list[Path],
+        typer.Argument(help="Segmentations: files, folders or patterns."),
+    ],
+    reference: Annotated[
+        Path,
+        typer.Argument(
+            help="Truth: a file; or a folder or a pattern, with files of the same "
+            "names."
+        ),
+    ],
     membranes: Membranes = False,
     classes: Classes = False,
     connected: Connected = None,
@@ -38,26 +50,31 @@ def evaluate(
             "--intervals",
             help="Tell 95 % intervals, by a bootstrap over images; over the objects or "
             "planes of a single one.",
+            rich_help_panel=OUTPUT,
         ),
     ] = False,
     per_image: Annotated[
         Path | None,
-        typer.Option(help="Write the scores of each image to this .csv or .json file."),
+        typer.Option(
+            help="Write the scores of each image to this .csv or .json file.",
+            rich_help_panel=OUTPUT,
+        ),
     ] = None,
     per_object: Annotated[
         Path | None,
         typer.Option(
-            help="Write what became of each object to this .csv or .json file."
+            help="Write what became of each object to this .csv or .json file.",
+            rich_help_panel=OUTPUT,
         ),
     ] = None,
-    overwrite: Annotated[bool, typer.Option(help="Replace tables there.")] = False,
-    json: Annotated[
-        bool, typer.Option("--json", help="Print the result as JSON.")
-    ] = False,
+    overwrite: Overwrite = False,
+    json: AsJson = False,
 ) -> None:
     """Score segmentations against a reference, summed over all images.
 
-    Labels are ids of objects unless an option says otherwise.
+    Reads label images and the truth of the same names, and writes nothing unless
+    --per-image or --per-object ask for tables. Labels are ids of objects unless an
+    option says otherwise.
     """
     kind = kind_of(membranes, classes)
     if per_object is not None and kind != "objects":
@@ -82,7 +99,7 @@ def evaluate(
 
 
 def evaluate_files(
-    labels: Path,
+    labels: Sequence[Path],
     reference: Path,
     connected: bool | None = None,
     kind: "Kind" = "objects",
@@ -95,7 +112,8 @@ def evaluate_files(
     Parameters
     ----------
     labels, reference
-        Two files, or two folders with files of the same stems.
+        Two files; or files, folders and patterns, and a folder or a pattern with files
+        of the same stems.
     connected
         Of objects: take the connected components of the references as their objects;
         None does so for those with a single id.
@@ -119,13 +137,14 @@ def evaluate_files(
         If a segmentation has no reference, or the two do not fit.
     """
     from napari_unet_studio.cli.files import read_label_file
+    from napari_unet_studio.cli.partners import pairs_of
     from napari_unet_studio.core.metrics import mean_finite
-    from napari_unet_studio.io.folders import find_images, find_pairs, is_folder
+    from napari_unet_studio.io.folders import find_images, is_folder
     from napari_unet_studio.io.images import read_labels
     from napari_unet_studio.tasks.evaluate import Tally, scorer
 
     tally = scorer(kind, connected, ignore, split, specks)
-    pairs = find_pairs(labels, reference)
+    pairs = pairs_of(labels, reference)
     for labels_path, reference_path in pairs:
         truth = read_label_file(reference_path)
         name = labels_path.name
@@ -135,7 +154,8 @@ def evaluate_files(
             raise InputError(f"{name}: {error}") from error
     scores = tally.result()
     found: dict[str, Any] = {"files": tally.images}
-    if is_folder(labels):  # of a single file nobody expects that it covers a folder
+    # Of a file or a pattern nobody expects that it covers a folder.
+    if len(labels) == 1 and is_folder(labels[0]):
         missing = set(find_images([reference])) - {path for _, path in pairs}
         if missing:
             found["references_without_segmentation"] = len(missing)

@@ -5,9 +5,18 @@ from typing import Annotated, Any
 
 import typer
 
-from napari_unet_studio.cli import console
-from napari_unet_studio.cli.files import check_writable, refuse_existing
+from napari_unet_studio.cli import completion, console
+from napari_unet_studio.cli.files import (
+    AsJson,
+    Axes,
+    OneChannel,
+    Overwrite,
+    check_writable,
+    refuse_existing,
+)
 from napari_unet_studio.cli.options import with_config
+from napari_unet_studio.cli.panels import INPUT, OUTPUT
+from napari_unet_studio.core.errors import InputError
 from napari_unet_studio.tasks.export_config import SUFFIXES, ExportConfig
 from napari_unet_studio.tasks.progress import run
 
@@ -19,10 +28,15 @@ def _by_suffix(document: dict[str, Any], arguments: dict[str, Any]) -> dict[str,
     return document if kind is None else {"format": kind, **document}
 
 
-@with_config(ExportConfig, _by_suffix)
+@with_config(ExportConfig, _by_suffix, panel="What it becomes")
 def export(
     config: ExportConfig,
-    model: Annotated[str, typer.Argument(help="Name of a model, or a .unet file.")],
+    model: Annotated[
+        str,
+        typer.Argument(
+            help="Name of a model, or a .unet file.", autocompletion=completion.models
+        ),
+    ],
     out: Annotated[
         Path,
         typer.Option(
@@ -30,30 +44,30 @@ def export(
             "-o",
             help="The file; the usual suffix is added where there is none. Without "
             "--format a suffix chooses it: .zip, .onnx, .pt (TorchScript), .pth.",
+            rich_help_panel=OUTPUT,
         ),
     ],
     image: Annotated[
         Path | None,
         typer.Option(
             help="Image on which the result is compared with the model, and the test "
-            "image of a package; by default a synthetic sample."
+            "image of a package; by default a synthetic sample.",
+            rich_help_panel=INPUT,
         ),
     ] = None,
-    channel: Annotated[
-        str | None,
-        typer.Option(help="Of that image take one channel, by its number, or grey."),
-    ] = None,
-    overwrite: Annotated[bool, typer.Option(help="Replace a file there.")] = False,
-    json: Annotated[
-        bool, typer.Option("--json", help="Print the result as JSON.")
-    ] = False,
+    axes: Axes = None,
+    channel: OneChannel = None,
+    overwrite: Overwrite = False,
+    json: AsJson = False,
 ) -> None:
     """Write a model as a bioimage.io package, ONNX, TorchScript or a state dict.
 
-    What is written is compared with the model on tiles of two sizes, and not kept if it
-    differs.
+    Reads a model and, for the comparison, an image. Writes one file; a state dict also
+    a Python file with the network. What is written is compared with the model on tiles
+    of two sizes, and not kept if it differs.
     """
-    from napari_unet_studio.cli.files import parse_channel, with_channel
+    from napari_unet_studio.cli.files import parse_channel
+    from napari_unet_studio.io.image_file import described, one_channel
     from napari_unet_studio.io.images import read_image
     from napari_unet_studio.io.registry import load_model
     from napari_unet_studio.tasks.export import export as export_task
@@ -65,7 +79,13 @@ def export(
     choice = parse_channel(channel)
     read = None
     if image is not None:
-        read = with_channel(read_image(image), choice, image)
+        read = one_channel(described(read_image(image), axes), choice, image)
+    elif axes is not None or choice is not None:
+        option = "--axes" if choice is None else "--channel"
+        raise InputError(
+            f"{option} tells about an image, but there is none; give one with --image, "
+            f"or leave {option} out."
+        )
     task = export_task(
         load_model(model),
         target,

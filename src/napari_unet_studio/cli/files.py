@@ -1,14 +1,14 @@
 """What a command is given: places, channels, labels; and guarding what is there."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
 
 import numpy as np
 import typer
 
-from napari_unet_studio.core.channels import Channel, pick_channel
+from napari_unet_studio.cli.panels import INPUT, OUTPUT
+from napari_unet_studio.core.channels import Channel
 from napari_unet_studio.core.errors import InputError
 from napari_unet_studio.io import atomic
 from napari_unet_studio.io.image_file import described
@@ -18,41 +18,60 @@ from napari_unet_studio.io.images import ImageFile, read_image
 Axes = Annotated[
     str | None,
     typer.Option(
-        help='Axes of the image, such as "TYX" or "CZYX"; by default as in the file.'
+        help='Axes of the image, such as "TYX" or "CZYX"; by default as in the file.',
+        rich_help_panel=INPUT,
     ),
 ]
 Spacing = Annotated[
     str | None,
     typer.Option(
         help="Size of a pixel, such as 2,0.5,0.5 along z, y and x; by default what the "
-        "file says."
+        "file says.",
+        rich_help_panel=INPUT,
     ),
 ]
 Unit = Annotated[
     Literal["um", "pixel", "none"] | None,
-    typer.Option(help="Unit of --spacing; none if nobody knows it.", show_default="um"),
+    typer.Option(
+        help="Unit of --spacing; none if nobody knows it.",
+        show_default="um",
+        rich_help_panel=INPUT,
+    ),
 ]
 OneChannel = Annotated[
     str | None,
     typer.Option(
         help="Of an image with several channels take one, by its number from 0, or "
-        "grey: the luminance of colours."
+        "grey: the luminance of colours.",
+        rich_help_panel=INPUT,
     ),
 ]
 ForOneChannel = Annotated[
     str | None,
     typer.Option(
         help="What a model of one channel is given of images with several: a number "
-        "from 0, or grey."
+        "from 0, or grey.",
+        rich_help_panel=INPUT,
     ),
 ]
 Resolution = Annotated[
-    int, typer.Option(min=0, help="Level of an image with several; 0: the finest.")
+    int,
+    typer.Option(
+        min=0,
+        help="Level of an image with several; 0: the finest.",
+        rich_help_panel=INPUT,
+    ),
 ]
 
 # Options of commands that write a result.
-Overwrite = Annotated[bool, typer.Option(help="Replace results that exist already.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+Overwrite = Annotated[
+    bool,
+    typer.Option(help="Replace results that exist already.", rich_help_panel=OUTPUT),
+]
+AsJson = Annotated[
+    bool,
+    typer.Option("--json", help="Print the result as JSON.", rich_help_panel=OUTPUT),
+]
 
 Place = tuple[str | None, tuple[float, ...] | None, str | None]
 """Axes, pixel size and its unit, as far as the command line says them."""
@@ -149,29 +168,6 @@ def parse_channel(text: str | None) -> Channel | None:
         f"The channel is {text!r}; give a number from 0, or grey for the luminance of "
         "colours."
     )
-
-
-def with_channel(image: ImageFile, choice: Channel | None, path: Path) -> ImageFile:
-    """Return an image with one of its channels only.
-
-    One that has a single channel is grey already, and its channel is 0.
-
-    Raises
-    ------
-    InputError
-        If it has no such channel.
-    """
-    if choice is None:
-        return image
-    if image.channel_axis is None:
-        if choice in (0, "grey"):
-            return image
-        raise InputError(
-            f"{path} has a single channel and no channel {choice}; choose 0, or leave "
-            "--channel out."
-        )
-    array = pick_channel(image.array, image.channel_axis, choice)
-    return replace(image, array=array, channel_axis=None, levels=())
 
 
 def read_label_file(

@@ -1,11 +1,11 @@
-"""``unet-studio inspect``: feature maps and saliency of an image, as TIFF."""
+"""``unet-studio inspect``: feature maps and saliency of images, as TIFF."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
-from napari_unet_studio.cli import console
+from napari_unet_studio.cli import completion
 from napari_unet_studio.cli.files import (
     AsJson,
     Axes,
@@ -14,37 +14,51 @@ from napari_unet_studio.cli.files import (
     Resolution,
     Spacing,
     Unit,
+    parse_spacing,
 )
 from napari_unet_studio.cli.options import with_config
+from napari_unet_studio.cli.panels import INPUT, OUTPUT
 from napari_unet_studio.tasks.inspect_config import InspectConfig
 
-if TYPE_CHECKING:
-    from napari_unet_studio.tasks.inspect import FeatureMaps
-    from napari_unet_studio.tasks.saliency import Saliency
 
-
-@with_config(InspectConfig)
+@with_config(InspectConfig, panel="Maps")
 def inspect(
     config: InspectConfig,
-    image: Annotated[Path, typer.Argument(help="An image.")],
+    images: Annotated[
+        list[Path], typer.Argument(help="Images: files, folders or patterns.")
+    ],
     model: Annotated[
-        str, typer.Option(help="Name of a model, or a .unet file.")
+        str,
+        typer.Option(
+            help="Name of a model, or a .unet file.",
+            rich_help_panel=INPUT,
+            autocompletion=completion.models,
+        ),
     ] = "nuclei",
     out: Annotated[
-        Path, typer.Option("--out", "-o", help="Where to write the result.")
-    ] = Path("maps.tif"),
+        Path | None,
+        typer.Option(
+            "--out",
+            "-o",
+            help="Where to write the result: a .tif of one image, a folder of several.",
+            show_default="maps.tif, or the folder maps",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = None,
     node: Annotated[
         list[str] | None,
         typer.Option(
             help="A part of the network such as encoder.2, see unet-studio networks; "
-            "several times for several. By default the probabilities of its heads."
+            "several times for several. By default the probabilities of its heads.",
+            rich_help_panel="Maps",
         ),
     ] = None,
     pixel: Annotated[
         str | None,
         typer.Option(
             help="Write the saliency of this pixel instead of feature maps: how much "
-            "each pixel moves the answer there. Such as 12,40."
+            "each pixel moves the answer there. Such as 12,40.",
+            rich_help_panel="Maps",
         ),
     ] = None,
     axes: Axes = None,
@@ -54,58 +68,31 @@ def inspect(
     resolution: Resolution = 0,
     region: Annotated[
         str | None,
-        typer.Option(help="Feature maps of this part only, such as 0:64,32:96."),
+        typer.Option(
+            help="Feature maps of this part only, such as 0:64,32:96.",
+            rich_help_panel=INPUT,
+        ),
     ] = None,
     overwrite: Overwrite = False,
     json: AsJson = False,
 ) -> None:
-    """Write what parts of a network make of an image, or what a pixel rests on.
+    """Write what parts of a network make of images, or what a pixel rests on.
 
-    Feature maps are channels, the strongest first, at the resolution of their node.
+    Reads images and a model, and writes a TIFF for each image. Feature maps are
+    channels, the strongest first, at the resolution of their node. Of several images,
+    bad ones are listed and skipped.
     """
-    from napari_unet_studio.api import inspection
-    from napari_unet_studio.cli.files import (
-        check_writable,
-        parse_channel,
-        parse_pixel,
-        parse_region,
-        parse_spacing,
-        refuse_existing,
-        with_channel,
-    )
-    from napari_unet_studio.io.image_file import described
-    from napari_unet_studio.io.images import read_image, write_tiff
+    from napari_unet_studio.cli.files import parse_channel, parse_pixel, parse_region
+    from napari_unet_studio.cli.inspect_files import Look, inspect_files
 
-    refuse_existing(out, overwrite, [image.resolve()])
-    check_writable(out)
-    place, part = parse_pixel(pixel), parse_region(region)
-    read = described(read_image(image, resolution), axes, parse_spacing(spacing), unit)
-    read = with_channel(read, parse_channel(channel), image)
-    given: dict[str, Any] = {
-        "axes": read.axes,
-        "channel_axis": read.channel_axis,
-        "spacing": read.spacing,
-    }
-    found: FeatureMaps | Saliency
-    with console.progress_bar("Looking") as report:
-        given["callback"] = report
-        if place is not None:
-            found = inspection.saliency(read.array, model, place, config, **given)
-            pixels, letters = found.map, read.axes[-found.map.ndim :]
-            told: dict[str, Any] = {"logit": found.logit}
-        else:
-            nodes = tuple(node or ("heads",))
-            one = nodes[0] if len(nodes) == 1 else nodes
-            found = inspection.feature_maps(
-                read.array, model, one, config, region=part, **given
-            )
-            pixels, letters = found.maps, f"C{found.axes}"
-            told = {"channels": [f"{c.node} {c.number}" for c in found.channels]}
-    sizes = None
-    if read.spacing is not None:
-        steps = found.step[-len(read.spacing) :]
-        sizes = tuple(s * n for s, n in zip(read.spacing, steps, strict=True))
-        sizes = sizes[-sum(axis in "ZYX" for axis in letters) :]
-    write_tiff(out, pixels, letters, sizes, read.unit)
-    start, notes = list(found.start), list(found.notes)
-    console.show({"file": str(out), **told, "start": start, "notes": notes}, json)
+    look = Look(
+        model,
+        config,
+        tuple(node or ("heads",)),
+        parse_pixel(pixel),
+        parse_region(region),
+        (axes, parse_spacing(spacing), unit),
+        parse_channel(channel),
+        resolution,
+    )
+    inspect_files(images, out, look, overwrite, json)

@@ -62,6 +62,18 @@ def write_weights(
         If a file cannot be read or written.
     """
     _check_place(out, overwrite, labels)
+    return weigh(labels, out, settings, planes, connected, place)
+
+
+def weigh(
+    labels: Path,
+    out: Path,
+    settings: Mapping[str, Any],
+    planes: bool = False,
+    connected: bool = False,
+    place: Place = (None, None, None),
+) -> dict[str, Any]:
+    """Do the work of :func:`write_weights`, whatever is at `out`."""
     image = read_label_file(labels, *place)
     ignore = settings["ignore"]
     if not ((image.array != 0) & (image.array != ignore)).any():
@@ -143,6 +155,28 @@ def write_deformed(
     }
     for each in (out, *places.values()):
         _check_place(each, overwrite, image, labels, weights)
+    along = {name: path for name, path in given.items() if path is not None}
+    return deform_file(image, along, {"image": out, **places}, config, planes, place)
+
+
+def deform_file(
+    image: Path,
+    along: Mapping[str, Path],
+    places: Mapping[str, Path],
+    config: DeformConfig,
+    planes: bool = False,
+    place: Place = (None, None, None),
+) -> dict[str, Any]:
+    """Do the work of :func:`write_deformed`, whatever is at the places.
+
+    Parameters
+    ----------
+    along
+        The "labels" and the "weights", as far as there are any.
+    places
+        Where these, and the "image", are written.
+    """
+    labels, weights = along.get("labels"), along.get("weights")
     read = described(read_image(image), *place)
     ndim = 2 if planes else spatial_ndim(read.axes)
     frames = Frames.of(read.array, ndim, read.axes, read.channel_axis)
@@ -173,15 +207,14 @@ def write_deformed(
             others["weights"][index] = found.weight_map
     for name, array in others.items():
         write_tiff(places[name], array, read.axes, read.spacing, read.unit)
-    result = {"image": str(out), **{name: str(path) for name, path in places.items()}}
     leading = len(frames.leading)
     axes = f"{read.axes[:leading]}C{read.axes[leading:]}"
     if read.channel_axis is None:
         moved, axes = moved.reshape(shape), read.axes
     elif read.channel_axis in (-1, len(read.axes)) and frames.channels in (3, 4):
         moved, axes = np.moveaxis(moved, leading, -1), read.axes + "S"
-    write_tiff(out, moved, axes, read.spacing, read.unit)
-    return result
+    write_tiff(places["image"], moved, axes, read.spacing, read.unit)
+    return {name: str(path) for name, path in places.items()}
 
 
 def _read_along(path: Path, name: str, shape: tuple[int, ...]) -> NDArray[Any]:

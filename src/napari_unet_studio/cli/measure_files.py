@@ -64,7 +64,7 @@ def intensities(
 
 
 def measure_files(
-    labels: Path,
+    labels: Sequence[Path],
     out: Path,
     config: MeasureConfig,
     images: Sequence[Intensity] = (),
@@ -77,12 +77,13 @@ def measure_files(
 
     Parameters
     ----------
-    labels, images, classes
-        Files; or folders, with files of the same stems. Of an OME-Zarr image with a
-        label image inside, that one counts as labels and classes; it is told in the
-        summary.
+    labels
+        Files, folders and patterns. Of an OME-Zarr image with a label image inside,
+        that one counts; it is told in the summary.
+    images, classes
+        Files; or, of several labels, folders or patterns with files of the same stems.
     out
-        The table. Of a folder it has a column "file".
+        The table. Of several files it has a column "file".
     place
         Of the labels; None takes what their files say. A pixel size that these do not
         state is that of the first images.
@@ -99,7 +100,8 @@ def measure_files(
     StorageError
         If a file cannot be read or written.
     """
-    from napari_unet_studio.io.folders import find_images, is_folder
+    from napari_unet_studio.cli.partners import are_several
+    from napari_unet_studio.io.folders import find_images
     from napari_unet_studio.io.label_images import labels_in
     from napari_unet_studio.tasks.measure import ObjectTable
 
@@ -108,7 +110,7 @@ def measure_files(
             f"{out} does not end in .csv, but the result is a table; choose such a "
             "name with --out."
         )
-    files = find_images([labels])
+    files = find_images(labels)
     sources = {path: labels_in(path) for path in files}
     others = [*(image.path for image in images), *filter(None, [classes])]
     beside = [_beside(labels, each) for each in others]
@@ -147,7 +149,7 @@ def measure_files(
         name: np.concatenate([table[name] for table in tables.values()])
         for name in first
     }
-    if is_folder(labels):
+    if are_several(labels):
         names_of = [path.name for path in tables]
         column = np.repeat(names_of, [len(table) for table in tables.values()])
         columns = {"file": column, **columns}
@@ -159,15 +161,16 @@ def measure_files(
     return {"table": str(out), "files": len(files), **told, **summary}
 
 
-def _beside(labels: Path, other: Path) -> dict[Path, Path]:
-    from napari_unet_studio.io.folders import find_pairs, is_folder
+def _beside(labels: Sequence[Path], other: Path) -> dict[Path, Path]:
+    from napari_unet_studio.cli.partners import are_several, pairs_of
 
-    if is_folder(labels) != is_folder(other):
+    if are_several(labels) != are_several([other]):
+        named = labels[0] if len(labels) == 1 else f"{len(labels)} files"
         raise InputError(
-            f"One of {labels} and {other} is a folder and the other a file; give two "
+            f"One of {named} and {other} is a folder and the other a file; give two "
             "files or two folders."
         )
-    return dict(find_pairs(labels, other))
+    return dict(pairs_of(labels, other))
 
 
 def _stems(images: Sequence[Path]) -> list[str]:

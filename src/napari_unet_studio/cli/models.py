@@ -4,9 +4,8 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
 
-from napari_unet_studio.cli import console
+from napari_unet_studio.cli import completion, console
 from napari_unet_studio.cli.files import AsJson
 from napari_unet_studio.cli.model_texts import (
     card_lines,
@@ -16,7 +15,10 @@ from napari_unet_studio.cli.model_texts import (
 )
 from napari_unet_studio.cli.models_change import copy, describe, note, remove, rename
 from napari_unet_studio.cli.models_score import score
+from napari_unet_studio.cli.panels import INPUT, OUTPUT
+from napari_unet_studio.cli.teaching import Teaching, TeachingGroup
 from napari_unet_studio.core.errors import InputError
+from napari_unet_studio.core.shell import spoken
 from napari_unet_studio.io.model_file import SUFFIX, load_model_file, read_card
 from napari_unet_studio.io.registry import find_model
 
@@ -26,11 +28,12 @@ Lists = Annotated[
         "--list",
         help="Address of a list of models on the web; several times for several. By "
         "default those of the settings.",
+        rich_help_panel=INPUT,
     ),
 ]
 
 
-class _Models(TyperGroup):
+class _Models(TeachingGroup):
     """Takes what is no command for the name of a model to describe."""
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
@@ -39,21 +42,28 @@ class _Models(TyperGroup):
         return super().resolve_command(ctx, args if known else ["info", *args])
 
 
-models = typer.Typer(cls=_Models)
+models = typer.Typer(cls=_Models, add_completion=False)
 
 
 @models.callback(invoke_without_command=True, subcommand_metavar="[COMMAND | NAME]")
 def listing(
     ctx: typer.Context,
     refresh: Annotated[
-        bool, typer.Option("--refresh", help="Ask for the lists on the web anew.")
+        bool,
+        typer.Option(
+            "--refresh",
+            help="Ask for the lists on the web anew.",
+            rich_help_panel=INPUT,
+        ),
     ] = False,
     lists: Lists = None,
     json: AsJson = False,
 ) -> None:
     """List the models at hand and those to download, or describe one.
 
-    `unet-studio models NAME` is short for `unet-studio models info NAME`.
+    Reads the models of the package, yours and files that were opened lately; nothing is
+    fetched without --refresh. unet-studio models NAME is short for unet-studio models
+    info NAME.
     """
     ctx.obj = json
     if ctx.invoked_subcommand is not None:
@@ -98,14 +108,15 @@ def listing(
         console.err.print(sentence)
 
 
-@models.command()
+@models.command(cls=Teaching)
 def info(
     ctx: typer.Context,
     name: Annotated[
         str,
         typer.Argument(
             help="A model; or a file of one, also a bioimage.io package or another "
-            "file that can be added."
+            "file that can be added.",
+            autocompletion=completion.models,
         ),
     ],
     json: AsJson = False,
@@ -139,7 +150,7 @@ def info(
         console.show({**card_lines(card, path), **more}, False)
 
 
-@models.command()
+@models.command(cls=Teaching)
 def add(
     file: Annotated[
         Path,
@@ -149,11 +160,20 @@ def add(
         ),
     ],
     name: Annotated[
-        str | None, typer.Option(help="What to call it; default: its own name.")
+        str | None,
+        typer.Option(
+            help="What to call it.",
+            show_default="its own name",
+            rich_help_panel=OUTPUT,
+        ),
     ] = None,
     network: Annotated[
         str | None,
-        typer.Option(help="Network of the catalog that a state dict belongs to."),
+        typer.Option(
+            help="Network of the catalog that a state dict belongs to.",
+            rich_help_panel=INPUT,
+            autocompletion=completion.networks,
+        ),
     ] = None,
     trust: Annotated[
         bool,
@@ -161,11 +181,16 @@ def add(
             "--trust",
             help="I trust this file: a TorchScript program in it may run with all my "
             "rights.",
+            rich_help_panel=INPUT,
         ),
     ] = False,
     json: AsJson = False,
 ) -> None:
-    """Add a model from a file to your models."""
+    """Add a model from a file to your models.
+
+    Reads the file, checks it against the test images in it if it has any, and writes a
+    .unet file into your folder of models.
+    """
     from napari_unet_studio.io.library import add_model
 
     notes: tuple[str, ...] = ()
@@ -189,10 +214,10 @@ def add(
     console.show(result, json)
     if not json:
         for sentence in notes:
-            console.err.print(sentence)
+            console.err.print(spoken(sentence))
 
 
-@models.command()
+@models.command(cls=Teaching)
 def download(
     source: Annotated[
         str,
@@ -202,10 +227,20 @@ def download(
         ),
     ],
     sha256: Annotated[
-        str, typer.Option(help="Digest that the file must have; lists tell it.")
+        str,
+        typer.Option(
+            help="Digest that the file must have; lists tell it.",
+            show_default=False,
+            rich_help_panel=INPUT,
+        ),
     ] = "",
     name: Annotated[
-        str | None, typer.Option(help="What to call it; default: its own name.")
+        str | None,
+        typer.Option(
+            help="What to call it.",
+            show_default="its own name",
+            rich_help_panel=OUTPUT,
+        ),
     ] = None,
     lists: Lists = None,
     json: AsJson = False,
@@ -231,9 +266,9 @@ def download(
     console.show({"model": path.stem, "file": str(path)}, json)
 
 
-models.command()(rename)
-models.command()(copy)
-models.command()(describe)
-models.command()(note)
-models.command()(remove)
-models.command()(score)
+models.command(cls=Teaching)(rename)
+models.command(cls=Teaching)(copy)
+models.command(cls=Teaching)(describe)
+models.command(cls=Teaching)(note)
+models.command(cls=Teaching)(remove)
+models.command(cls=Teaching)(score)

@@ -5,10 +5,16 @@ from typing import Annotated
 
 import typer
 
-from napari_unet_studio.cli import console
-from napari_unet_studio.cli.files import AsJson
+from napari_unet_studio.cli import completion, console
+from napari_unet_studio.cli.files import AsJson, Overwrite
+from napari_unet_studio.cli.panels import OUTPUT
 
-Name = Annotated[str, typer.Argument(help="Name of a model.")]
+Name = Annotated[
+    str,
+    typer.Argument(
+        help="Name of a model of yours.", autocompletion=completion.own_models
+    ),
+]
 
 
 def rename(
@@ -24,18 +30,30 @@ def rename(
 
 
 def copy(
-    name: Annotated[str, typer.Argument(help="A model, or a .unet file.")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="A model, or a .unet file.", autocompletion=completion.models
+        ),
+    ],
     out: Annotated[
         Path | None,
-        typer.Option("--out", "-o", help="Copy to this file, not to your models."),
+        typer.Option(
+            "--out",
+            "-o",
+            help="Copy to this file, not to your models.",
+            rich_help_panel=OUTPUT,
+        ),
     ] = None,
     half: Annotated[
         bool,
-        typer.Option("--half", help="Store weights in 16 bits: half the size."),
+        typer.Option(
+            "--half",
+            help="Store weights in 16 bits: half the size.",
+            rich_help_panel=OUTPUT,
+        ),
     ] = False,
-    overwrite: Annotated[
-        bool, typer.Option(help="Replace a file that exists already.")
-    ] = False,
+    overwrite: Overwrite = False,
     json: AsJson = False,
 ) -> None:
     """Duplicate a model, a bundled one too, into your models or to a file."""
@@ -47,7 +65,11 @@ def copy(
 
 def describe(
     name: Annotated[
-        str, typer.Argument(help="A model of yours, or the path of a .unet file.")
+        str,
+        typer.Argument(
+            help="A model of yours, or the path of a .unet file.",
+            autocompletion=completion.own_models,
+        ),
     ],
     description: Annotated[
         str | None, typer.Option(help="What it is for; first in one short sentence.")

@@ -1,13 +1,16 @@
 """``unet-studio models score``: what a model is worth on images it has not seen."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from napari_unet_studio.cli import console
+from napari_unet_studio.cli import completion, console
 from napari_unet_studio.cli.files import AsJson, Axes, ForOneChannel, parse_channel
+from napari_unet_studio.cli.options import with_config
+from napari_unet_studio.cli.panels import OUTPUT
 from napari_unet_studio.cli.truth import (
     Classes,
     Connected,
@@ -17,23 +20,38 @@ from napari_unet_studio.cli.truth import (
     SplitReference,
     kind_of,
 )
-from napari_unet_studio.core.config import Device
 from napari_unet_studio.core.errors import InputError
 from napari_unet_studio.core.shell import line
+from napari_unet_studio.core.shell import options as shell_options
 from napari_unet_studio.io.model_file import read_card
 from napari_unet_studio.io.registry import find_model
+from napari_unet_studio.tasks.predict_config import PredictConfig
 
 
+@with_config(PredictConfig, panel="Prediction")
 def score(
+    config: PredictConfig,
     model: Annotated[
-        str, typer.Argument(help="A model of yours, or the path of a .unet file.")
+        str,
+        typer.Argument(
+            help="A model of yours, or the path of a .unet file.",
+            autocompletion=completion.own_models,
+        ),
     ],
-    images: Annotated[Path, typer.Argument(help="An image, or a folder of images.")],
+    images: Annotated[Path, typer.Argument(help="An image, a folder or a pattern.")],
     labels: Annotated[
-        Path, typer.Argument(help="The truth: a file, or a folder of the same names.")
+        Path,
+        typer.Argument(
+            help="The truth: a file; or a folder or a pattern of the same names."
+        ),
     ],
     name: Annotated[
-        str, typer.Option(help="What the images are; default: the folder's name.")
+        str,
+        typer.Option(
+            help="What the images are.",
+            show_default="the folder's name",
+            rich_help_panel=OUTPUT,
+        ),
     ] = "",
     membranes: Membranes = False,
     classes: Classes = False,
@@ -43,7 +61,6 @@ def score(
     specks: Specks = 0,
     axes: Axes = None,
     channel: ForOneChannel = None,
-    device: Annotated[Device, typer.Option(help="Where the model runs.")] = "auto",
     json: AsJson = False,
 ) -> None:
     """Measure a model on images that it has not seen, and write that into its card.
@@ -70,7 +87,7 @@ def score(
             split=split_reference,
             ignore=ignore,
             specks=specks,
-            config={"device": device},
+            config=config,
             callback=report,
         )
     row = found["model"]
@@ -95,6 +112,8 @@ def score(
         ("--channel", channel, None),
     ):
         options += [option, value] if value != usual else []
+    # Where it ran is nothing that a score depends on.
+    options += shell_options(replace(config, device="auto"), PredictConfig())
     words = ["unet-studio", "models", "score", model, images, labels, *options]
     test = {
         "name": name or images.stem,

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from napari_unet_studio.cli.measure import PRUNED_SHAPE
-from napari_unet_studio.cli.networks import tiling
+from napari_unet_studio.cli.network_facts import tiling
 from napari_unet_studio.core.networks.catalog import NETWORKS, build
 from napari_unet_studio.core.networks.figure import draw_figure
 from napari_unet_studio.core.networks.papers import REMARKS, SECTIONS, Section

@@ -7,8 +7,15 @@ from typing import Annotated, Any
 
 import typer
 
-from napari_unet_studio.cli import console
-from napari_unet_studio.cli.files import check_writable, refuse_existing
+from napari_unet_studio.cli import completion, console
+from napari_unet_studio.cli.files import (
+    AsJson,
+    Overwrite,
+    check_writable,
+    refuse_existing,
+)
+from napari_unet_studio.cli.network_facts import facts, millions, thousands, tiling
+from napari_unet_studio.cli.panels import COMPUTING, OUTPUT
 from napari_unet_studio.core.errors import InputError
 from napari_unet_studio.core.networks.catalog import NETWORKS, get_spec
 from napari_unet_studio.core.networks.spec import NetworkSpec, Shape
@@ -29,35 +36,52 @@ _SECONDS = "CPU s/megapixel"
 
 def networks(
     name: Annotated[
-        str | None, typer.Argument(help="A network to describe; default: list all.")
+        str | None,
+        typer.Argument(
+            help="A network to describe; default: list all.",
+            autocompletion=completion.networks,
+        ),
     ] = None,
     shape: Annotated[
         str | None,
-        typer.Option(help='Image of which to tell the costs, such as "64x512x512".'),
+        typer.Option(
+            help='Image of which to tell the costs, such as "64x512x512".',
+            rich_help_panel=COMPUTING,
+        ),
     ] = None,
-    batch: Annotated[int, typer.Option(min=1, help="Images at once.")] = 1,
+    batch: Annotated[
+        int, typer.Option(min=1, help="Images at once.", rich_help_panel=COMPUTING)
+    ] = 1,
     width: Annotated[
         float | None,
-        typer.Option(help="Multiply all widths by this factor, as training can."),
+        typer.Option(
+            help="Multiply all widths by this factor, as training can.",
+            rich_help_panel=COMPUTING,
+        ),
     ] = None,
     measure: Annotated[
-        bool, typer.Option("--measure", help="Also time the real networks here.")
+        bool,
+        typer.Option(
+            "--measure",
+            help="Also time the real networks here.",
+            rich_help_panel=COMPUTING,
+        ),
     ] = False,
     figure: Annotated[
-        Path | None, typer.Option(help="Write the network's figure, an SVG.")
+        Path | None,
+        typer.Option(
+            help="Write the network's figure, an SVG.", rich_help_panel=OUTPUT
+        ),
     ] = None,
     page: Annotated[
         Path | None,
         typer.Option(
-            help="Write the page on all networks and its figures into this folder."
+            help="Write the page on all networks and its figures into this folder.",
+            rich_help_panel=OUTPUT,
         ),
     ] = None,
-    overwrite: Annotated[
-        bool, typer.Option(help="Replace results that exist already.")
-    ] = False,
-    json: Annotated[
-        bool, typer.Option("--json", help="Print the result as JSON.")
-    ] = False,
+    overwrite: Overwrite = False,
+    json: AsJson = False,
 ) -> None:
     """List the networks that can be trained, or tell all about one.
 
@@ -195,35 +219,6 @@ def _measure(specs: Mapping[str, NetworkSpec], pruned: bool = False) -> dict[str
         except StopIteration as done:
             result: dict[str, Any] = done.value
             return result
-
-
-def facts(name: str, spec: NetworkSpec) -> dict[str, Any]:
-    """Return what distinguishes a network for those who choose one."""
-    return {
-        "network": name,
-        "axes": f"{spec.ndim}D",
-        "parameters": spec.parameters,
-        "flops_per_pixel": round(spec.flops_per_pixel()),
-        "receptive_field": spec.receptive_field,
-        "divisor": spec.divisor,
-        "heads": spec.num_heads,
-        "tiles": tiling(spec),
-    }
-
-
-def tiling(spec: NetworkSpec) -> str:
-    """Return whether tiles are exact, or the network looks at the whole image."""
-    return "local" if spec.local else "whole image"
-
-
-def millions(value: float) -> str:
-    """Return a number of parameters as people write it."""
-    return f"{value / 1e6:.2f} M"
-
-
-def thousands(value: float) -> str:
-    """Return operations per pixel as people write it."""
-    return f"{value / 1e3:,.0f} k"
 
 
 def _shape(text: str | None, spec: NetworkSpec) -> Shape:

@@ -1,23 +1,36 @@
-"""Command line options made from configuration dataclasses."""
+"""Commands that take one option for each field of a configuration dataclass."""
 
 import copy
 import inspect
-import json
-from collections.abc import Callable
-from dataclasses import is_dataclass
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar, get_type_hints
+from types import MappingProxyType
+from typing import Annotated, Any, TypeVar, get_type_hints
 
 import typer
 
-from napari_unet_studio.core.config import Config, field_types, help_texts
-from napari_unet_studio.core.errors import ConfigError, StorageError
-from napari_unet_studio.io.model_file import SUFFIX, read_card
+from napari_unet_studio.cli.option_fields import (
+    NESTED,
+    in_options,
+    option_fields,
+    read_settings_file,
+)
+from napari_unet_studio.cli.panels import INPUT, SETTINGS
+from napari_unet_studio.core.config import Config
+from napari_unet_studio.core.errors import ConfigError
 
 Settings = TypeVar("Settings", bound=Config)
 # Finds the settings in a settings file's document, given the command's arguments.
 Reader = Callable[[dict[str, Any], dict[str, Any]], dict[str, Any]]
-_NESTED = "__"
+_NO_PANELS: Mapping[str, str] = MappingProxyType({})
+
+FILE_HELP = (
+    "JSON file with settings, or a model: those it was made with. Options win over it."
+)
+RECORD_HELP = (
+    "JSON file with settings; or a model, or a batch.json: those it was made with. "
+    "Options win over it."
+)
 
 
 def _as_it_is(document: dict[str, Any], arguments: dict[str, Any]) -> dict[str, Any]:
@@ -26,7 +39,11 @@ def _as_it_is(document: dict[str, Any], arguments: dict[str, Any]) -> dict[str, 
 
 
 def with_config(
-    config: type[Settings], read: Reader = _as_it_is
+    config: type[Settings],
+    read: Reader = _as_it_is,
+    panel: str = SETTINGS,
+    panels: Mapping[str, str] = _NO_PANELS,
+    file_help: str = FILE_HELP,
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Give a command one option per field, and the built configuration as ``config``.
 
@@ -40,22 +57,27 @@ def with_config(
     read
         Finds the settings in a document that holds more. The command gets all of it as
         ``document`` if it has a parameter of that name.
+    panel, panels
+        Heading of the options in the help; and another one of some fields, by name. A
+        field that is a configuration has one for all that is in it.
+    file_help
+        What the file may be.
     """
-    flat = _flatten(config)
+    flat = option_fields(config, panel, panels)
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         names = inspect.signature(command).parameters
 
         def wrapped(**arguments: Any) -> None:
             given = {name: arguments.pop(name) for name in flat}
-            whole = _read(arguments.pop("config"), "document" in names)
+            whole = read_settings_file(arguments.pop("config"), "document" in names)
             if "document" in names:
                 arguments["document"] = whole
             document = copy.deepcopy(read(whole, arguments))
             for name, value in given.items():
                 if value is None:
                     continue  # not given
-                *parents, last = name.split(_NESTED)
+                *parents, last = name.split(NESTED)
                 place = document
                 for parent in parents:
                     place = place.setdefault(parent, {})
@@ -65,16 +87,16 @@ def with_config(
                             "object is expected."
                         )
                 place[last] = value
-            command(config=config.from_dict(document), **arguments)
+            try:
+                built = config.from_dict(document)
+            except ConfigError as error:
+                raise ConfigError(in_options(str(error), given)) from error
+            command(config=built, **arguments)
 
         own = [p for p in names.values() if p.name not in ("config", "document")]
         extra = {
             "config": Annotated[
-                Path | None,
-                typer.Option(
-                    help="JSON file with settings, or a model: those it was made "
-                    "with. Options win over it."
-                ),
+                Path | None, typer.Option(help=file_help, rich_help_panel=INPUT)
             ],
             **flat,
         }
@@ -98,7 +120,7 @@ def with_config(
 
 
 def with_given(
-    config: type[Settings], name: str
+    config: type[Settings], name: str, panel: str = SETTINGS
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Give a command one option per field, and those that were given as a dict.
 
@@ -110,14 +132,19 @@ def with_given(
         The dataclass.
     name
         Parameter of the command that takes the dict.
+    panel
+        Heading of the options in the help.
     """
-    flat = _flatten(config, defaults=False)
+    flat = option_fields(config, panel, defaults=False)
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         def wrapped(**arguments: Any) -> None:
             given = {field: arguments.pop(field) for field in flat}
             arguments[name] = {k: v for k, v in given.items() if v is not None}
-            command(**arguments)
+            try:
+                command(**arguments)
+            except ConfigError as error:
+                raise ConfigError(in_options(str(error), given)) from error
 
         keyword = inspect.Parameter.KEYWORD_ONLY
         own = inspect.signature(command).parameters.values()
@@ -136,51 +163,3 @@ def with_given(
         return wrapped
 
     return decorate
-
-
-def _flatten(config: type, prefix: str = "", defaults: bool = True) -> dict[str, Any]:
-    """Return name -> annotation of every option, nested fields as parent__field.
-
-    Without `defaults` the help says that they are those of the model.
-    """
-    texts = help_texts(config)
-    usual = config()
-    flat: dict[str, Any] = {}
-    for name, (kind, options) in field_types(config).items():
-        if is_dataclass(kind) and isinstance(kind, type):
-            flat |= _flatten(kind, f"{prefix}{name}{_NESTED}", defaults)
-            continue
-        if "choices" in options:
-            kind = Literal[tuple(options["choices"])]
-        default = getattr(usual, name) if defaults else "the model's"
-        text = texts.get(name, "")
-        if "suggestions" in options:
-            text += f" Names: {', '.join(options['suggestions'])}."
-        option = "--" + f"{prefix}{name}".replace(_NESTED, "-").replace("_", "-")
-        names = f"{option}/--no-{option[2:]}" if kind is bool else option
-        flat[prefix + name] = Annotated[
-            kind | None,
-            typer.Option(names, help=text, show_default=str(default)),
-        ]
-    return flat
-
-
-def _read(path: Path | None, whole: bool) -> dict[str, Any]:
-    """Read a settings file; of a model also the pairs, if all of it is wanted."""
-    if path is None:
-        return {}
-    if path.suffix == SUFFIX:
-        training = read_card(path).training
-        known = dict(training.get("config", {}))
-        if not whole or "pairs" not in training:
-            return known
-        return {"config": known, "pairs": list(training["pairs"])}
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise StorageError(f"{path} cannot be read: {error.strerror}.") from error
-    except ValueError as error:
-        raise ConfigError(f"{path} is no JSON document: {error}.") from error
-    if not isinstance(values, dict):
-        raise ConfigError(f"{path} holds no JSON object with settings.")
-    return values

@@ -1,6 +1,7 @@
 """One image of any size through a model into an OME-Zarr store."""
 
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,9 @@ from napari_unet_studio.cli import console
 from napari_unet_studio.cli.files import Place, check_writable
 from napari_unet_studio.cli.interrupt import until_interrupted
 from napari_unet_studio.core.channels import Channel
+from napari_unet_studio.core.errors import InputError
 from napari_unet_studio.core.instances import ObjectConfig
+from napari_unet_studio.io.folders import find_images
 from napari_unet_studio.io.image_file import described
 from napari_unet_studio.io.images import read_image
 from napari_unet_studio.io.model import Model
@@ -22,9 +25,58 @@ from napari_unet_studio.tasks.predict_config import PredictConfig
 from napari_unet_studio.tasks.progress import run
 from napari_unet_studio.tasks.stream import predict_zarr, serial
 
-_SAID = (
+SAID = (
     b"\nStopping when this tile is done; what is done is kept. Ctrl-C again: at once.\n"
 )
+
+
+def one_store(
+    images: Sequence[Path],
+    target: Path,
+    model: Model,
+    config: PredictConfig,
+    objects: dict[str, Any],
+    place: dict[str, Any],
+    how: tuple[Version, int | None, str | None],
+    written: dict[str, Any],
+    overwrite: bool,
+    json: bool,
+) -> None:
+    """Predict one image into one store, and print what became of it."""
+    paths = find_images(images)
+    if len(paths) > 1:
+        raise InputError(
+            f"{target} holds the result of one image, but there are {len(paths)}; give "
+            "one of them, or a folder with --out."
+        )
+    if "region" in place:
+        raise InputError(
+            f"A region is not written to an OME-Zarr store like {target}; leave "
+            "--region out, or give a folder with --out."
+        )
+    if written.get("table"):
+        raise InputError(
+            f"--table is for results in a folder, but {target} is one store; give a "
+            "folder with --out and --store, or measure the store afterwards."
+        )
+    row = predict_store(
+        paths[0],
+        target,
+        model,
+        config,
+        ObjectConfig.from_dict(model.card.objects.to_dict() | objects),
+        (place.get("axes"), place.get("spacing"), place.get("unit")),
+        place.get("channel"),
+        place.get("level", 0),
+        *how,
+        overwrite,
+    )
+    if json:
+        console.show({"items": [row], "manifest": None, "stopped": False}, True)
+        return
+    console.show_table([row], ("image", "store", "objects", "seconds"), False)
+    if row["notes"]:
+        console.err.print(row["notes"])
 
 
 def predict_store(
@@ -73,7 +125,7 @@ def predict_store(
     began = time.monotonic()
     with ExitStack() as stack:
         report = stack.enter_context(console.progress_bar("Predicting"))
-        should_stop = stack.enter_context(until_interrupted(_SAID))
+        should_stop = stack.enter_context(until_interrupted(SAID))
         mapper: Any = serial
         if workers is not None or scheduler is not None:
             from napari_unet_studio.distributed import DaskMapper

@@ -5,8 +5,10 @@ from typing import Annotated, Any
 
 import typer
 
-from napari_unet_studio.cli import console
+from napari_unet_studio.cli import completion, console
+from napari_unet_studio.cli.files import AsJson, Overwrite
 from napari_unet_studio.cli.options import with_config
+from napari_unet_studio.cli.panels import COMPUTING, INPUT, OUTPUT
 from napari_unet_studio.core.errors import ConfigError, InputError
 from napari_unet_studio.tasks import recipes
 from napari_unet_studio.tasks.train_config import TrainConfig
@@ -16,6 +18,17 @@ from napari_unet_studio.tasks.training.pairs import Pair
 
 MODEL = Path("model.unet")
 _ENTRIES = ("config", "pairs", "out")
+# Headings of the settings in the help.
+_PANELS = {
+    "Network": ("network", "start", "width", "fit_pooling"),
+    "Labels": ("target", "zero", "background", "ignore", "split_masks"),
+    "Length and validation": (
+        *("updates", "epochs", "minutes", "hold_out", "validations", "patience"),
+    ),
+    "Weight map": ("weights",),
+    "Augmentation": ("augment",),
+    COMPUTING: ("device", "precision", "compile", "seed"),
+}
 
 
 def _settings(document: dict[str, Any], arguments: dict[str, Any]) -> dict[str, Any]:
@@ -39,7 +52,12 @@ def _settings(document: dict[str, Any], arguments: dict[str, Any]) -> dict[str, 
     return changed(start, document).to_dict()
 
 
-@with_config(TrainConfig, _settings)
+@with_config(
+    TrainConfig,
+    _settings,
+    panel="Learning",
+    panels={name: title for title, names in _PANELS.items() for name in names},
+)
 def train(
     config: TrainConfig,
     document: dict[str, Any],
@@ -52,45 +70,71 @@ def train(
     ] = None,
     recipe: Annotated[
         str | None,
-        typer.Option(help=f"Settings to start from: {', '.join(recipes.RECIPES)}."),
+        typer.Option(
+            help=f"Settings to start from: {', '.join(recipes.RECIPES)}.",
+            rich_help_panel=INPUT,
+            autocompletion=completion.recipes,
+        ),
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option("--out", "-o", help=f"The model file; default: {MODEL}."),
+        typer.Option(
+            "--out",
+            "-o",
+            help="The model file.",
+            show_default=str(MODEL),
+            rich_help_panel=OUTPUT,
+        ),
     ] = None,
     validate_images: Annotated[
-        Path | None, typer.Option(help="Images to judge by instead of a held-out part.")
+        Path | None,
+        typer.Option(
+            help="Images to judge by instead of a held-out part.", rich_help_panel=INPUT
+        ),
     ] = None,
-    validate_labels: Annotated[Path | None, typer.Option(help="Their labels.")] = None,
+    validate_labels: Annotated[
+        Path | None, typer.Option(help="Their labels.", rich_help_panel=INPUT)
+    ] = None,
     check: Annotated[
         bool,
-        typer.Option("--check", help="Only say what is doubtful, and what it takes."),
+        typer.Option(
+            "--check",
+            help="Only say what is doubtful, and what it takes.",
+            rich_help_panel=COMPUTING,
+        ),
     ] = False,
     keep_last: Annotated[
         bool,
         typer.Option(
-            "--keep-last", help="Keep the last network too, as OUT-last.unet."
+            "--keep-last",
+            help="Keep the last network too, as OUT-last.unet.",
+            rich_help_panel=OUTPUT,
         ),
     ] = False,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on from OUT.ckpt of an earlier run.")
+        bool,
+        typer.Option(
+            "--resume",
+            help="Go on from OUT.ckpt of an earlier run.",
+            rich_help_panel=INPUT,
+        ),
     ] = False,
     tensorboard: Annotated[
-        Path | None, typer.Option(help="Also write curves for TensorBoard here.")
+        Path | None,
+        typer.Option(
+            help="Also write curves for TensorBoard here.", rich_help_panel=OUTPUT
+        ),
     ] = None,
-    overwrite: Annotated[
-        bool, typer.Option(help="Replace results that exist already.")
-    ] = False,
-    json: Annotated[
-        bool, typer.Option("--json", help="Print the result as JSON.")
-    ] = False,
+    overwrite: Overwrite = False,
+    json: AsJson = False,
 ) -> None:
     """Train a network on images with labels.
 
-    Labels hold ids of objects, or classes; 0 is background. The file of --config may
-    also list the "pairs" to train on, with their roles. The state is kept in OUT.ckpt
-    on the way. Ctrl-C stops and keeps the best network. Under torchrun, several
-    processes train one network together.
+    Reads images and labels of the same names: labels hold ids of objects, or classes; 0
+    is background. Writes one model file, OUT. The file of --config may also list the
+    "pairs" to train on, with their roles. The state is kept in OUT.ckpt on the way.
+    Ctrl-C stops and keeps the best network. Under torchrun, several processes train
+    one network together.
     """
     from napari_unet_studio.cli.train_files import check_files, places, train_files
 

@@ -39,6 +39,11 @@ class MeasureConfig(Config):
     solidity
         Share of its convex hull that an object fills. Slow: about half a millisecond
         for each object, several in volumes.
+
+    Examples
+    --------
+    >>> MeasureConfig.from_dict({"shape": False}).shape
+    False
     """
 
     shape: Annotated[bool, {"label": "Shape"}] = True

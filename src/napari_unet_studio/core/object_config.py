@@ -56,6 +56,11 @@ class ObjectConfig(Config):
         Objects of a time point keep the id of the one before whose intersection over
         union with them is the largest and at least this. 0 is off: each time point
         counts from 1. Of no meaning without a time axis.
+
+    Examples
+    --------
+    >>> ObjectConfig(threshold=0.4, min_size=50).to_dict()["min_size"]
+    50
     """
 
     threshold: Annotated[float, {"min": 0.01, "max": 0.99, "step": 0.01}] = 0.5

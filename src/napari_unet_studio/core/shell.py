@@ -1,5 +1,6 @@
-"""Settings and files as the words of a shell command."""
+"""Settings and files as the words of a shell command, and messages in these words."""
 
+import re
 import shlex
 from collections.abc import Iterable
 from dataclasses import fields, is_dataclass
@@ -71,3 +72,42 @@ def slices(region: Iterable[slice]) -> str:
     '3:67,0:40'
     """
     return ",".join(f"{part.start}:{part.stop}" for part in region)
+
+
+# Messages are written for all who may read them: a script, a dock and a shell.
+_PLACES = re.compile(r"\S+ \(in napari: [^;)]*; in a shell: ([^)]*)\)")
+_ARGUMENT = re.compile(
+    r"(?<![\w.{?&])(?<!\w\()([a-z][a-z_]*)=('[^']*'|\"[^\"]*\"|(?:True|False)\b)"
+)
+_SET = re.compile(r"\b([Ss]et) ([a-z]+_[a-z_]+) to '?([\w.+-]*\w)'?")
+_NAMES = (("another name of us.NETWORKS", "another of unet-studio networks"),)
+
+
+def spoken(message: str) -> str:
+    """Return a message with arguments of Python as options of a shell.
+
+    Examples
+    --------
+    >>> spoken("Give authors='Ada Lovelace' and trust=True.")
+    "Give --authors 'Ada Lovelace' and --trust."
+    >>> spoken("State the spacing, or set pixel_size to 'image'.")
+    'State the spacing, or set --pixel-size to image.'
+    >>> spoken("import it with trust=True (in napari: tick; in a shell: --trust).")
+    'import it with --trust.'
+    """
+    for python, shell in _NAMES:
+        message = message.replace(python, shell)
+    message = _PLACES.sub(r"\1", message)
+    message = _SET.sub(lambda m: f"{m[1]} {_option(m[2])} to {m[3]}", message)
+    return _ARGUMENT.sub(lambda m: _given(m[1], m[2]), message)
+
+
+def _option(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
+def _given(name: str, value: str) -> str:
+    """Return an argument of Python, as it is written there, as an option."""
+    if value in ("True", "False"):
+        return _option(name) if value == "True" else f"--no-{_option(name)[2:]}"
+    return f"{_option(name)} {shlex.quote(value.strip(chr(39) + chr(34)))}"

@@ -27,6 +27,7 @@ _LIMITS = {
 _LARGE, _LARGEST_RATIO = 64 * 2**20, 100
 # Only of these zipfile unpacks no more than it is asked for, whatever an entry claims.
 METHODS = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
+_START = b"PK\x03\x04"
 
 
 def write_archive(
@@ -68,7 +69,10 @@ class Archive:
         self.kind = kind
 
     def __enter__(self) -> Self:
+        start = b""
         try:
+            with self.path.open("rb") as file:
+                start = file.read(len(_START))
             self.zip = zipfile.ZipFile(self.path)
         except OSError as error:
             raise StorageError(
@@ -76,7 +80,7 @@ class Archive:
                 f"{error.strerror or error}. Check the path."
             ) from error
         except Exception as error:  # zipfile raises many kinds
-            raise self.broken(f"it is not a zip archive ({error})") from error
+            raise self.broken(_no_archive(start)) from error
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -150,3 +154,10 @@ class Archive:
         except Exception as error:  # a foreign header can say anything
             raise self.broken(f"{name} cannot be read ({error})") from error
         return tensors
+
+
+def _no_archive(start: bytes) -> str:
+    """Say why a file that starts so is no archive."""
+    if start == _START:
+        return "its end is missing, copy it or download it again"
+    return "it is not a zip archive" if start else "it is empty"

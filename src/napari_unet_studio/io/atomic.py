@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
-from napari_unet_studio.core.errors import StorageError
+from napari_unet_studio.core.errors import StorageError, StudioError
 
 
 @contextmanager
@@ -49,6 +49,8 @@ def atomic_write(path: str | Path) -> Iterator[IO[bytes]]:
         with suppress(OSError):  # a disk without permissions, such as exFAT, may refuse
             temporary.chmod(0o666 & ~umask)
         temporary.replace(path)
+    except StudioError:  # of what the block reads
+        raise
     except OSError as error:
         raise StorageError(
             f"{path} could not be written: {error.strerror or error}. Nothing was "

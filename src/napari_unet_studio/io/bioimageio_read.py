@@ -186,7 +186,7 @@ def _foreign(package: Package, weights: Mapping[str, Any], trust: bool) -> Impor
     if count > 1:
         notes.append(f"Of the {count} outputs of its network only the first is used.")
     card = card_of(package, spec, before.rule, after.threshold, meaning, given, notes)
-    model = Model(network, card)  # type: ignore[arg-type]
+    model = Model(network, card)
     return Imported(model, difference, tuple(notes))
 
 

@@ -101,7 +101,7 @@ def import_exported(path: str | Path, trust: bool = False) -> Model:
         "sha256": digest,
     }
     network = ForeignNetwork(foreign, payload).eval()
-    return Model(network, ModelCard.from_dict(values))  # type: ignore[arg-type]
+    return Model(network, ModelCard.from_dict(values))
 
 
 def _extra(payload: bytes, path: Path) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from napari_unet_studio.core.axes import spatial_ndim
+from napari_unet_studio.core.channels import Channel, pick_channel
 from napari_unet_studio.core.errors import InputError
 from napari_unet_studio.core.networks.spec import Shape
 from napari_unet_studio.io.pixel_size import spacing_of
@@ -42,6 +43,36 @@ class ImageFile:
     def __post_init__(self) -> None:
         if not self.levels:
             object.__setattr__(self, "levels", (tuple(self.array.shape),))
+
+
+def one_channel(
+    image: ImageFile, choice: Channel | None, name: str | Path = "The image"
+) -> ImageFile:
+    """Return an image with one of its channels only; None takes all.
+
+    One that has a single channel is grey already, and its channel is 0.
+
+    Parameters
+    ----------
+    name
+        What an error calls it.
+
+    Raises
+    ------
+    InputError
+        If it has no such channel.
+    """
+    if choice is None:
+        return image
+    if image.channel_axis is None:
+        if choice in (0, "grey"):
+            return image
+        raise InputError(
+            f"{name} has a single channel and no channel {choice}; choose 0, or leave "
+            "--channel out."
+        )
+    array = pick_channel(image.array, image.channel_axis, choice)
+    return replace(image, array=array, channel_axis=None, levels=())
 
 
 def named(array: Any, axes: str | None, path: Path) -> ImageFile:

@@ -18,6 +18,7 @@ from napari_unet_studio.core.networks.spec import NetworkSpec
 if TYPE_CHECKING:
     from napari_unet_studio.core.networks.network import Network
     from napari_unet_studio.core.object_config import ObjectConfig
+    from napari_unet_studio.io.foreign import ForeignNetwork
 
 SCHEMA_VERSION = 2
 
@@ -249,22 +250,30 @@ class Model:
     Parameters
     ----------
     network
-        A module built from ``card.spec``.
+        A module built from ``card.spec``; of another program's file, one that runs it.
     card
         How to feed it and what its output means.
     thumbnail
         Optional picture (Y, X, 3) uint8 that is stored with the model.
+
+    Examples
+    --------
+    >>> import napari_unet_studio as us
+    >>> model = us.load_model("nuclei")
+    >>> model.name, model.card.axes, model.renamed("mine").digest == model.digest
+    ('nuclei', 'YX', True)
     """
 
     def __init__(
         self,
-        network: "Network",
+        network: "Network | ForeignNetwork",
         card: ModelCard,
         thumbnail: NDArray[np.uint8] | None = None,
     ) -> None:
         self.network = network
         self.card = card
         self.thumbnail = thumbnail
+        self._digest = ""
 
     def __repr__(self) -> str:
         return f"<Model {self.card.name!r}: {self.card.spec.family}, {self.card.axes}>"
@@ -275,16 +284,40 @@ class Model:
         return self.card.name
 
     @property
+    def drawn(self) -> "Network":
+        """Its network, whose parts are known.
+
+        Raises
+        ------
+        ConfigError
+            If it is that of another program's file.
+        """
+        from napari_unet_studio.core.networks.foreign import check_drawn
+        from napari_unet_studio.core.networks.network import Network
+
+        check_drawn(self.card.spec, "cannot be taken apart")
+        assert isinstance(self.network, Network)
+        return self.network
+
+    @property
     def digest(self) -> str:
         """SHA-256 of the network, its weights included; names and notes do not count.
 
         Two models of one digest answer alike, but for how the card has images
         normalised and pixels made into objects.
         """
+        if self._digest:
+            return self._digest
         from napari_unet_studio.core.networks.network import digest
         from napari_unet_studio.io.plain_json import dumps
 
         return digest(self.network, dumps(self.card.spec.to_dict()))
+
+    def settled(self) -> "Model":
+        """Return it with its digest taken once, for work that leaves weights alone."""
+        found = Model(self.network, self.card, self.thumbnail)
+        found._digest = self.digest
+        return found
 
     def renamed(self, name: str) -> "Model":
         """Return the same network under another name."""

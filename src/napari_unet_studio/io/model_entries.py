@@ -31,6 +31,12 @@ class ModelEntry:
         Why the file cannot be used, or "".
     listed
         What the list on the web says of it.
+
+    Examples
+    --------
+    >>> import napari_unet_studio as us
+    >>> [entry.name for entry in us.models() if entry.source == "bundled"]
+    ['nuclei', 'stained-nuclei']
     """
 
     name: str

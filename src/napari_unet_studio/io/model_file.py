@@ -46,12 +46,15 @@ def save_model(model: Model, path: str | Path, half: bool = False) -> Path:
         raise StorageError(f"'{path}' names no file; add a name for the model.")
     if path.suffix != SUFFIX:
         path = path.with_name(path.name + SUFFIX)
-    files = {}
+    files: dict[str, bytes] = {}
     if model.thumbnail is not None:
         files[_THUMBNAIL] = encode_png(model.thumbnail)
     spec, weights = model.card.spec, {}
     if isinstance(spec, ForeignSpec):
-        files[_payload(spec)] = model.network.payload  # type: ignore[assignment]
+        from napari_unet_studio.io.foreign import ForeignNetwork
+
+        assert isinstance(model.network, ForeignNetwork)
+        files[_payload(spec)] = model.network.payload
     else:
         tensors = model.network.state_dict()
         if half:

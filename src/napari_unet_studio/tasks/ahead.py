@@ -48,8 +48,11 @@ def ahead(
                     waiting.append((argument, pool.submit(work, argument)))
                 if not waiting:
                     return
-                argument, future = waiting.popleft()
-                yield argument, future.result()
+                yield _done(*waiting.popleft())  # it keeps no result alive itself
         finally:
             for _, future in waiting:
                 future.cancel()
+
+
+def _done(argument: Argument, future: Future[Result]) -> tuple[Argument, Result]:
+    return argument, future.result()

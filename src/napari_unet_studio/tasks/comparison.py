@@ -190,13 +190,15 @@ class Comparison:
             ]
             lines.append([row.name, *cells])
         widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-        return "\n".join(
+        text = [
             "  ".join(
                 cell.rjust(width) if place else cell.ljust(width)
                 for place, (cell, width) in enumerate(zip(line, widths, strict=True))
             ).rstrip()
             for line in lines
-        )
+        ]
+        text += [f"{r.name}: {' '.join(r.notes)}" for r in self.rows if r.failures]
+        return "\n".join(text)
 
     @property
     def columns(self) -> list[str]:

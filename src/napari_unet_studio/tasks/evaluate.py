@@ -1,6 +1,6 @@
 """Scores of segmentations against references, counted over images."""
 
-from typing import Literal, Protocol
+from typing import Literal, Protocol, get_args
 
 from numpy.typing import ArrayLike
 
@@ -68,8 +68,12 @@ def scorer(
     Raises
     ------
     InputError
-        If an option does not belong to the kind.
+        If there is no such kind, or an option does not belong to it.
     """
+    if kind not in get_args(Kind):
+        raise InputError(
+            f"The labels are {kind!r}; choose one of {', '.join(get_args(Kind))}."
+        )
     if (connected is not None or split or specks) and kind != "objects":
         raise InputError(
             f"Connected components are taken of objects, and these are {kind}; leave "

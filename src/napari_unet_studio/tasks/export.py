@@ -86,6 +86,14 @@ class Exported:
         All files that were written.
     notes
         Sentences for the user.
+
+    Examples
+    --------
+    >>> import napari_unet_studio as us
+    >>> file = getfixture("tmp_path") / "nuclei.pth"
+    >>> made = us.export("nuclei", file, format="state_dict")
+    >>> made.path == file, made.format
+    (True, 'state_dict')
     """
 
     path: Path

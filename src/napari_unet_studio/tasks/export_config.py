@@ -46,6 +46,11 @@ class ExportConfig(Config):
         network, and a state dict has logits in any case.
     opset
         Version of ONNX's operators; older programs read lower ones only.
+
+    Examples
+    --------
+    >>> ExportConfig(format="onnx").to_dict()["format"]
+    'onnx'
     """
 
     format: ExportFormat = "bioimageio"

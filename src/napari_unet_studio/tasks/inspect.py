@@ -50,6 +50,15 @@ class FeatureMaps:
         much more as their pixels are larger.
     notes
         Sentences for the user.
+
+    Examples
+    --------
+    >>> import napari_unet_studio as us
+    >>> from napari_unet_studio.sample_data import SAMPLES
+    >>> image = SAMPLES["nuclei_2d"]((64, 64)).image
+    >>> found = us.feature_maps(image, "nuclei", "heads")
+    >>> found.maps.shape, found.total
+    ((1, 64, 64), 1)
     """
 
     maps: NDArray[np.float32]

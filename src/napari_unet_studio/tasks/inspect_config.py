@@ -20,6 +20,11 @@ class InspectConfig(Config):
         "image" takes the pixels as they are. As in *Segment*.
     device
         "auto" takes the fastest device of this computer. Always in float32.
+
+    Examples
+    --------
+    >>> InspectConfig(count=8).to_dict()["count"]
+    8
     """
 
     count: Annotated[

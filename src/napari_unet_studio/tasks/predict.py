@@ -64,6 +64,15 @@ class Prediction:
         Sentences for the user, such as a tile size that was reduced.
     digest
         Of the model, see :attr:`.Model.digest`.
+
+    Examples
+    --------
+    >>> import napari_unet_studio as us
+    >>> from napari_unet_studio.sample_data import SAMPLES
+    >>> image = SAMPLES["nuclei_2d"]((64, 64)).image
+    >>> found = us.predict(image, "nuclei")
+    >>> found.labels.shape, found.axes, found.card.name
+    ((64, 64), 'YX', 'nuclei')
     """
 
     probabilities: NDArray[np.float32]

@@ -51,6 +51,11 @@ class PredictConfig(Config):
     compile
         Let torch compile the network first: half a minute to begin with, then faster on
         some computers.
+
+    Examples
+    --------
+    >>> PredictConfig(device="cpu", average="flips").to_dict()["average"]
+    'flips'
     """
 
     device: Device = "auto"

@@ -55,6 +55,15 @@ class Saliency:
         The settings.
     notes
         Sentences for the user.
+
+    Examples
+    --------
+    >>> import napari_unet_studio as us
+    >>> from napari_unet_studio.sample_data import SAMPLES
+    >>> image = SAMPLES["nuclei_2d"]((64, 64)).image
+    >>> found = us.saliency(image, "nuclei", (30, 20))
+    >>> found.pixel, found.map.shape == found.gradient.shape[1:]
+    ((30, 20), True)
     """
 
     gradient: NDArray[np.float32]

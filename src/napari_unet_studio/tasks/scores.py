@@ -21,8 +21,8 @@ Unit = Literal["images", "objects", "planes"]
 class Scores(Mapping[str, float]):
     """Scores by their names, as a dict, and what they are made of.
 
-    Undefined scores are absent. Scores of several images are those of all their pixels
-    and objects together, not means over images.
+    Undefined scores are absent. Printed, each has a line. Scores of several images are
+    those of all their pixels and objects together, not means over images.
 
     Parameters
     ----------
@@ -49,6 +49,10 @@ class Scores(Mapping[str, float]):
     (0.667, 1, 1)
     >>> scores.objects["verdict"].tolist()
     ['matched', 'matched', 'missed', 'matched', 'matched', 'spurious']
+    >>> print(scores)
+    iou ...
+    f1 ... 0.6667
+    ...
     """
 
     def __init__(
@@ -78,6 +82,13 @@ class Scores(Mapping[str, float]):
 
     def __repr__(self) -> str:
         return f"Scores({self._values!r})"
+
+    def __str__(self) -> str:
+        width = max(map(len, self), default=0)
+        return "\n".join(
+            f"{name:{width}}  {value if isinstance(value, int) else round(value, 4)}"
+            for name, value in self.items()
+        )
 
     @cached_property
     def intervals(self) -> dict[str, tuple[float, float]]:

@@ -144,7 +144,7 @@ def part_of(model: Model, config: PredictConfig) -> Model:
         )
     assert isinstance(spec, UNetPlusPlusSpec)
     mode = spec.mode if config.heads == "model" else config.heads
-    network = prune(model.network, config.level or heads, mode)
+    network = prune(model.drawn, config.level or heads, mode)
     return Model(network, replace(model.card, spec=network.spec), model.thumbnail)
 
 

@@ -173,7 +173,7 @@ class Looker:
             f"The memory of {self.device} does not suffice for the weights of "
             f"{model.name!r}. Choose the device cpu or a smaller network."
         ):
-            self.network: Network = copy.deepcopy(model.network).eval()
+            self.network: Network = copy.deepcopy(model.drawn).eval()
             self.network.requires_grad_(False)
             self._layout = inference_layout(self.device, model.card.spec.ndim)
             self.network.to(device=self.device, memory_format=self._layout)  # type: ignore[call-overload]

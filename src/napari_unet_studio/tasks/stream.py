@@ -59,6 +59,15 @@ class StoredPrediction:
         Sentences for the user.
     digest
         Of the model, see :attr:`.Model.digest`.
+
+    Examples
+    --------
+    >>> import napari_unet_studio as us
+    >>> from napari_unet_studio.sample_data import SAMPLES
+    >>> image = SAMPLES["nuclei_2d"]((64, 64)).image
+    >>> stored = us.predict_zarr(image, getfixture("tmp_path") / "nuclei.zarr")
+    >>> stored.path.name, stored.name, stored.axes
+    ('nuclei.zarr', 'nuclei', 'YX')
     """
 
     path: Path

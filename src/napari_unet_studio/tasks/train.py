@@ -111,6 +111,7 @@ def train(
     values = class_values(surveys, config)
     spacings = {pair.spacing and pair.spacing[-origin.ndim :] for pair in used}
     spacing = spacings.pop() if len(spacings) == 1 else None
+    units = {pair.unit for pair in used}
     spec = origin.spec(channels, values, spacing)
     network, notes = origin.network(spec)
     data = yield from until(asked, _digests(used))
@@ -123,6 +124,7 @@ def train(
         target=config.target,
         class_values=values,
         spacing=spacing,
+        unit=units.pop() if len(units) == 1 else "pixel",
         gap=carved_gap(surveys, config),
         description=_description(used, values, config),
         training={**(repeat or {}), **origin.about()},

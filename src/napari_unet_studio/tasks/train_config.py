@@ -96,6 +96,12 @@ class TrainConfig(Config):
         Let torch compile the network: minutes at first, somewhat faster then.
     seed
         Same seed, data and device: same model; on a GPU up to rounding.
+
+    Examples
+    --------
+    >>> config = TrainConfig(updates=100, patch=64)
+    >>> TrainConfig.from_dict(config.to_dict()) == config
+    True
     """
 
     network: Annotated[str, {"choices": tuple(NETWORKS)}] = "unet-16"

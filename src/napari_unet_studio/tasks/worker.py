@@ -289,7 +289,8 @@ def pack(arrays: Mapping[str, NDArray[Any]]) -> bytes:
     [3, 4]
     """
     file = io.BytesIO()
-    np.savez(file, allow_pickle=False, **arrays)
+    named: Mapping[str, Any] = arrays
+    np.savez(file, **named)
     return file.getvalue()
 
 

@@ -384,6 +384,18 @@ def test_an_end_with_hardly_anything_to_find_is_not_held_out() -> None:
     assert held.region[1] == slice(128, 160)
 
 
+def test_ends_with_hardly_anything_to_find_are_noted() -> None:
+    labels = np.zeros((160, 160), int)
+    labels[60:100, 60:100] = np.arange(1, 1601).reshape(40, 40) // 100 + 1
+    labels[2, 70:74] = 20
+    image = np.random.default_rng(0).random(labels.shape)
+    found = dataset([Pair(image, labels)])
+    assert any("its scores say little" in note for note in found.notes)
+    labels[4:20, 10:150] = 21
+    found = dataset([Pair(image, labels)])
+    assert not any("its scores say little" in note for note in found.notes)
+
+
 def test_a_part_without_labelled_background_is_noted() -> None:
     labels = np.zeros((64, 160), int)
     labels[10:50, 2:158:20] = 2

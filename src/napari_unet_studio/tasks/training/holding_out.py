@@ -126,6 +126,12 @@ def split(
                 "labelled, so that a network which finds objects everywhere scores "
                 "well. Label some background in all parts of the image."
             )
+        if not _is_fair(frames, cut):
+            notes.append(
+                f"In the part of {names[number]!r} to judge by much less is labelled "
+                "than in the rest, so that its scores say little. Label more in all "
+                "parts of the image, or give an image of its own to validate."
+            )
         inner = cut.axis - len(frames[0].item.index)
         gap = cut.gap[1] - cut.gap[0]
         if inner >= 0 and gap < spec.receptive_field[inner]:
@@ -211,19 +217,27 @@ def _cut(frames: Sequence[Labelled], share: float, spec: NetworkSpec) -> Cut | N
 
 def _best(frames: Sequence[Labelled], cuts: Iterator[Cut]) -> Cut | None:
     best, most = None, (0, 0, False)
-    first = frames[0].first
     for cut in cuts:
         train, held = _pixels(frames, cut, cut.train), _pixels(frames, cut, cut.held)
         there = np.count_nonzero(train)
         # Something to learn on one side, something to find on the other.
         if there < 2 or not frames[0].finds(held):
             continue
-        size = (cut.held[1] - cut.held[0]) / (cut.train[1] - cut.train[0])
-        fair = bool(held[first:].sum() >= _FAIR * size * train[first:].sum())
+        fair = _is_fair(frames, cut)
         score = int(there + np.count_nonzero(held)), int(there), fair
         if score > most:
             best, most = cut, score
     return best
+
+
+def _is_fair(frames: Sequence[Labelled], cut: Cut) -> bool:
+    """Return whether there is enough to find in the part to judge by, by its size."""
+    first = frames[0].first
+    train, held = (
+        int(_pixels(frames, cut, span)[first:].sum()) for span in (cut.train, cut.held)
+    )
+    size = (cut.held[1] - cut.held[0]) / (cut.train[1] - cut.train[0])
+    return held >= _FAIR * size * train
 
 
 def _pixels(

@@ -46,6 +46,7 @@ def read_pairs(
                 image.axes,
                 image.channel_axis,
                 image.spacing,
+                image.unit,
             )
         )
     return pairs

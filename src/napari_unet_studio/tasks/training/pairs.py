@@ -30,6 +30,15 @@ class Pair:
         See :meth:`.Frames.of`.
     spacing
         Pixel size of the spatial axes.
+    unit
+        Of the pixel size: "um", or "pixel" if it is no length. A model knows the size
+        of its pixels only if all its images were measured in the same unit.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> Pair(np.zeros((8, 9)), np.zeros((8, 9), int), role="validate", name="a").role
+    'validate'
     """
 
     image: Any
@@ -39,6 +48,7 @@ class Pair:
     axes: str | None = None
     channel_axis: int | None = None
     spacing: tuple[float, ...] | None = None
+    unit: str = "pixel"
 
 
 def check_pairs(pairs: Sequence[Pair]) -> list[Pair]:
