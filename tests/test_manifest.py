@@ -1,21 +1,27 @@
 """The manifest at the root is the one napari finds, and all it promises is there."""
 
+from collections.abc import Callable
+from copy import deepcopy
 from importlib import import_module
+from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from napari.layers import Labels, Layer
+import yaml
 from npe2 import PluginManifest
+from npe2.manifest.contributions import ContributionPoints
 
 from napari_unet_studio.io.settings import Settings
 
 if TYPE_CHECKING:
     from napari import Viewer
+    from pytestqt.qtbot import QtBot
 
 ROOT = Path(__file__).resolve().parents[1]
 NAME = "napari-unet-studio"
 MANIFEST = PluginManifest.from_file(ROOT / "napari.yaml")
+RAW = yaml.safe_load((ROOT / "napari.yaml").read_text(encoding="utf-8"))
 COMMANDS = {command.id: command for command in MANIFEST.contributions.commands or ()}
 WIDGETS = MANIFEST.contributions.widgets or []
 SAMPLES = MANIFEST.contributions.sample_data or []
@@ -44,20 +50,96 @@ def test_every_command_can_be_imported() -> None:
     MANIFEST.validate_imports()
 
 
-def test_every_command_used_is_declared_and_every_declared_one_used() -> None:
-    used = {widget.command for widget in WIDGETS}
-    used |= {sample.command for sample in SAMPLES}
-    used |= {reader.command for reader in READERS}
-    used |= {item.command for items in MENUS.values() for item in items}
-    assert used == set(COMMANDS)
-
-
-def test_menus_are_open_to_plugins() -> None:
+def problems(raw: dict[str, Any]) -> list[str]:
+    """Find what npe2 lets pass and napari then passes over in silence."""
     from napari._app_model.constants import MenuId
 
+    shown = raw["contributions"]
+    declared = {command["id"] for command in shown.get("commands", ())}
+    submenus = {submenu["id"] for submenu in shown.get("submenus", ())}
+    menus = shown.get("menus", {})
+    items = [item for menu in menus.values() for item in menu]
+    used = {part["command"] for part in items if "command" in part}
+    for kind in ("widgets", "readers", "writers", "sample_data"):
+        used |= {part["command"] for part in shown.get(kind, ()) if "command" in part}
+    opened = {part["submenu"] for part in items if "submenu" in part}
     contributable = {str(menu) for menu in MenuId.contributables()}
+    known = set(PluginManifest.model_fields)
+    # An older npe2 does not know them yet, and passes over them, too.
+    points = {*ContributionPoints.model_fields, "configurations"}
+    found = {
+        "no such key": (set(raw) - known) | (set(shown) - points),
+        "no such menu": set(menus) - contributable - submenus,
+        "command without a declaration": used - declared,
+        "command without a use": declared - used,
+        "submenu without a declaration": opened - submenus,
+        "submenu that nothing opens": submenus - opened,
+        "submenu without entries": submenus - set(menus),
+    }
+    return [f"{why}: {name}" for why, names in found.items() for name in sorted(names)]
+
+
+def test_napari_passes_over_nothing_in_the_manifest() -> None:
     assert MENUS
-    assert set(MENUS) <= contributable
+    assert problems(RAW) == []
+
+
+def _leading_slash(shown: dict[str, Any]) -> None:
+    shown["menus"]["/napari/layers/segment"] = shown["menus"]["napari/layers/segment"]
+
+
+def _closed_menu(shown: dict[str, Any]) -> None:
+    shown["menus"]["napari/layers/context"] = shown["menus"]["napari/layers/segment"]
+
+
+def _undeclared_submenu(shown: dict[str, Any]) -> None:
+    shown["menus"]["napari/layers/segment"].append({"submenu": "unet_more"})
+
+
+def _undeclared_command(shown: dict[str, Any]) -> None:
+    shown["menus"]["napari/layers/segment"].append({"command": f"{NAME}.absent"})
+
+
+def _unused_command(shown: dict[str, Any]) -> None:
+    segment = shown["commands"][0]
+    shown["commands"].append({**segment, "id": f"{NAME}.spare"})
+
+
+def _empty_submenu(shown: dict[str, Any]) -> None:
+    shown["submenus"] = [{"id": "unet_more", "label": "More"}]
+    shown["menus"]["napari/layers/segment"].append({"submenu": "unet_more"})
+
+
+def _misspelt_section(shown: dict[str, Any]) -> None:
+    shown["settings"] = shown["configurations"]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "problem"),
+    [
+        (_leading_slash, "no such menu: /napari/layers/segment"),
+        (_closed_menu, "no such menu: napari/layers/context"),
+        (_undeclared_submenu, "submenu without a declaration: unet_more"),
+        (_undeclared_command, f"command without a declaration: {NAME}.absent"),
+        (_unused_command, f"command without a use: {NAME}.spare"),
+        (_empty_submenu, "submenu without entries: unet_more"),
+        (_misspelt_section, "no such key: settings"),
+    ],
+)
+def test_mistake_that_npe2_accepts_is_found(
+    spoil: Callable[[dict[str, Any]], None], problem: str, tmp_path: Path
+) -> None:
+    raw = deepcopy(RAW)
+    spoil(raw["contributions"])
+    path = tmp_path / "napari.yaml"
+    path.write_text(yaml.safe_dump(raw))
+    PluginManifest.from_file(path)
+    assert problem in problems(raw)
+
+
+def test_icon_is_a_picture_in_the_package() -> None:
+    package, _, name = str(MANIFEST.icon).partition(":")
+    assert files(package).joinpath(name).read_text(encoding="utf-8").startswith("<svg")
 
 
 def test_every_widget_is_in_a_menu() -> None:
@@ -102,37 +184,14 @@ def test_every_setting_of_the_preferences_is_one_of_ours() -> None:
         assert setting.default == (ours[name] if name != "model_lists" else "")
 
 
-@pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.key)
-def test_sample_gives_an_image_with_its_labels(sample: Any) -> None:
-    layers = [Layer.create(*data) for data in _target(sample.command)()]
-    assert {layer._type_string for layer in layers} >= {"image", "labels"}
-    for layer in layers:
-        assert layer.name
-        assert layer.data.size
-        if isinstance(layer, Labels):
-            assert layer.data.max() > 0
-
-
-@pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.key)
-def test_sample_opens_in_napari(sample: Any, viewer: "Viewer") -> None:
-    layers = viewer.open_sample(NAME, sample.key)
-    assert layers
-    assert list(viewer.layers) == layers
-
-
-@pytest.mark.parametrize("widget", WIDGETS, ids=lambda widget: widget.display_name)
-def test_widget_docks_in_an_empty_viewer(widget: Any, viewer: "Viewer") -> None:
-    dock, inner = viewer.window.add_plugin_dock_widget(NAME, widget.display_name)
-    assert isinstance(inner, _target(widget.command))
-    assert widget.display_name in dock.name
-
-
-def test_widgets_opened_one_after_the_other_share_tabs(viewer, qtbot) -> None:
+def test_widgets_opened_one_after_the_other_share_tabs(
+    viewer: "Viewer", qtbot: "QtBot"
+) -> None:
     names = ("Separation weights", "Elastic deformation", "Segment")
     viewer.window._qt_window.show()
     docks = []
     for name in names:
-        dock, _ = viewer.window.add_plugin_dock_widget("napari-unet-studio", name)
+        dock, _ = viewer.window.add_plugin_dock_widget(NAME, name)
         docks.append(dock)
         qtbot.wait(50)
     window = viewer.window._qt_window

@@ -30,6 +30,7 @@ from napari_unet_studio.io.model_file import load_model_file, read_card
 from napari_unet_studio.io.recent import recent_files
 from napari_unet_studio.io.registry import available_models, models_folder
 from napari_unet_studio.io.settings import Settings, write_settings
+from napari_unet_studio.widgets._colours import tone_of
 from napari_unet_studio.widgets._docks import docked
 from napari_unet_studio.widgets._models.dock import DOWNLOAD, USE
 from napari_unet_studio.widgets._models.taking import Wanted
@@ -130,7 +131,7 @@ def test_models_that_come_and_go_are_noticed(widget, own, qtbot) -> None:
     assert widget.entry.name == "another"
 
 
-def test_a_broken_file_is_told_and_can_be_deleted(widget, own, agreed) -> None:
+def test_a_broken_file_is_told_and_can_be_deleted(widget, own, agreed, qtbot) -> None:
     (own / "broken.unet").write_bytes(b"no zip")
     widget.refresh()
     choose(widget, "broken")
@@ -138,6 +139,7 @@ def test_a_broken_file_is_told_and_can_be_deleted(widget, own, agreed) -> None:
     assert not widget.rename_button.isEnabled()
     assert "not a zip archive" in widget.entry.trouble
     widget.delete_button.click()
+    done(widget, qtbot)
     assert "broken" not in names(widget)
 
 
@@ -178,6 +180,12 @@ def rename(widget, qtbot, text):
     field.setText(text)
     qtbot.keyClick(field, Qt.Key.Key_Return)
     qtbot.wait(50)
+    done(widget, qtbot)
+
+
+def done(widget, qtbot):
+    """Wait until the files are as they were asked to be."""
+    qtbot.waitUntil(lambda: not widget.running, timeout=WAIT)
 
 
 def test_a_name_is_edited_in_the_list_and_in_the_file(widget, own, qtbot) -> None:
@@ -207,12 +215,15 @@ def test_models_that_come_while_a_name_is_edited_wait(widget, own, qtbot) -> Non
     assert widget.entry.name == "my cells"
 
 
-def test_a_bundled_model_can_be_copied_but_not_changed(widget, own) -> None:
+def test_a_bundled_model_can_be_copied_but_not_changed(widget, own, qtbot) -> None:
     choose(widget, "nuclei")
     for button in (widget.rename_button, widget.delete_button):
         assert not button.isEnabled()
     assert widget.details.notes.isHidden()
     widget.duplicate_button.click()
+    assert not widget.details.notes.isEnabled()  # while the file is written
+    done(widget, qtbot)
+    assert widget.details.notes.isEnabled()
     assert widget.entry.name == "nuclei 2"
     assert widget.entry.source == "yours"
     assert widget.rename_button.isEnabled()
@@ -223,8 +234,11 @@ def test_a_bundled_model_can_be_copied_but_not_changed(widget, own) -> None:
         assert torch.equal(tensor, other.network.state_dict()[name])
 
 
-def test_deleting_asks_and_moves_to_the_trash(widget, own, agreed, monkeypatch) -> None:
+def test_deleting_asks_and_moves_to_the_trash(
+    widget, own, agreed, monkeypatch, qtbot
+) -> None:
     widget.list.deleting.emit()
+    done(widget, qtbot)
     assert "my cells" in agreed[0]
     assert names(widget) == ["nuclei", "stained-nuclei"]
     assert not list(own.iterdir())
@@ -232,6 +246,7 @@ def test_deleting_asks_and_moves_to_the_trash(widget, own, agreed, monkeypatch) 
     no = QMessageBox.StandardButton.No
     monkeypatch.setattr(QMessageBox, "question", lambda *_: no)
     widget.duplicate()
+    done(widget, qtbot)
     widget.delete()
     assert names(widget) == ["nuclei", "stained-nuclei", "stained-nuclei 2"]
 
@@ -269,7 +284,7 @@ def test_what_is_typed_stays_while_the_file_is_written(widget, own, qtbot) -> No
 
 
 def test_a_file_from_elsewhere_is_listed_and_taken_off_again(
-    widget, tmp_path, agreed
+    widget, tmp_path, agreed, qtbot
 ) -> None:
     path = model("far").save(tmp_path / "far.unet")
     widget.choose(path)
@@ -277,6 +292,7 @@ def test_a_file_from_elsewhere_is_listed_and_taken_off_again(
     assert repr(str(path)) in widget.as_python()
     assert recent_files() == [path]
     widget.delete_button.click()
+    done(widget, qtbot)
     assert "stays" in agreed[0]
     assert path.exists()
     assert "far" not in names(widget)
@@ -329,7 +345,7 @@ def test_weights_that_do_not_fit_are_refused_with_a_report(
     widget.show_import(tmp_path / "other.pth")
     widget.importing.take.click()
     finish(widget, qtbot)
-    assert widget.status.styleSheet()
+    assert tone_of(widget.status)
     assert "some.weight" in widget.status.text()
     assert "other" not in names(widget)
 
@@ -340,7 +356,7 @@ def test_files_that_are_no_models_are_explained(widget, tmp_path, qtbot) -> None
         widget.show_import(tmp_path / name)
         widget.take_in(widget.importing.value())
         finish(widget, qtbot)
-        assert widget.status.styleSheet(), name
+        assert tone_of(widget.status), name
         assert "Unexpected" not in widget.status.text(), name
     assert names(widget) == ["nuclei", "stained-nuclei", "my cells"]
 
@@ -425,7 +441,7 @@ def test_an_export_is_tested_on_an_image_of_the_viewer(
     widget.image.value = viewer.add_image(np.zeros((60, 60, 3), np.uint8), name="rgb")
     widget.export(tmp_path / "rgb.onnx")
     finish(widget, qtbot)
-    assert widget.status.styleSheet()
+    assert tone_of(widget.status)
     assert not (tmp_path / "rgb.onnx").exists()
 
 

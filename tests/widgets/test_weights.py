@@ -26,12 +26,12 @@ from napari_unet_studio.core.weights import (
     separation_weights,
 )
 from napari_unet_studio.layers import METADATA_KEY
+from napari_unet_studio.layers.reading import Reading, class_columns
 from napari_unet_studio.sample_data import SAMPLES
 from napari_unet_studio.widgets import _weights, weights
 from napari_unet_studio.widgets._weights.cursor import terms_at
 from napari_unet_studio.widgets._weights.id_box import IdBox
 from napari_unet_studio.widgets._weights.kernels import compiled
-from napari_unet_studio.widgets._weights.objects import Reading, class_columns
 from napari_unet_studio.widgets._weights.work import LIGHT
 from napari_unet_studio.widgets.weights import WeightsWidget
 

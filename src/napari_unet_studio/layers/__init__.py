@@ -18,6 +18,7 @@ from napari_unet_studio.layers.console import (
     predict_layer,
     train_layers,
 )
+from napari_unet_studio.layers.deformed import deform_layer
 from napari_unet_studio.layers.features import (
     feature_layer,
     features_tuple,
@@ -25,6 +26,7 @@ from napari_unet_studio.layers.features import (
     saliency_tuple,
 )
 from napari_unet_studio.layers.naming import axes_of, full_axes_of, read_axes
+from napari_unet_studio.layers.opening import current_viewer, open_layer
 from napari_unet_studio.layers.place import SPATIAL, Region, part_of
 from napari_unet_studio.layers.regions import shapes_region, visible_region
 from napari_unet_studio.layers.results import (
@@ -36,6 +38,7 @@ from napari_unet_studio.layers.results import (
     prediction_tuples,
     provenance_of,
 )
+from napari_unet_studio.layers.scored import evaluate_layers
 from napari_unet_studio.layers.source import (
     Source,
     level_shapes,
@@ -43,6 +46,8 @@ from napari_unet_studio.layers.source import (
     source_of,
 )
 from napari_unet_studio.layers.stored import stored_tuples
+from napari_unet_studio.layers.tables import measure_layer
+from napari_unet_studio.layers.weighted import weights_layer
 
 __all__ = [
     "METADATA_KEY",
@@ -55,6 +60,9 @@ __all__ = [
     "axes_of",
     "channels_of",
     "combined_source",
+    "current_viewer",
+    "deform_layer",
+    "evaluate_layers",
     "feature_layer",
     "features_tuple",
     "fitting_channels",
@@ -62,7 +70,9 @@ __all__ = [
     "image_tuple",
     "labels_tuple",
     "level_shapes",
+    "measure_layer",
     "moved",
+    "open_layer",
     "pair_of",
     "part_of",
     "predict_layer",
@@ -78,4 +88,5 @@ __all__ = [
     "training_source",
     "unnamed_channels",
     "visible_region",
+    "weights_layer",
 ]

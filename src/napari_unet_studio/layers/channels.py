@@ -9,6 +9,7 @@ import numpy as np
 from napari_unet_studio.core.channels import Channel
 from napari_unet_studio.core.errors import InputError
 from napari_unet_studio.layers.arrays import stacked
+from napari_unet_studio.layers.finding import layer_named
 from napari_unet_studio.layers.naming import axes_of, found_axes
 from napari_unet_studio.layers.source import Source, source_of
 
@@ -110,12 +111,12 @@ def named_source(
     Raises
     ------
     InputError
-        If a layer cannot be read, or several do not fit together.
+        If a layer is not there, cannot be read, or several do not fit together.
     """
     if not isinstance(name, str):
-        layers = [viewer.layers[one] for one in name]
+        layers = [layer_named(viewer, one, "Image") for one in name]
         return combined_source(layers, axes, level=level)
-    layer = viewer.layers[name]
+    layer = layer_named(viewer, name, "Image")
     source = source_of(layer, axes, level=level, channel=channel)
     return fitting_channels(source, layer, expected)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from napari_unet_studio.core.channels import Channel
 from napari_unet_studio.core.errors import InputError
 from napari_unet_studio.layers.channels import named_source, training_source
+from napari_unet_studio.layers.finding import Kind, layer_named
 from napari_unet_studio.layers.place import Region
 from napari_unet_studio.layers.results import LayerTuple, prediction_tuples
 from napari_unet_studio.layers.source import source_of
@@ -28,6 +29,7 @@ if TYPE_CHECKING:  # at run time these load torch, which a widget opens without
     from napari_unet_studio.tasks.stream import StoredPrediction
 
 Used = Literal["train", "validate"]
+_PAIR: tuple[Kind, Kind] = ("Image", "Labels")
 LayerRow = tuple[str | Path, str | Path] | tuple[str | Path, str | Path, Used]
 
 
@@ -64,11 +66,11 @@ def pair_of(
         painted = source_of(labels).data
     if isinstance(image, str | Path):
         found = read_image(image)
-        described = (found.axes, found.channel_axis, found.spacing)
+        described = (found.axes, found.channel_axis, found.spacing, found.unit)
         return Pair(found.array, painted, role, Path(image).stem, *described)
     painted_on = None if isinstance(labels, str | Path) else labels
     source = training_source(image, painted_on, axes)
-    described = (source.axes, source.channel_axis, source.spacing)
+    described = (source.axes, source.channel_axis, source.spacing, source.unit)
     return Pair(source.data, painted, role, source.name, *described)
 
 
@@ -76,8 +78,8 @@ def predict_layer(
     viewer: "napari.Viewer",
     layer: str | Sequence[str],
     model: "Model | str | Path" = "nuclei",
-    config: "PredictConfig | None" = None,
-    objects: "ObjectConfig | None" = None,
+    config: "PredictConfig | Mapping[str, Any] | None" = None,
+    objects: "ObjectConfig | Mapping[str, Any] | None" = None,
     axes: str | None = None,
     add: bool = True,
     *,
@@ -123,12 +125,31 @@ def predict_layer(
     ------
     StudioError
         If layer, model, settings or region cannot be used, with the remedy.
+
+    Examples
+    --------
+    >>> import napari_unet_studio as us
+    >>> from napari.components import ViewerModel
+    >>> from napari_unet_studio.sample_data import SAMPLES
+    >>> viewer, sample = ViewerModel(), SAMPLES["nuclei_2d"]((64, 64))
+    >>> nuclei = viewer.add_image(sample.image, name="nuclei")
+    >>> found = us.predict_layer(viewer, "nuclei")
+    >>> [layer.name for layer in viewer.layers[1:]]
+    ['nuclei [nuclei] probability', 'nuclei [nuclei] labels']
+    >>> bool((viewer.layers[-1].data == found.labels).all())
+    True
     """
     from napari_unet_studio.api import load_model, predict, predict_zarr
 
     model = load_model(model)
     expected = model.card.spec.in_channels
     source = named_source(viewer, layer, expected, axes, channel, level)
+    given = config if isinstance(config, Mapping) else config and config.to_dict()
+    if (given or {}).get("pixel_size") == "model" and source.unit == "pixel":
+        raise InputError(
+            f"The layer {source.name!r} has no unit of length, so its pixel size is "
+            "not known; set its units and scale, or pixel_size to 'image'."
+        )
     image_of: dict[str, Any] = {
         "objects": objects,
         "axes": source.axes,
@@ -172,13 +193,37 @@ def train_layers(
         See :func:`napari_unet_studio.train`.
     name
         Name of the model.
+
+    Raises
+    ------
+    StudioError
+        If layers or settings cannot be used, with the remedy.
+
+    Examples
+    --------
+    >>> import napari_unet_studio as us
+    >>> from napari.components import ViewerModel
+    >>> from napari_unet_studio.sample_data import SAMPLES
+    >>> viewer, sample = ViewerModel(), SAMPLES["nuclei_2d"]((64, 64))
+    >>> nuclei = viewer.add_image(sample.image, name="nuclei")
+    >>> truth = viewer.add_labels(sample.labels, name="truth")
+    >>> settings = {"updates": 1, "patch": 32, "batch": 1, "device": "cpu"}
+    >>> model = us.train_layers(viewer, [("nuclei", "truth")], settings, name="mine")
+    >>> us.predict_layer(viewer, "nuclei", model).card.name
+    'mine'
     """
     from napari_unet_studio.api import train
 
     pairs = []
     for row in layers:
+        if isinstance(row, str) or len(row) < 2:
+            raise InputError(
+                f"A row is an Image and a Labels layer, not {row!r}; give rows such as "
+                '[("cells", "cells labels")].'
+            )
         image, labels = (
-            part if isinstance(part, Path) else viewer.layers[part] for part in row[:2]
+            part if isinstance(part, Path) else layer_named(viewer, part, kind)
+            for part, kind in zip(row[:2], _PAIR, strict=True)
         )
         pairs.append(pair_of(image, labels, *row[2:]))
     return train(pairs, config, name=name)

@@ -131,6 +131,17 @@ def feature_layer(
     ------
     StudioError
         If layer, model, node or region cannot be used, with the remedy.
+
+    Examples
+    --------
+    >>> import napari_unet_studio as us
+    >>> from napari.components import ViewerModel
+    >>> from napari_unet_studio.sample_data import SAMPLES
+    >>> viewer, sample = ViewerModel(), SAMPLES["nuclei_2d"]((64, 64))
+    >>> nuclei = viewer.add_image(sample.image, name="nuclei")
+    >>> layer = us.feature_layer(viewer, "nuclei", "nuclei", "encoder.2", {"count": 4})
+    >>> layer.name, layer.data.shape
+    ('nuclei [nuclei] encoder.2', (4, 16, 16))
     """
     from napari_unet_studio.api import feature_maps, load_model
 
@@ -178,6 +189,16 @@ def saliency_layer(
     ------
     StudioError
         If layer, model or pixel cannot be used, with the remedy.
+
+    Examples
+    --------
+    >>> import napari_unet_studio as us
+    >>> from napari.components import ViewerModel
+    >>> from napari_unet_studio.sample_data import SAMPLES
+    >>> viewer, sample = ViewerModel(), SAMPLES["nuclei_2d"]((64, 64))
+    >>> nuclei = viewer.add_image(sample.image, name="nuclei")
+    >>> us.saliency_layer(viewer, "nuclei", "nuclei", (30, 20)).name
+    'nuclei [nuclei] saliency'
     """
     from napari_unet_studio.api import load_model, saliency
 

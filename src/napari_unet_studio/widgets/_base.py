@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import napari.layers
 from magicgui.widgets import create_widget
@@ -17,6 +17,7 @@ from qtpy.QtWidgets import (
     QProgressBar,
     QPushButton,
     QScrollArea,
+    QTableView,
     QVBoxLayout,
     QWidget,
 )
@@ -24,9 +25,12 @@ from qtpy.QtWidgets import (
 from napari_unet_studio.core.errors import StudioError
 from napari_unet_studio.layers import METADATA_KEY
 from napari_unet_studio.tasks.progress import Progress
-from napari_unet_studio.widgets._colours import RED
+from napari_unet_studio.widgets._colours import WRONG, tinted
+from napari_unet_studio.widgets._device_line import DeviceLine
 from napari_unet_studio.widgets._form import Calm
 from napari_unet_studio.widgets._labels import WrappedLabel
+from napari_unet_studio.widgets._looks import Looks
+from napari_unet_studio.widgets._welcome import Welcome
 from napari_unet_studio.widgets._worker import Failure, Job, Task
 
 # In pixels; the longest title of a dock, with the name of the plugin, is seen whole.
@@ -90,9 +94,19 @@ class StudioWidget(QWidget):
         Text of the main button.
     """
 
+    computes: ClassVar[bool] = False
+    """Whether a network runs here: then a line says on which device."""
+    welcome: ClassVar[str] = ""
+    """What to say in a viewer without layers to use; "" says nothing."""
+    samples: ClassVar[tuple[str, ...]] = ()
+    """Keys of the samples that are offered then."""
+    needed: ClassVar[type[napari.layers.Layer]] = napari.layers.Image
+    """Type of the layers that can be used."""
+
     def __init__(self, viewer: "napari.viewer.Viewer", run_text: str) -> None:
         super().__init__()
         self.viewer = viewer
+        self.looks = Looks(self)
         self.job: Job[Any] | None = None
         self._choices: list[CategoricalWidget[Any]] = []
         self._docking = QTimer(self, singleShot=True, interval=0)
@@ -104,6 +118,10 @@ class StudioWidget(QWidget):
         self.body.setContentsMargins(8, 8, 8, 8)
         self.body.setSpacing(6)
         self.body.setAlignment(Qt.AlignmentFlag.AlignTop)
+        self.hint: Welcome | None = None
+        if self.welcome:
+            self.hint = Welcome(viewer, self.welcome, self.samples, self.needed)
+            self.body.addWidget(self.hint)
         scroll = QScrollArea()
         scroll.setWidgetResizable(True)
         scroll.setFrameShape(QFrame.Shape.NoFrame)
@@ -114,6 +132,7 @@ class StudioWidget(QWidget):
         self.run_button.clicked.connect(self.run)
         self.cancel_button = QPushButton("Cancel")
         self.cancel_button.clicked.connect(self.cancel)
+        self.cancel_button.setToolTip("Stop at the next step.")
         self.cancel_button.setEnabled(False)
         self.buttons = QHBoxLayout()
         self.buttons.addWidget(self.run_button, 2)
@@ -131,6 +150,10 @@ class StudioWidget(QWidget):
         footer.addLayout(self.buttons)
         footer.addWidget(self.progress)
         footer.addWidget(self.status)
+        self.device_line: DeviceLine | None = None
+        if self.computes:
+            self.device_line = DeviceLine()
+            footer.addWidget(self.device_line)
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
         outer.setSpacing(0)
@@ -147,6 +170,8 @@ class StudioWidget(QWidget):
 
     def reset_choices(self, event: object = None) -> None:
         """Refresh the layer combo boxes; napari calls this when layers change."""
+        if self.hint is not None:
+            self.hint.refresh()
         for combo in self._choices:
             layer = combo.value
             with combo.changed.blocked():
@@ -166,6 +191,10 @@ class StudioWidget(QWidget):
         if not self._docked:
             self._docked = True
             self._docking.start()
+            if self.device_line is not None:
+                self.device_line.begin()
+            for table in self.findChildren(QTableView):
+                table.setTabKeyNavigation(False)  # arrows do; Tab would never leave it
 
     def _share_tabs(self) -> None:
         """Become a tab beside another dock of this package, if there is one.
@@ -281,7 +310,7 @@ class StudioWidget(QWidget):
     def say(self, text: str, error: bool = False) -> None:
         """Show a line below the buttons."""
         self.status.setToolTip("")
-        self.status.setStyleSheet(f"color: {RED};" if error else "")
+        tinted(self.status, WRONG if error else "")
         self.status.setText(text)
 
     def _on_finished(self) -> None:

@@ -13,7 +13,8 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_unet_studio.widgets._colours import RED
+from napari_unet_studio.widgets._colours import WRONG as WRONG_TONE
+from napari_unet_studio.widgets._colours import ink as ink_of
 from napari_unet_studio.widgets._controls import timer
 
 WRONG = Qt.ItemDataRole.UserRole
@@ -68,7 +69,7 @@ class ChoiceCells(QStyledItemDelegate):
         choice = bool(index.flags() & Qt.ItemFlag.ItemIsEditable)
         ink = QColor(option.palette.color(QPalette.ColorRole.Text))
         if index.data(WRONG):
-            ink = QColor(RED)
+            ink = ink_of(WRONG_TONE, ink)
         if index.data(QUIET) or not option.state & QStyle.StateFlag.State_Enabled:
             ink.setAlphaF(0.5)
         whole = QRect(option.rect)

@@ -8,7 +8,7 @@ from weakref import WeakMethod, ref
 
 import numpy as np
 from numpy.typing import NDArray
-from qtpy.QtCore import QObject, Qt, QTimer, Signal
+from qtpy.QtCore import QEvent, QObject, Qt, QTimer, Signal
 from qtpy.QtWidgets import (
     QApplication,
     QDoubleSpinBox,
@@ -23,11 +23,36 @@ from qtpy.QtWidgets import (
 from napari_unet_studio.core.errors import StudioError
 from napari_unet_studio.layers import source_of
 from napari_unet_studio.widgets._form import Calm
+from napari_unet_studio.widgets._session_menu import add_session
 
 FRAME = 33  # milliseconds between two redraws while a slider moves
 SETTLED = 300  # milliseconds without a change after which the rest is computed
 DRAFT = 1 << 20  # pixels that are drawn while a slider moves
+# Pixels: of a number's field at least, and beside its number; with and without buttons.
+_WITH_BUTTONS, _WITHOUT_BUTTONS = (108, 62), (76, 24)
 _PLACE = ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labels")
+
+
+class _NumberField(QDoubleSpinBox):
+    """A field with room for the largest usual number, whatever the font."""
+
+    def __init__(self, usual: float) -> None:
+        super().__init__()
+        self._usual = usual
+
+    def changeEvent(self, event: Any) -> None:
+        """Follow the size of the font."""
+        super().changeEvent(event)
+        if event.type() in (QEvent.Type.FontChange, QEvent.Type.StyleChange):
+            self.fit()
+
+    def fit(self) -> None:
+        """Take the width that is needed, and not less than the other fields have."""
+        plain = self.buttonSymbols() == QDoubleSpinBox.ButtonSymbols.NoButtons
+        least, beside = _WITHOUT_BUTTONS if plain else _WITH_BUTTONS
+        text = self.textFromValue(self._usual) + self.suffix()
+        needed = self.fontMetrics().horizontalAdvance(text)
+        self.setFixedWidth(max(least, needed + beside))
 
 
 class NumberSlider(QWidget):
@@ -66,13 +91,13 @@ class NumberSlider(QWidget):
         self.slider.setRange(round(usual[0] / step), round(usual[1] / step))
         self.slider.setPageStep(max(1, round((usual[1] - usual[0]) / step / 10)))
         self.slider.setMinimumWidth(60)
-        self.field = QDoubleSpinBox()
+        self.field = _NumberField(usual[1])
         self.field.setDecimals(0 if step >= 1 else len(f"{step:g}") - 2)
         self.field.setRange(usual[0], largest)
         self.field.setSingleStep(step)
         self.field.setSuffix(f" {unit}" if unit else "")
         self.field.setAlignment(Qt.AlignmentFlag.AlignRight)
-        self.field.setFixedWidth(108)
+        self.field.fit()
         self.field.setValue(value)
         self.slider.setValue(round(value / step))
         layout = QHBoxLayout(self)
@@ -82,7 +107,6 @@ class NumberSlider(QWidget):
         layout.addWidget(self.field)
         self.setToolTip(tooltip)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        self.setFocusProxy(self.field)
         for part in (self.slider, self.field):
             Calm.down(part)
         self.slider.valueChanged.connect(self._on_slider)
@@ -231,7 +255,8 @@ def copy_button(
     tooltip
         Of the button.
     shell
-        Returns shell commands that do the same: then the button has a menu of both.
+        Returns shell commands that do the same: then the button has a menu of both, and
+        of the session, see :class:`.Session`.
     """
     title = "Copy as Python" if shell is None else "Copy…"
     button = QPushButton(title)
@@ -252,6 +277,7 @@ def copy_button(
     for name, code in (("Python", python), ("shell", shell)):
         action = menu.addAction(f"Copy as {name}")
         action.triggered.connect(lambda *_, it=code: copy(it))
+    add_session(menu, button, copy)
     button.setMenu(menu)
     return button
 

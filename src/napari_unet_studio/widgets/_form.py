@@ -8,13 +8,13 @@ from typing import Any, Generic, TypeVar, cast
 from magicgui.widgets import create_widget
 from magicgui.widgets.bases import ValueWidget
 from qtpy.QtCore import QEvent, QObject, QPointF, Qt, Signal
-from qtpy.QtGui import QColor, QIcon, QPainter, QPixmap, QPolygonF
+from qtpy.QtGui import QColor, QIcon, QPainter, QPalette, QPixmap, QPolygonF
 from qtpy.QtWidgets import QFormLayout, QLabel, QVBoxLayout, QWidget
 from superqt import QCollapsible
 
 from napari_unet_studio.core.config import Config, field_types, help_texts
 from napari_unet_studio.core.errors import ConfigError
-from napari_unet_studio.widgets._colours import GREY
+from napari_unet_studio.widgets._colours import REMARK, ink
 from napari_unet_studio.widgets._suggestions import SuggestionBox
 from napari_unet_studio.widgets._zero_box import ZeroBox
 
@@ -217,11 +217,7 @@ def aligned_form() -> QFormLayout:
 
 def collapsible(title: str, content: QWidget, tooltip: str = "") -> QCollapsible:
     """Return a section, closed at first, that opens to `content`."""
-    section = QCollapsible(
-        title,
-        expandedIcon=_triangle([(2, 4), (14, 4), (8, 12)]),
-        collapsedIcon=_triangle([(4, 2), (12, 8), (4, 14)]),
-    )
+    section = Section(title)
     section.setDuration(120)
     section.toggleButton().setToolTip(tooltip)
     section.addWidget(content)
@@ -230,14 +226,40 @@ def collapsible(title: str, content: QWidget, tooltip: str = "") -> QCollapsible
     return section
 
 
-def _triangle(corners: Sequence[tuple[int, int]]) -> QIcon:
-    """Return an icon of 16 pixels in a grey that is seen on dark and light themes."""
+class Section(QCollapsible):
+    """A section whose triangle has the grey of remarks of the theme."""
+
+    _grey: QColor | None = None  # while it is being made, events come already
+
+    def __init__(self, title: str) -> None:
+        super().__init__(title)
+        self._grey = QColor()
+        self._follow_theme()
+
+    def event(self, event: Any) -> bool:
+        """Notice another theme."""
+        kind = event.type()
+        themed = kind in (QEvent.Type.PaletteChange, QEvent.Type.Show)
+        if themed and self._grey is not None:
+            self._follow_theme()
+        return bool(super().event(event))
+
+    def _follow_theme(self) -> None:
+        grey = ink(REMARK, self.palette().color(QPalette.ColorRole.WindowText))
+        if grey != self._grey:
+            self._grey = grey
+            self.setExpandedIcon(_triangle([(2, 4), (14, 4), (8, 12)], grey))
+            self.setCollapsedIcon(_triangle([(4, 2), (12, 8), (4, 14)], grey))
+
+
+def _triangle(corners: Sequence[tuple[int, int]], colour: QColor) -> QIcon:
+    """Return an icon of 16 pixels."""
     picture = QPixmap(64, 64)
     picture.fill(Qt.GlobalColor.transparent)
     painter = QPainter(picture)
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
     painter.setPen(Qt.PenStyle.NoPen)
-    painter.setBrush(QColor(GREY))
+    painter.setBrush(colour)
     painter.scale(4, 4)
     painter.drawPolygon(QPolygonF([QPointF(*corner) for corner in corners]))
     painter.end()

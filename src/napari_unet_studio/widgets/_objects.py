@@ -9,6 +9,7 @@ from napari_unet_studio.core.instances import ObjectConfig
 from napari_unet_studio.io.model import ModelCard
 from napari_unet_studio.widgets._controls import copy_button
 from napari_unet_studio.widgets._labels import WrappedLabel
+from napari_unet_studio.widgets._segment.code import record_result
 from napari_unet_studio.widgets._segment.object_form import ObjectForm
 from napari_unet_studio.widgets._segment.rows import remark, small_label
 from napari_unet_studio.widgets._segment.shown import Shown
@@ -109,6 +110,7 @@ class ObjectsPanel(QWidget):
         self.reset_button.setVisible(objects)
         self.table_button.setVisible(objects)
         self.count.setText(result.found)
+        record_result(self, result)
 
     def say_place(self) -> None:
         """Say where the result is, or what its settings work from."""

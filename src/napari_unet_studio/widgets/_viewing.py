@@ -1,7 +1,7 @@
 """Layers that come and go without taking anything out of the user's hands."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 from napari_unet_studio.layers import LayerTuple, add_tuples
@@ -57,11 +57,15 @@ def remove_layers(viewer: Any, layers: Iterable[Any]) -> None:
     """Remove the layers that are still there, all at once.
 
     napari searches its memory for garbage after each removal, which takes some tenths
-    of a second.
+    of a second. Removed as its selection they come off in one go; and where OpenGL is
+    software (Mesa), napari 0.9 does not survive the next drawing if two go otherwise.
+    Layers that somebody locked stay, and napari says so.
     """
-    there = [layer for layer in layers if layer in viewer.layers]
+    there = {layer for layer in layers if layer in viewer.layers}
     if not there:
         return
-    with viewer.layers.batched_update():
-        for layer in there:
-            viewer.layers.remove(layer)
+    # If one of them was worked with, napari chooses what comes after.
+    own = viewer.layers.selection.active in there
+    with nullcontext() if own else same_selection(viewer):
+        viewer.layers.selection = there
+        viewer.layers.remove_selected()

@@ -5,6 +5,7 @@ from collections.abc import Hashable
 from pathlib import Path
 
 import napari.viewer
+from napari.layers import Labels
 from qtpy.QtCore import QSignalBlocker
 
 from napari_unet_studio.core.errors import StudioError
@@ -24,6 +25,7 @@ from napari_unet_studio.widgets._compare.stamps import Asked
 from napari_unet_studio.widgets._compare.texts import hidden_layers, summary
 from napari_unet_studio.widgets._compare.versions import Versions
 from napari_unet_studio.widgets._controls import SETTLED, copy_button, soon, timer
+from napari_unet_studio.widgets._session import record
 
 
 class CompareWidget(StudioWidget):
@@ -34,6 +36,13 @@ class CompareWidget(StudioWidget):
     napari_viewer
         The viewer.
     """
+
+    computes = True
+    welcome = (
+        "No labels are open yet. Open an image with labels that are right, or a sample:"
+    )
+    samples = ("nuclei_2d",)
+    needed = Labels
 
     def __init__(self, napari_viewer: "napari.viewer.Viewer") -> None:
         super().__init__(napari_viewer, "Compare")
@@ -192,6 +201,7 @@ class CompareWidget(StudioWidget):
             hidden = self._show_errors()
         self._told = self._shown.news(self.versions, self._now)
         self.say(" ".join(filter(None, [text, hidden])))
+        record(self, "Compare", as_python(plan, None), plan.layers)
 
     def _on_finished(self) -> None:
         stopped = self.job is not None and self.job.stopping

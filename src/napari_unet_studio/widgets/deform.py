@@ -9,16 +9,18 @@ from napari.layers import Image, Labels, Layer
 from napari_unet_studio.core.deform import Deformed
 from napari_unet_studio.core.errors import StudioError
 from napari_unet_studio.layers import add_tuples
+from napari_unet_studio.layers.deformed import deformed_tuples
 from napari_unet_studio.widgets._base import layer_choice
 from napari_unet_studio.widgets._controls import SETTLED, Edits, has_depth, soon
 from napari_unet_studio.widgets._deform.apply import apply, compiled, warm_up
-from napari_unet_studio.widgets._deform.chosen import Chosen, result_tuples
-from napari_unet_studio.widgets._deform.code import as_python, as_shell
+from napari_unet_studio.widgets._deform.chosen import Chosen
+from napari_unet_studio.widgets._deform.code import as_python, as_shell, as_step
 from napari_unet_studio.widgets._deform.draws import DrawsPanel
 from napari_unet_studio.widgets._deform.form import DeformForm
 from napari_unet_studio.widgets._deform.live import LivePreview
 from napari_unet_studio.widgets._fitting import pixel_shape
 from napari_unet_studio.widgets._live import LiveWidget
+from napari_unet_studio.widgets._session import record
 
 
 class DeformWidget(LiveWidget):
@@ -30,8 +32,14 @@ class DeformWidget(LiveWidget):
         The viewer.
     """
 
+    welcome = "No image is open yet. Open one of yours, or try a sample:"
+    samples = ("nuclei_2d",)
+
     def __init__(self, napari_viewer: "napari.viewer.Viewer") -> None:
         super().__init__(napari_viewer, "Apply", compiled, warm_up)
+        self.run_button.setToolTip(
+            "Deform the whole layers; the results are layers of their own."
+        )
         self._offer = True  # a slider brings the preview, until it is switched off
         self._refused = False  # the chosen layers do not fit together
         self._rebuild_timer = self.clock(0, self._rebuild)
@@ -133,8 +141,10 @@ class DeformWidget(LiveWidget):
                 return
             self._switch_off()
             self._rebuild_preview()
-            made = result_tuples(chosen.templates, result, config, deformation.ndim)
-            added, *_ = add_tuples(self.viewer, made)
+            made = deformed_tuples(chosen.templates, result, config, deformation.ndim)
+            added, *others = add_tuples(self.viewer, made)
+            code = as_step(chosen, config)
+            record(self, f"Deform {name}", code, chosen.layers, [added, *others])
             several = len(deformation.frames) > 1
             alike = ", all slices and time points alike" if several else ""
             self.say(f"Added “{added.name}”{alike}.")

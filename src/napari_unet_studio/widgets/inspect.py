@@ -13,6 +13,7 @@ from napari_unet_studio.widgets._controls import copy_button, follow
 from napari_unet_studio.widgets._inspect.dock import InspectDock
 from napari_unet_studio.widgets._inspect.look import Look
 from napari_unet_studio.widgets._inspect.texts import TILE, map_text, speed_text
+from napari_unet_studio.widgets._session import record
 from napari_unet_studio.widgets._viewing import put
 
 if TYPE_CHECKING:  # at run time these load torch: not for opening
@@ -77,6 +78,7 @@ class InspectWidget(InspectDock):
         layer = put(self.viewer, made, self._maps.get(look.key))
         self._maps[look.key] = self._maps_layer = layer
         self._channels = found.channels
+        self._record("Feature maps", look, layer, look.code())
         # The strongest first, whatever was on display.
         self.viewer.dims.set_current_step(self._map_axis(layer), 0)
         self._show_map()
@@ -193,9 +195,14 @@ class InspectWidget(InspectDock):
         made = saliency_tuple(found, look.source)
         self._saliency = put(self.viewer, made, self._saliency)
         self._pixel = found.pixel
+        self._record("Saliency", look, self._saliency, look.saliency_code(self._pixel))
         place = ", ".join(map(str, found.pixel))
         text = f"The logit at ({place}) is {found.logit:.2f}."
         self.say(" ".join([text, *found.notes]))
+
+    def _record(self, what: str, look: Look, made: Any, code: str) -> None:
+        used = [layer for layer in self.viewer.layers if layer.name in look.layers]
+        record(self, what, code, used, [made], model=look.reference)
 
     def as_python(self) -> str:
         """Return code that shows the feature maps, and the saliency if there is one."""

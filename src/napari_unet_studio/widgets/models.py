@@ -1,6 +1,6 @@
 """The dock widget "Models": what there is, where from, and what can be done with it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +9,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFileDialog, QMessageBox
 
 from napari_unet_studio.core.errors import StudioError
+from napari_unet_studio.tasks.progress import Progress, ShouldStop
 from napari_unet_studio.widgets._base import show_warning
 from napari_unet_studio.widgets._docks import in_front
 from napari_unet_studio.widgets._models.dock import ModelsDock
@@ -67,6 +68,7 @@ class ModelsWidget(ModelsDock):
             self.say("The model in this file is a program; see above.")
             return
         super().on_failure(failure)
+        self.refresh()
 
     # -- what is done with a model ----------------------------------------------------
 
@@ -143,14 +145,25 @@ class ModelsWidget(ModelsDock):
         if entry is None or self.running:
             return
         self.details.save_notes()
-        try:
-            made = done(entry)
-        except StudioError as error:
-            self.complain(error)
-            self.refresh()
-            return
-        self.refresh(made if isinstance(made, Path) else None)
-        self.say(told.format(made.stem if isinstance(made, Path) else made))
+
+        def task(_: ShouldStop) -> Generator[Progress, None, Path | str]:
+            yield Progress(0, 1, "Writing")
+            return done(entry)
+
+        def tell(made: Path | str) -> None:
+            if not self._closed:
+                self.refresh(made if isinstance(made, Path) else None)
+                self.say(told.format(made.stem if isinstance(made, Path) else made))
+
+        # In a thread: a file of a model may have hundreds of megabytes.
+        self.launch(task, "Writing the model", tell, listed=False)
+        self.details.notes.setEnabled(False)  # they go into the same file
+
+    def set_running(self, running: bool) -> None:
+        """Enable and disable what may be pressed or typed while a job runs."""
+        super().set_running(running)
+        if not running:
+            self.details.notes.setEnabled(True)
 
     # -- in and out -------------------------------------------------------------------
 

@@ -17,12 +17,14 @@ from napari_unet_studio.widgets._base import (
     show_info,
     show_warning,
 )
+from napari_unet_studio.widgets._colours import tone_of
 from napari_unet_studio.widgets._form import Form, aligned_form, collapsible
 from napari_unet_studio.widgets._model_choice import ModelChoice
 from napari_unet_studio.widgets._run import Outcome, Run
 from napari_unet_studio.widgets._segment.image import ImageChoice, image_layers
 from napari_unet_studio.widgets._segment.provisional import ProvisionalLayer
 from napari_unet_studio.widgets._segment.results import Results
+from napari_unet_studio.widgets._segment.stained import StainedHint
 from napari_unet_studio.widgets._segment.texts import made_text, progress_text
 
 if TYPE_CHECKING:  # at run time these load torch or scikit-image: not for opening
@@ -42,6 +44,10 @@ class SegmentWidget(StudioWidget):
     napari_viewer
         The viewer.
     """
+
+    computes = True
+    welcome = "No image is open yet. Open one of yours, or try a sample:"
+    samples = ("nuclei_2d", "timelapse", "tissue")
 
     segmented = Signal(object)
     """With the labels layer of a finished run."""
@@ -77,8 +83,9 @@ class SegmentWidget(StudioWidget):
             "Advanced", self._holder, "Device, precision, tiles, place of the result."
         )
         self.body.addLayout(form)
-        self.body.addWidget(self.models.info)
-        self.body.addWidget(self.advanced)
+        self.stained = StainedHint(self.models)
+        for part in (self.models.info, self.stained, self.advanced):
+            self.body.addWidget(part)
 
         self.image.changed.connect(self._on_image)
         self.models.changed.connect(self._on_choice)
@@ -133,13 +140,15 @@ class SegmentWidget(StudioWidget):
             return None
 
     def _on_image(self, *_: object) -> None:
-        if self.status.styleSheet():  # an error of the image before
+        if tone_of(self.status):  # an error of the image before
             self.say("")
         self._on_choice()
 
     def _on_choice(self, *_: object) -> None:
         """Show what goes with the chosen image and model."""
-        self.input.refresh(self._card())
+        card = self._card()
+        self.input.refresh(card)
+        self.stained.show_for(self.image.value, card)
         self._on_part()
 
     def _on_part(self) -> None:

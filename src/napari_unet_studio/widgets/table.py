@@ -12,26 +12,27 @@ from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QPushButton
 from napari_unet_studio.core.errors import InputError, StudioError
 from napari_unet_studio.core.measure import MeasureConfig
 from napari_unet_studio.layers import source_of
+from napari_unet_studio.layers.tables import unit_of_source, with_features
 from napari_unet_studio.tasks.measure import ObjectTable
 from napari_unet_studio.widgets._base import StudioWidget
-from napari_unet_studio.widgets._colours import AMBER
+from napari_unet_studio.widgets._colours import DOUBT, tinted
 from napari_unet_studio.widgets._controls import Edits, copy_button, follow
 from napari_unet_studio.widgets._form import Form, aligned_form, collapsible
 from napari_unet_studio.widgets._labels import WrappedLabel
 from napari_unet_studio.widgets._saving import ask_where
+from napari_unet_studio.widgets._session import record
 from napari_unet_studio.widgets._table.choices import (
     class_choice,
     labels_choice,
     labels_layers,
 )
-from napari_unet_studio.widgets._table.code import as_python, as_shell
-from napari_unet_studio.widgets._table.features import with_features
+from napari_unet_studio.widgets._table.code import as_python, as_shell, as_step
 from napari_unet_studio.widgets._table.images import ImageList
 from napari_unet_studio.widgets._table.link import Link
 from napari_unet_studio.widgets._table.status_bar import StatusBar
 from napari_unet_studio.widgets._table.texts import state_text
 from napari_unet_studio.widgets._table.view import ObjectView
-from napari_unet_studio.widgets._table.work import Work, unit_of_source
+from napari_unet_studio.widgets._table.work import Work
 
 BRIEF = 1 << 24  # pixels that are measured before napari has shown an activity bar
 
@@ -44,6 +45,10 @@ class TableWidget(StudioWidget):
     napari_viewer
         The viewer.
     """
+
+    welcome = "No labels are open yet. Segment an image first, or open a sample:"
+    samples = ("nuclei_2d",)
+    needed = Labels
 
     def __init__(self, napari_viewer: "napari.viewer.Viewer") -> None:
         super().__init__(napari_viewer, "Measure")
@@ -187,9 +192,7 @@ class TableWidget(StudioWidget):
             self.complain(error)
             return
         self._work, self._edited = work, False
-        beside = [choice.layer for choice in choices]
-        beside += [] if kinds is None else [kinds]
-        self._edits.of([work.layer, *dict.fromkeys(beside)])
+        self._edits.of([work.layer, *work.beside])
         title, listed = f"Measuring {work.source.name}", prod(work.source.shape) > BRIEF
         self.launch(work.task, title, self._on_measured, listed=listed)
 
@@ -213,6 +216,9 @@ class TableWidget(StudioWidget):
         self.table, self.stale = table, self._edited
         work.layer.features = with_features(work.layer, table)
         self.view.show_table(table)
+        code = as_step(work.layer.name, *work.settings)
+        title = f"Measure {work.layer.name}"
+        record(self, title, code, [work.layer, *work.beside], changed=work.layer)
         self._link.follow(work.layer, table, work.source.axes, work.source.spacing)
         self._status_bar.follow(work.layer, work.source.axes)
         row = None if current is None else self._link.row_of(current)
@@ -254,7 +260,7 @@ class TableWidget(StudioWidget):
         self.export_button.setEnabled(measured and not self.running)
         self.only.setEnabled(measured)
         self.info.setText(state_text(self.table, self.stale))
-        self.info.setStyleSheet(f"color: {AMBER};" if self.stale else "")
+        tinted(self.info, DOUBT if self.stale else "")
 
     # -- files ------------------------------------------------------------------------
 
@@ -284,8 +290,7 @@ class TableWidget(StudioWidget):
         chosen = self.images.chosen(), self.classes.value, self.form.value()
         try:
             source = None if layer is None else source_of(layer)
-            unit = "pixel" if source is None else unit_of_source(source)
-            return as_python(source, unit, *chosen)
+            return as_python(source, *chosen)
         except StudioError as error:
             self.complain(error)
             return ""

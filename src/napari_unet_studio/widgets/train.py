@@ -1,5 +1,6 @@
 """The Train widget: from images and labels, in layers or files, to a model."""
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import napari.viewer
@@ -14,7 +15,7 @@ from napari_unet_studio.tasks.train_config import TrainConfig
 from napari_unet_studio.widgets._base import show_warning
 from napari_unet_studio.widgets._train.checking import Check, Checked
 from napari_unet_studio.widgets._train.checkpoints import Unfinished, reserve_checkpoint
-from napari_unet_studio.widgets._train.code import repetition_of
+from napari_unet_studio.widgets._train.code import Recipe, repetition_of
 from napari_unet_studio.widgets._train.course import Stage
 from napari_unet_studio.widgets._train.dock import TrainDock
 from napari_unet_studio.widgets._train.outcome import Outcome
@@ -49,6 +50,7 @@ class TrainWidget(TrainDock):
     def __init__(self, napari_viewer: "napari.viewer.Viewer") -> None:
         super().__init__(napari_viewer)
         self.training: Training | None = None
+        self._recipe: Recipe | None = None  # holds layers while a training runs
         self.unsaved = Unsaved(self)
         self._checking = False
         self._other_data = False  # than those of the curves on show
@@ -103,7 +105,7 @@ class TrainWidget(TrainDock):
             self.unsaved.refuse()
             name = checked_name(self.name.text())
             rows, config = self._prepared(resumed)
-            repeat = repetition_of(self.pairs(), config, free_name(name))
+            repeat = partial(repetition_of, self.pairs(), config, free_name(name))
         except StudioError as error:
             self.complain(error)
             return
@@ -116,6 +118,7 @@ class TrainWidget(TrainDock):
         path = None if resumed is None else resumed.path
         history = () if resumed is None else resumed.card.training["history"]
         self.training = Training(rows, config, name, checkpoint, path, repeat=repeat)
+        self._recipe = Recipe(self.pairs(), config)
         images = [row.image for row in rows if isinstance(row.image, Source)]
         places = tuple(Place(image) for image in images)
         self.panel.clear()
@@ -188,7 +191,7 @@ class TrainWidget(TrainDock):
         self.actions.show_state(running, unsaved, self._checking)
         if not running:
             self.course.end()
-            self.training = None
+            self.training = self._recipe = None
             self._checking = False
 
     def on_progress(self, progress: Progress) -> None:
@@ -224,6 +227,8 @@ class TrainWidget(TrainDock):
             self.say(summary(outcome), error=refused)
             return
         self.course.conclude(model)
+        if self._recipe is not None:
+            self._recipe.record(self, outcome)
         found = verdict(model.card)
         if found:
             self.panel.show_findings("Diagnosis", found)

@@ -26,8 +26,13 @@ class WeightsWidget(WeightWork):
         The viewer.
     """
 
+    welcome = "No labels are open yet. Paint some on an image, or open a sample:"
+    samples = ("nuclei_2d",)
+    needed = Labels
+
     def __init__(self, napari_viewer: "napari.viewer.Viewer") -> None:
         super().__init__(napari_viewer)
+        self.run_button.setToolTip("Compute the weights of all that is labelled.")
         self._featured: Any = None  # the layer whose features are followed
         self._moved = QElapsedTimer()  # since the last redraw
         self._live_timer = self.clock(FRAME, self._live)

@@ -75,6 +75,12 @@ class Plan:
         return replace(self.source, data=None)
 
     @property
+    def layers(self) -> list[Any]:
+        """The layers that it reads."""
+        read = [self.reference, self.image, *(e.layer for e in self.entries)]
+        return [layer for layer in dict.fromkeys(read) if layer is not None]
+
+    @property
     def predicts(self) -> bool:
         """Whether a network has to run."""
         return any(e.path is not None and not self._known(e) for e in self.entries)

@@ -57,6 +57,10 @@ class ResultTable(QTableWidget):
         self.setTextElideMode(Qt.TextElideMode.ElideMiddle)
         self.setHorizontalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
         self.setWordWrap(False)
+        self.setToolTip(
+            "Candidates and their scores. Select one to see its errors on the canvas; "
+            "click on a heading to sort."
+        )
         self.setItemDelegate(ChoiceCells(self, lambda row, column: ()))
         self.setSortingEnabled(True)
         header.setSortIndicatorClearable(True)

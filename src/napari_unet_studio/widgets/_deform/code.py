@@ -65,3 +65,18 @@ def as_shell(chosen: Chosen, config: DeformConfig) -> str:
     words += ["--grid", config.grid, "--sigma", config.sigma, "--seed", config.seed]
     words += ["--interpolation", config.interpolation]
     return files.command(words)
+
+
+def as_step(chosen: Chosen, config: DeformConfig) -> str:
+    """Return code that adds the deformed layers to the viewer, by their names now."""
+    image, *others = chosen.layers
+    names = {"labels": "labels", "weight_map": "weights"}
+    parts = [names[template.part] for template in chosen.templates[1:]]
+    words = [repr(image.name), repr(config.to_dict())]
+    words += [
+        f"{part}={layer.name!r}" for part, layer in zip(parts, others, strict=True)
+    ]
+    if chosen.deformation.ndim == 3:
+        words.append("ndim=3")
+    body = "".join(f"    {word},\n" for word in ["viewer", *words])
+    return f"us.deform_layer(\n{body})\n"

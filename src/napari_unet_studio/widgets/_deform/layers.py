@@ -18,7 +18,7 @@ from napari_unet_studio.widgets._deform.lines import (
     grid_lines,
     largest,
 )
-from napari_unet_studio.widgets._viewing import add_quietly
+from napari_unet_studio.widgets._viewing import add_quietly, remove_layers
 
 
 class PreviewLayers:
@@ -128,8 +128,7 @@ class PreviewLayers:
 
     def remove(self) -> None:
         """Take all of it out of the viewer."""
-        for layer in self._present([*self.shown, *self.lines.values()]):
-            self.viewer.layers.remove(layer)
+        remove_layers(self.viewer, [*self.shown, *self.lines.values()])
 
     def owns(self, layer: Any) -> bool:
         """Whether a layer is part of the preview."""

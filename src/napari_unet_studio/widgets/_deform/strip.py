@@ -11,12 +11,12 @@ from qtpy.QtCore import QObject, Signal
 
 from napari_unet_studio.core.intensity import Normalisation
 from napari_unet_studio.layers import METADATA_KEY, LayerTuple
+from napari_unet_studio.layers.deformed import Template
 from napari_unet_studio.tasks.progress import Progress, ShouldStop
 from napari_unet_studio.tasks.train_config import TrainConfig
-from napari_unet_studio.widgets._deform.chosen import Template
 from napari_unet_studio.widgets._deform.preview import Deformation, Index
 from napari_unet_studio.widgets._deform.tiles import layout, plane_options, tiled
-from napari_unet_studio.widgets._viewing import add_quietly
+from napari_unet_studio.widgets._viewing import add_quietly, remove_layers
 from napari_unet_studio.widgets._worker import Failure, Job
 
 if TYPE_CHECKING:  # loads torch
@@ -136,9 +136,7 @@ class Strip(QObject):
         if self._job is not None:
             self._job.stop()
         layers, self.layers = self.layers, []
-        for layer in layers:
-            if layer in self.viewer.layers:
-                self.viewer.layers.remove(layer)
+        remove_layers(self.viewer, layers)
 
     # -- drawing ----------------------------------------------------------------------
 

@@ -10,6 +10,7 @@ from napari_unet_studio.core.networks.points import HEADS as ALL_HEADS
 from napari_unet_studio.core.networks.points import level_of
 from napari_unet_studio.core.networks.spec import Shape
 from napari_unet_studio.widgets._base import StudioWidget, layer_choice
+from napari_unet_studio.widgets._colours import tone_of
 from napari_unet_studio.widgets._controls import Edits, follow
 from napari_unet_studio.widgets._form import aligned_form
 from napari_unet_studio.widgets._inspect.diagram import DiagramPane, DiagramView
@@ -39,6 +40,10 @@ class InspectDock(StudioWidget):
     viewer
         The viewer.
     """
+
+    computes = True
+    welcome = "No image is open yet. Open one of yours, or try a sample:"
+    samples = ("nuclei_2d",)
 
     def __init__(self, viewer: "napari.viewer.Viewer") -> None:
         super().__init__(viewer, "Show feature maps")
@@ -116,7 +121,7 @@ class InspectDock(StudioWidget):
         self._on_choice()
 
     def _on_choice(self, *_: object) -> None:
-        if self.status.styleSheet():  # an error of the image before
+        if tone_of(self.status):  # an error of the image before
             self.say("")
         self.input.refresh(self._card())
         image = self.image.value

@@ -142,27 +142,30 @@ class Look:
         pixel
             Of the saliency map that is on display, if one is.
         """
+        nodes = self.nodes if isinstance(self.nodes, str) else list(self.nodes)
+        where = []
+        if self.source.region is not None:
+            where.append(f"region={region_text(self.source.region)}")
+        text = "import napari_unet_studio as us\n\n"
+        text += _call("us.feature_layer", [*self._words(repr(nodes)), *where])
+        return text if pixel is None else text + self.saliency_code(pixel)
+
+    def saliency_code(self, pixel: Sequence[int]) -> str:
+        """Return the call that shows the saliency of a pixel."""
+        place = repr(tuple(int(p) for p in pixel))
+        return _call("us.saliency_layer", self._words(place))
+
+    def _words(self, what: str) -> list[str]:
+        """Return the arguments that say of what image, and how."""
         source = self.source
         image = repr(self.layers[0]) if not source.layers else repr(list(self.layers))
-        chosen = [f"axes={self.axes!r}"]
+        words = [image, repr(self.reference), what, f"us.{brief(self.config)}"]
+        words.append(f"axes={self.axes!r}")
         if source.channel is not None:
-            chosen.append(f"channel={source.channel!r}")
+            words.append(f"channel={source.channel!r}")
         if source.level:
-            chosen.append(f"level={source.level}")
-        nodes = self.nodes if isinstance(self.nodes, str) else list(self.nodes)
-        first = [image, repr(self.reference)]
-        config = f"us.{brief(self.config)}"
-        where = []
-        if source.region is not None:
-            where.append(f"region={region_text(source.region)}")
-        text = "import napari_unet_studio as us\n\n"
-        text += _call(
-            "us.feature_layer", [*first, repr(nodes), config, *chosen, *where]
-        )
-        if pixel is not None:
-            place = repr(tuple(int(p) for p in pixel))
-            text += _call("us.saliency_layer", [*first, place, config, *chosen])
-        return text
+            words.append(f"level={source.level}")
+        return words
 
 
 def _call(function: str, arguments: Sequence[str]) -> str:

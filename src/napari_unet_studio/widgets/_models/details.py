@@ -11,7 +11,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_unet_studio.widgets._colours import RED
+from napari_unet_studio.widgets._colours import WRONG, tinted
 from napari_unet_studio.widgets._controls import timer
 from napari_unet_studio.widgets._form import collapsible
 from napari_unet_studio.widgets._labels import WrappedLabel
@@ -123,7 +123,7 @@ class _Facts(QWidget):
         super().__init__()
         self._rows = QGridLayout(self)
         self._rows.setContentsMargins(0, 0, 0, 0)
-        self._rows.setHorizontalSpacing(8)
+        self._rows.setHorizontalSpacing(11)
         self._rows.setVerticalSpacing(4)
         self._rows.setColumnMinimumWidth(0, _TITLE)
         self._rows.setColumnStretch(1, 1)
@@ -138,9 +138,12 @@ class _Facts(QWidget):
             name = QLabel(title)
             value = WrappedLabel()
             value.setText(text)
+            # A row may be higher than its text, which then begins at the top.
+            value.setAlignment(Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft)
+            value.setIndent(0)  # at the top too it would be one
             value.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
             if title == "Trouble":
-                value.setStyleSheet(f"color: {RED};")
+                tinted(value, WRONG)
             self._rows.addWidget(name, row, 0, Qt.AlignmentFlag.AlignTop)
             self._rows.addWidget(value, row, 1)
         # What is left of the height, at another width than was planned, goes below.

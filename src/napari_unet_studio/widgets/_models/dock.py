@@ -77,7 +77,7 @@ class ModelsDock(StudioWidget):
             "Delete…", "Move the file to the trash of the system."
         )
         row = QHBoxLayout()
-        row.setSpacing(4)
+        row.setSpacing(2)  # four buttons have room, also with a large font
         for button in (
             self.import_button,
             self.rename_button,

@@ -9,7 +9,7 @@ from qtpy.QtWidgets import QComboBox, QVBoxLayout, QWidget
 from napari_unet_studio.core.axes import spatial_ndim
 from napari_unet_studio.core.errors import InputError
 from napari_unet_studio.layers import full_axes_of, read_axes
-from napari_unet_studio.widgets._colours import RED
+from napari_unet_studio.widgets._colours import WRONG, tinted
 from napari_unet_studio.widgets._segment.rows import (
     combo_box,
     remark,
@@ -111,9 +111,7 @@ class AxesField(QWidget):
                 self.read()
             except InputError as found:
                 error = str(found)
-        self.combo.setStyleSheet(
-            f"QComboBox {{ border: 1px solid {RED}; }}" if error else ""
-        )
+        tinted(self.combo, WRONG if error else "")
         remark(self.reason, error, error=True)
         return not error
 

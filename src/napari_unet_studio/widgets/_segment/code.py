@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from napari_unet_studio.core import shell
 from napari_unet_studio.layers import Region, Source
 from napari_unet_studio.widgets._code import File, Files, place_options
+from napari_unet_studio.widgets._session import record
 
 if TYPE_CHECKING:
     from napari_unet_studio.core.instances import ObjectConfig
@@ -143,3 +144,25 @@ def region_text(region: Region) -> str:
     '(slice(3, 67), slice(0, 40))'
     """
     return f"({', '.join(f'slice({part.start}, {part.stop})' for part in region)})"
+
+
+def record_result(widget: Any, result: Any) -> None:
+    """Record a result as it is shown now; see :func:`.record`.
+
+    Parameters
+    ----------
+    widget
+        A part of the dock.
+    result
+        A :class:`.Shown` whose layers are there.
+    """
+    if result.settled and not result.gone:
+        record(
+            widget,
+            f"Segment {result.title}",
+            result.as_python(),
+            result.given,
+            result.layers,
+            model=result.reference,
+            viewer=result.viewer,
+        )

@@ -16,7 +16,7 @@ from qtpy.QtWidgets import (
 
 from napari_unet_studio.core.config import field_types, help_texts
 from napari_unet_studio.core.instances import ObjectConfig
-from napari_unet_studio.widgets._colours import GREY
+from napari_unet_studio.widgets._colours import REMARK, tinted
 from napari_unet_studio.widgets._controls import NumberSlider
 from napari_unet_studio.widgets._form import aligned_form, collapsible
 from napari_unet_studio.widgets._segment.rows import combo_box
@@ -189,7 +189,7 @@ class ObjectForm(QWidget):
         column.addWidget(editor)
         told = QLabel()
         told.setAlignment(Qt.AlignmentFlag.AlignRight)
-        told.setStyleSheet(f"color: {GREY};")
+        tinted(told, REMARK)
         column.addWidget(told)
         self.sizes[name] = told
         return holder
@@ -241,5 +241,5 @@ def _slider(name: str, kind: Any, options: dict[str, Any], tip: str) -> NumberSl
     editor = NumberSlider(start, usual, options["max"], step, unit, tip)
     # The slider has the steps: without buttons "10.00 px" has room.
     editor.field.setButtonSymbols(QAbstractSpinBox.ButtonSymbols.NoButtons)
-    editor.field.setFixedWidth(76)
+    editor.field.fit()
     return editor

@@ -8,6 +8,7 @@ from napari.layers import Layer
 from qtpy.QtCore import QObject, Signal
 
 from napari_unet_studio.widgets._run import Run
+from napari_unet_studio.widgets._segment.code import record_result
 
 if TYPE_CHECKING:  # at run time these load scikit-image: not for opening
     from napari_unet_studio.core.instances import ObjectConfig
@@ -63,6 +64,7 @@ class Results(QObject):
             result = Result(self._viewer, run, self)
             result.failed.connect(self.failed)
             result.noted.connect(self.noted)
+            result.redrawn.connect(self._record)
         else:
             self._known.remove(result)
         self._known.insert(0, result)
@@ -70,6 +72,11 @@ class Results(QObject):
         if prediction.card.target == "objects" and objects is not None:
             result.redraw(objects)
         return result
+
+    def _record(self) -> None:
+        """Record what is shown, also of results that the panel does not show."""
+        for result in self._known:
+            record_result(self, result)
 
     def take_gone(self) -> "list[Shown]":
         """Forget the results whose layers the user removed, and return them."""

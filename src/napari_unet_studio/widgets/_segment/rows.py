@@ -2,7 +2,7 @@
 
 from qtpy.QtWidgets import QComboBox, QFormLayout, QLabel, QWidget
 
-from napari_unet_studio.widgets._colours import GREY, RED
+from napari_unet_studio.widgets._colours import REMARK, WRONG, tinted
 from napari_unet_studio.widgets._form import Calm
 from napari_unet_studio.widgets._labels import WrappedLabel
 
@@ -57,6 +57,6 @@ def small_label() -> QLabel:
 
 def remark(label: QLabel, text: str, error: bool = False) -> None:
     """Show a remark, in red if something is wrong; "" hides the label."""
-    label.setStyleSheet(f"color: {RED if error else GREY};")
+    tinted(label, WRONG if error else REMARK)
     label.setText(text)
     label.setVisible(bool(text))

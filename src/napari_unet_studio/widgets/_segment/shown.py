@@ -136,6 +136,11 @@ class Shown(QObject):
             self.path,
         )
 
+    @property
+    def given(self) -> list[Layer]:
+        """The layers whose pixels are the image, those that are gone left out."""
+        return [layer for layer in self._given() if layer is not None]
+
     def _given(self) -> list[Layer | None]:
         """Return the layers whose pixels are the image; None for one that is gone."""
         given = [layer() for layer in self._layers]

@@ -12,7 +12,6 @@ from napari_unet_studio.widgets._table.images import Choice
 
 def as_python(
     source: Source | None,
-    unit: str,
     images: Sequence[Choice],
     classes: Any,
     config: MeasureConfig,
@@ -23,8 +22,6 @@ def as_python(
     ----------
     source
         The labels; None gives code for a layer of that name.
-    unit
-        Of their pixel size.
     images
         Channels that intensities are taken of.
     classes
@@ -33,30 +30,34 @@ def as_python(
         What is measured.
     """
     name = "labels" if source is None else source.name
-    data = f"viewer.layers[{name!r}].data" if source is None else source.expression
-    lines = ["import napari_unet_studio as us", ""]
-    lines += ["table = us.measure(", f"    {data},"]
+    text = as_step(name, images, classes, config)
+    return f'import napari_unet_studio as us\n\n{text}table.to_csv("objects.csv")\n'
+
+
+def as_step(
+    name: str, images: Sequence[Choice], classes: Any, config: MeasureConfig
+) -> str:
+    """Return code that puts the table into the features of a layer.
+
+    Parameters
+    ----------
+    name
+        Of the layer.
+    images, classes, config
+        As for :func:`as_python`.
+    """
+    words = ["viewer", repr(name)]
     if images:
-        lines.append("    {")
-        lines += [f"        {c.name!r}: {_pixels(c)}," for c in images]
-        lines.append("    },")
-    if source is not None:
-        lines.append(f"    axes={source.axes!r},")
-        lines.append(f"    spacing={source.spacing},")
-        lines.append(f"    unit={unit!r},")
-    if classes is not None:
-        level = "[0]" * bool(classes.multiscale)
-        lines.append(f"    classes=viewer.layers[{classes.name!r}].data{level},")
+        listed = "".join(f"        {c.name!r}: {_channel(c)},\n" for c in images)
+        words.append(f"{{\n{listed}    }}")
     usual = MeasureConfig().to_dict()
     changed = {k: v for k, v in config.to_dict().items() if v != usual[k]}
     if changed:
-        lines.append(f"    config={changed},")
-    lines += [
-        ")",
-        'table.to_csv("objects.csv")',
-        f'viewer.layers[{name!r}].features = {{"index": table["label"], **table}}',
-    ]
-    return "\n".join(lines) + "\n"
+        words.append(f"config={changed}")
+    if classes is not None:
+        words.append(f"classes={classes.name!r}")
+    body = "".join(f"    {word},\n" for word in words)
+    return f"table = us.measure_layer(\n{body})\n"
 
 
 def as_shell(
@@ -73,8 +74,10 @@ def as_shell(
     ----------
     layer
         The labels.
-    source, unit, images, classes, config
+    source, images, classes, config
         As for :func:`as_python`.
+    unit
+        Of the pixel size.
     """
     files = Files()
     file = files.of(layer)
@@ -96,12 +99,6 @@ def as_shell(
     return files.command(words)
 
 
-def _pixels(choice: Choice) -> str:
-    layer = choice.layer
-    text = f"viewer.layers[{layer.name!r}].data" + "[0]" * bool(layer.multiscale)
-    if choice.channel is None:
-        return text
-    axis = choice.whole().channel_axis
-    if axis == layer.ndim:  # the colours of an RGB layer
-        return f"{text}[..., {choice.channel}]"
-    return f"{text}[{':, ' * (axis or 0)}{choice.channel}]"
+def _channel(choice: Choice) -> str:
+    name = repr(choice.layer.name)
+    return name if choice.channel is None else f"({name}, {choice.channel!r})"

@@ -4,8 +4,8 @@ from typing import Any
 
 from qtpy.QtWidgets import QWidget
 
+from napari_unet_studio.layers.tables import with_time_last
 from napari_unet_studio.widgets._controls import FRAME, position_in, soon, timer
-from napari_unet_studio.widgets._table.features import with_time_last
 
 
 class StatusBar:

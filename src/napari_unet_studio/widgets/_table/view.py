@@ -37,7 +37,10 @@ class ObjectView(QTableView):
         self.setHorizontalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
         self.setWordWrap(False)
         self.setMinimumHeight(220)
-        self.setToolTip("")
+        self.setToolTip(
+            "One row for each object. Select a row to find the object on the canvas; "
+            "click on a heading to sort; Ctrl+C copies the selected rows."
+        )
         lines = self.verticalHeader()
         lines.setVisible(False)
         lines.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)

@@ -8,6 +8,7 @@ from napari_unet_studio.core.errors import InputError
 from napari_unet_studio.core.measure import MeasureConfig
 from napari_unet_studio.layers import source_of
 from napari_unet_studio.layers.source import Source
+from napari_unet_studio.layers.tables import unit_of_source
 from napari_unet_studio.tasks.measure import ObjectTable, measure
 from napari_unet_studio.tasks.progress import Progress, ShouldStop
 from napari_unet_studio.widgets._table.images import Choice
@@ -29,6 +30,8 @@ class Work:
         Class of each pixel, or None.
     config
         What is measured.
+    choices, kinds
+        The channels and the layer of classes that these were read from.
     """
 
     layer: Any
@@ -36,6 +39,8 @@ class Work:
     images: Mapping[str, Any]
     classes: Any
     config: MeasureConfig
+    choices: Sequence[Choice] = ()
+    kinds: Any = None
 
     @classmethod
     def of(
@@ -51,8 +56,21 @@ class Work:
         if layer is None:
             raise InputError("There are no labels; add a Labels layer, or run Segment.")
         arrays = {choice.name: choice.source().data for choice in images}
-        kinds = None if classes is None else source_of(classes).data
-        return cls(layer, source_of(layer), arrays, kinds, config)
+        pixels = None if classes is None else source_of(classes).data
+        source = source_of(layer)
+        return cls(layer, source, arrays, pixels, config, tuple(images), classes)
+
+    @property
+    def beside(self) -> list[Any]:
+        """The layers that are read beside the labels."""
+        layers = [choice.layer for choice in self.choices]
+        layers += [] if self.kinds is None else [self.kinds]
+        return list(dict.fromkeys(layers))
+
+    @property
+    def settings(self) -> tuple[Sequence[Choice], Any, MeasureConfig]:
+        """What was chosen."""
+        return self.choices, self.kinds, self.config
 
     @property
     def unit(self) -> str:
@@ -73,13 +91,3 @@ class Work:
             classes=self.classes,
             should_stop=should_stop,
         )
-
-
-def unit_of_source(source: Source) -> str:
-    """Return the unit of lengths of a layer.
-
-    A pixel size without a unit is of one that nobody stated.
-    """
-    if source.unit == "pixel" and set(source.spacing) != {1.0}:
-        return ""
-    return source.unit

@@ -1,6 +1,7 @@
 """The same training from a script or from a shell."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from pprint import pformat
 from typing import Any
@@ -12,6 +13,8 @@ from napari_unet_studio.tasks.train_config import TrainConfig
 from napari_unet_studio.tasks.training.command import repetition, train_command
 from napari_unet_studio.tasks.training.pairs import Role
 from napari_unet_studio.widgets._code import Files, place_of
+from napari_unet_studio.widgets._session import record
+from napari_unet_studio.widgets._train.outcome import Outcome
 from napari_unet_studio.widgets._train.rows import RowTuple
 
 CodeRow = tuple[str | Path, str | Path, Role]
@@ -28,6 +31,46 @@ def code_rows(rows: Sequence[RowTuple]) -> list[CodeRow]:
         )
         for image, labels, role in rows
     ]
+
+
+@dataclass(frozen=True, eq=False)
+class Recipe:
+    """What a training was made of, to be recorded when it has ended.
+
+    Parameters
+    ----------
+    rows
+        As in the table when it began.
+    config
+        Of the training.
+    """
+
+    rows: Sequence[RowTuple]
+    config: TrainConfig
+
+    def record(self, widget: Any, outcome: Outcome) -> None:
+        """Record a training; see :func:`._session.record`.
+
+        Parameters
+        ----------
+        widget
+            The dock.
+        outcome
+            How it ended.
+        """
+        model = outcome.model
+        if model is None:
+            return
+        text = script(code_rows(self.rows), self.config, model.name)
+        if outcome.how == "kept":
+            done = model.card.training["updates"]
+            text = (
+                f"# It was stopped after {done} updates; this goes to the end.\n{text}"
+            )
+        parts = [part for row in self.rows if row[2] != "off" for part in row[:2]]
+        used = [part for part in parts if not isinstance(part, Path)]
+        title = f"Train {model.name}"
+        record(widget, title, text, used, trained=model.name)
 
 
 def script(rows: Sequence[CodeRow], config: TrainConfig, name: str) -> str:

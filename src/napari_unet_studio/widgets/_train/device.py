@@ -17,11 +17,10 @@ def device_text(device: str) -> str:
         As in the settings.
     """
     if "torch" not in sys.modules:
-        kind = "the fastest device" if device == "auto" else f"{device!r}"
-        return (
-            f"Runs on {kind} of this computer, which “Check” names; "
-            f"{memory(psutil.virtual_memory().available)} of memory are free."
-        )
+        # Which device "auto" is, the line at the foot of the dock says.
+        where = "" if device == "auto" else f"Runs on {device!r}; "
+        free = psutil.virtual_memory().available
+        return f"{where}{memory(free)} of memory are free."
     import torch
 
     from napari_unet_studio.tasks.device import choose_device, describe_device

@@ -37,6 +37,10 @@ class TrainDock(StudioWidget):
         The napari viewer.
     """
 
+    computes = True
+    welcome = "No image is open yet. These samples come with their labels:"
+    samples = ("nuclei_2d", "membranes", "nuclei_3d")
+
     def __init__(self, viewer: "napari.viewer.Viewer") -> None:
         super().__init__(viewer, "Train")
         self.table = PairsTable(viewer)

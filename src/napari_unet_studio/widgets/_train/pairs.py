@@ -25,7 +25,8 @@ from napari_unet_studio.widgets._choice_cells import (
     ChoiceCells,
     Choices,
 )
-from napari_unet_studio.widgets._colours import RED
+from napari_unet_studio.widgets._colours import WRONG as WRONG_TONE
+from napari_unet_studio.widgets._colours import tinted
 from napari_unet_studio.widgets._fitting import fitting_pairs
 from napari_unet_studio.widgets._labels import WrappedLabel
 from napari_unet_studio.widgets._train.files import (
@@ -59,6 +60,10 @@ class PairsTable(QWidget):
         self._shown: list[tuple[str, ...]] | None = None
         self._touched = False
         self.table = plain_table(["Image", "Labels", "Use to", ""])
+        self.table.setToolTip(
+            "What is learnt from: images, their labels, and whether they are trained "
+            "on or held out to judge by. Click into a cell to choose, on ✕ to remove."
+        )
         cells = ChoiceCells(self, self._choices)
         cells.chosen.connect(self.change, Qt.ConnectionType.QueuedConnection)
         self.table.setItemDelegate(cells)
@@ -266,7 +271,7 @@ class PairsTable(QWidget):
         self.clear_button.setEnabled(bool(self._rows))
 
     def _say(self, text: str, error: bool = False) -> None:
-        self.hint.setStyleSheet(f"color: {RED};" if error else "")
+        tinted(self.hint, WRONG_TONE if error else "")
         self.hint.setText(text)
         self.hint.setVisible(bool(text))
 

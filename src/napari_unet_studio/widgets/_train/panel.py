@@ -17,7 +17,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_unet_studio.tasks.training.findings import Finding
-from napari_unet_studio.widgets._colours import AMBER, RED
+from napari_unet_studio.widgets._colours import DOUBT, NOTE, WRONG, tinted
 from napari_unet_studio.widgets._controls import timer
 from napari_unet_studio.widgets._labels import WrappedLabel
 from napari_unet_studio.widgets._train.form import SMALL, fine_print
@@ -25,15 +25,15 @@ from napari_unet_studio.widgets._train.form import SMALL, fine_print
 
 class _Look(NamedTuple):
     sign: str
-    colour: str
+    tone: str
     one: str
     several: str
 
 
 _LOOKS = {
-    "error": _Look("✖", RED, "error", "errors"),
-    "doubt": _Look("▲", AMBER, "doubt", "doubts"),
-    "note": _Look("●", "#4a9fe8", "note", "notes"),
+    "error": _Look("✖", WRONG, "error", "errors"),
+    "doubt": _Look("▲", DOUBT, "doubt", "doubts"),
+    "note": _Look("●", NOTE, "note", "notes"),
 }
 _SETTLED = 400  # milliseconds until all around has found its place
 _STALE = "Settings or images have changed since."
@@ -189,7 +189,7 @@ class FindingCard(QWidget):
         self.mended = False
         look = _LOOKS[finding.kind]
         sign = QLabel(look.sign)
-        sign.setStyleSheet(f"color: {look.colour};")
+        tinted(sign, look.tone)
         sign.setToolTip(look.one.capitalize())
         sign.setFixedWidth(14)
         sign.setAlignment(Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignHCenter)

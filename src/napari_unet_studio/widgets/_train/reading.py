@@ -69,6 +69,7 @@ class Taken:
                 source.axes,
                 source.channel_axis,
                 source.spacing,
+                source.unit,
             )
         found = read_image(self.image)
         return Pair(
@@ -79,4 +80,5 @@ class Taken:
             found.axes,
             found.channel_axis,
             found.spacing,
+            found.unit,
         )

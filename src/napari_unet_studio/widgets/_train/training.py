@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -44,7 +44,8 @@ class Training:
     paused
         While set, the training waits.
     repeat
-        What the card is to say of how to repeat it.
+        Returns what the card is to say of how to repeat it. Called when the task
+        begins, and not before: it may read whole files to compare layers with them.
     """
 
     rows: Sequence[Taken]
@@ -55,7 +56,7 @@ class Training:
     keep: bool = False
     discard: bool = False
     paused: threading.Event = field(default_factory=threading.Event)
-    repeat: Mapping[str, Any] = field(default_factory=dict)
+    repeat: Callable[[], Mapping[str, Any]] = dict
 
     def task(self, should_stop: ShouldStop) -> Generator[Progress, None, Outcome]:
         """Check, train, save the model and tidy up; nothing is lost whatever happens.
@@ -66,6 +67,7 @@ class Training:
             rows = yield from opened(self.rows, should_stop)
             if rows is None:
                 return self._end(None, stopped=True)
+            repeat = self.repeat()
             if self.resume is None or rows.findings:
                 found = yield from checked(rows, self.config, should_stop)
                 if found is None:
@@ -73,12 +75,12 @@ class Training:
                 yield Checked(1, 1, "Checked", found)
                 if not found.passed:
                     return Outcome("refused")
-            return (yield from self._train(rows.pairs, should_stop))
+            return (yield from self._train(rows.pairs, repeat, should_stop))
         finally:
             remove_if_empty(self.checkpoint)
 
     def _train(
-        self, pairs: Sequence[Pair], should_stop: ShouldStop
+        self, pairs: Sequence[Pair], repeat: Mapping[str, Any], should_stop: ShouldStop
     ) -> Generator[Progress, None, Outcome]:
         from napari_unet_studio.tasks.train import train
 
@@ -89,7 +91,7 @@ class Training:
             checkpoint=self.checkpoint,
             resume=self.resume,
             should_stop=should_stop,
-            repeat=self.repeat,
+            repeat=repeat,
         )
         try:
             while True:

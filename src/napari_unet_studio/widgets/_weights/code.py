@@ -6,9 +6,9 @@ from napari_unet_studio.core import shell
 from napari_unet_studio.core.blockwise import is_chunked
 from napari_unet_studio.core.weights import WeightConfig
 from napari_unet_studio.io.plain_json import dumps
+from napari_unet_studio.layers.reading import OUTSIDE, Reading, id_column
 from napari_unet_studio.widgets._code import Files, place_options
 from napari_unet_studio.widgets._weights.maps import WeightMaps, over_all
-from napari_unet_studio.widgets._weights.objects import OUTSIDE, Reading, id_column
 
 
 def as_python(maps: WeightMaps | None, config: WeightConfig) -> str:
@@ -21,27 +21,27 @@ def as_python(maps: WeightMaps | None, config: WeightConfig) -> str:
     config
         The settings.
     """
-    reading = Reading() if maps is None else maps.reading
-    lead = 0 if maps is None else len(maps.leading)
-    lazy = maps is not None and is_chunked(maps.source.data)
-    balanced = config.balance == "global" and config.preset != "2019"
-    pieces = reading.pieces
-    imports = ["import numpy as np", "import napari_unet_studio as us"]
-    if lazy:
-        imports[:0] = ["import dask", "import dask.array as da"]
-    if pieces:
+    name = "labels" if maps is None else maps.source.name
+    if maps is None or not is_chunked(maps.source.data):
+        call = as_step(name, Reading() if maps is None else maps.reading, config)
+        head = "import napari_unet_studio as us\n\n"
+        return f"{head}layer = {call}weights = layer.data\n"
+    reading, lead = maps.reading, len(maps.leading)
+    balanced = over_all(config)
+    imports = ["import dask", "import dask.array as da"]
+    imports += ["import numpy as np", "import napari_unet_studio as us"]
+    if reading.pieces:
         imports.append("from skimage.measure import label")
     if balanced:
         imports.append(
             "from napari_unet_studio.core.weights import balanced, class_counts"
         )
-    lines = [*imports, "", *_labels(maps, lazy), *_classes(maps)]
-    lines += [*_settings(maps, config), *(_pieces(reading) if pieces else [])]
-    one = "np.asarray(labels[index])"
-    if pieces:
-        one = f"objects({one})"
+    lines = [*imports, "", *_labels(maps), *_classes(maps), *_settings(maps, config)]
+    lines += _pieces(reading) if reading.pieces else []
     lines.append(f"frames = list(np.ndindex(labels.shape[:{lead}]))")
     if balanced:
+        one = "np.asarray(labels[index])"
+        one = f"objects({one})" if reading.pieces else one
         lines += [
             "counts = sum(",
             f"    class_counts({one}, **asked)",
@@ -49,14 +49,7 @@ def as_python(maps: WeightMaps | None, config: WeightConfig) -> str:
             ")",
             'settings["balance"] = balanced(counts)',
         ]
-    if not lazy:
-        lines += [
-            "weights = np.empty(labels.shape, np.float32)",
-            "for index in frames:",
-            f"    weights[index] = us.separation_weights({one}, **settings)",
-        ]
-        return "\n".join(lines) + "\n"
-    if pieces:  # a piece may run through any number of blocks
+    if reading.pieces:  # a piece may run through any number of blocks
         lines += [
             "@dask.delayed",
             "def weigh(frame):",
@@ -78,6 +71,35 @@ def as_python(maps: WeightMaps | None, config: WeightConfig) -> str:
         "weights = da.stack(maps).reshape(labels.shape)  # computed where it is used",
     ]
     return "\n".join(lines) + "\n"
+
+
+def as_step(
+    name: str, reading: Reading, config: WeightConfig, target: bool = False
+) -> str:
+    """Return code that adds the weights to the viewer, and the carved labels if asked.
+
+    Parameters
+    ----------
+    name
+        Of the layer of labels.
+    reading, config
+        What counts as an object, and the settings.
+    target
+        Whether the carved labels are shown too.
+    """
+    words = ["viewer", repr(name), repr(config.to_dict())]
+    if reading.ndim == 3:
+        words.append("ndim=3")
+    if reading.pieces:
+        words.append("pieces=True")
+    if reading.ignore is not None:
+        words.append(f"ignore={reading.ignore}")
+    if reading.classes is not None:
+        words.append(f"classes={reading.classes.column!r}")
+    if target:
+        words.append("target=True")
+    body = "".join(f"    {word},\n" for word in words)
+    return f"us.weights_layer(\n{body})\n"
 
 
 def as_shell(layer: Any, maps: WeightMaps, config: WeightConfig) -> str:
@@ -113,18 +135,16 @@ def as_shell(layer: Any, maps: WeightMaps, config: WeightConfig) -> str:
     return files.command([*words, "--classes", table], text)
 
 
-def _labels(maps: WeightMaps | None, lazy: bool) -> list[str]:
-    if maps is None:
-        return ['labels = viewer.layers["labels"].data']
+def _labels(maps: WeightMaps) -> list[str]:
     expression = maps.source.expression
     kept = maps.data[0] if maps.source.multiscale else maps.data
-    if lazy and not hasattr(kept, "dask"):
+    if not hasattr(kept, "dask"):
         expression = f"da.from_array({expression})"
     return [f"labels = {expression}"]
 
 
-def _classes(maps: WeightMaps | None) -> list[str]:
-    if maps is None or maps.reading.classes is None:
+def _classes(maps: WeightMaps) -> list[str]:
+    if maps.reading.classes is None:
         return []
     column = maps.reading.classes.column
     ids = id_column(maps.features)
@@ -138,9 +158,8 @@ def _classes(maps: WeightMaps | None) -> list[str]:
     ]
 
 
-def _settings(maps: WeightMaps | None, config: WeightConfig) -> list[str]:
-    reading = Reading() if maps is None else maps.reading
-    spacing = None if maps is None else maps.source.spacing[-maps.ndim :]
+def _settings(maps: WeightMaps, config: WeightConfig) -> list[str]:
+    reading, spacing = maps.reading, maps.source.spacing[-maps.ndim :]
     ignore = reading.ignore
     if ignore is not None and reading.pieces:
         ignore = OUTSIDE

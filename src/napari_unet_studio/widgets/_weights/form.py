@@ -7,14 +7,14 @@ from qtpy.QtWidgets import QCheckBox, QComboBox, QLabel, QWidget
 
 from napari_unet_studio.core.config import help_texts
 from napari_unet_studio.core.weights import PRESETS, Balance, Preset, WeightConfig
-from napari_unet_studio.widgets._controls import NumberSlider, has_depth
-from napari_unet_studio.widgets._form import Calm, aligned_form
-from napari_unet_studio.widgets._weights.id_box import IdBox
-from napari_unet_studio.widgets._weights.objects import (
+from napari_unet_studio.layers.reading import (
     Reading,
     class_columns,
     classes_of,
 )
+from napari_unet_studio.widgets._controls import NumberSlider, has_depth
+from napari_unet_studio.widgets._form import Calm, aligned_form
+from napari_unet_studio.widgets._weights.id_box import IdBox
 
 _TITLES = {
     "2015": "U-Net 2015",

@@ -17,7 +17,7 @@ from napari_unet_studio.core.distances import (
 from napari_unet_studio.core.errors import InputError
 from napari_unet_studio.core.metrics import touching_pairs
 from napari_unet_studio.core.weights import WeightConfig, reach, weigh
-from napari_unet_studio.widgets._weights.objects import Reading, connected_pieces
+from napari_unet_studio.layers.reading import Reading, connected_pieces
 
 Region = tuple[int | slice, ...]
 Numbers = tuple[float, ...]

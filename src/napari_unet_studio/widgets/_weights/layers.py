@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from napari_unet_studio.core.errors import InputError
-from napari_unet_studio.layers import Source, image_tuple, labels_tuple
+from napari_unet_studio.layers import Source
+from napari_unet_studio.layers.weighted import target_tuple, weights_tuple
 from napari_unet_studio.widgets._viewing import add_quietly
 
 
@@ -38,28 +39,14 @@ def add_weights(
     facts: Mapping[str, Any],
     top: float,
 ) -> Any:
-    """Add a weight map on its labels, coloured from 0 to `top`.
-
-    Weights of 0, where nothing was annotated, are see-through.
-    """
-    made = image_tuple(
-        data,
-        source,
-        f"{source.name} weights",
-        facts,
-        colormap="inferno",
-        contrast_limits=(0, top),
-        blending="additive",
-        opacity=0.7,
-    )
-    return add_quietly(viewer, [made])[0]
+    """Add a weight map on its labels, coloured from 0 to `top`."""
+    return add_quietly(viewer, [weights_tuple(data, source, facts, top)])[0]
 
 
 def add_target(
     viewer: Any, data: NDArray[Any], source: Source, facts: Mapping[str, Any]
 ) -> Any:
     """Add carved labels; they are for looking at."""
-    made = labels_tuple(data, source, f"{source.name} target", facts, opacity=0.6)
-    (layer,) = add_quietly(viewer, [made])
+    (layer,) = add_quietly(viewer, [target_tuple(data, source, facts)])
     layer.editable = False
     return layer

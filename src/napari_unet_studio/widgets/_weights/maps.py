@@ -14,9 +14,9 @@ from napari_unet_studio.core.axes import spatial_ndim
 from napari_unet_studio.core.errors import InputError
 from napari_unet_studio.core.weights import WeightConfig, balanced
 from napari_unet_studio.layers import Source, source_of
+from napari_unet_studio.layers.reading import Reading
 from napari_unet_studio.tasks.progress import Progress, ShouldStop
 from napari_unet_studio.widgets._weights.frame import SLAB, Frame, Numbers
-from napari_unet_studio.widgets._weights.objects import Reading
 from napari_unet_studio.widgets._weights.record import FrameDone, Index, Shown
 
 KEPT = 1 << 25  # pixels whose distances are kept, about 600 MB

@@ -8,6 +8,7 @@ import numpy as np
 
 from napari_unet_studio.core.weights import WeightConfig
 from napari_unet_studio.layers import METADATA_KEY
+from napari_unet_studio.layers.weighted import weight_facts
 from napari_unet_studio.widgets._controls import (
     displayed_axes,
     enlarged,
@@ -230,15 +231,7 @@ class Overlay:
 
     def _facts(self, config: WeightConfig) -> dict[str, Any]:
         """Return what made the weights, as plain types for ``layer.metadata``."""
-        reading = self.maps.reading
-        return {
-            "weights": config.to_dict(),
-            "balance": self.maps.numbers(config),
-            "spatial_axes": reading.ndim,
-            "connected_pieces": reading.pieces,
-            "ignore": reading.ignore,
-            "classes": reading.classes and reading.classes.column,
-        }
+        return weight_facts(config, self.maps.reading, self.maps.numbers(config))
 
     # -- reading ----------------------------------------------------------------------
 

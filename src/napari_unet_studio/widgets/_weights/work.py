@@ -10,6 +10,8 @@ from napari_unet_studio.core.errors import StudioError
 from napari_unet_studio.core.weights import WeightConfig
 from napari_unet_studio.tasks.progress import Progress, never, run
 from napari_unet_studio.widgets._live import LiveWidget
+from napari_unet_studio.widgets._session import record
+from napari_unet_studio.widgets._weights.code import as_step
 from napari_unet_studio.widgets._weights.colour_scale import ColourScale
 from napari_unet_studio.widgets._weights.form import WeightForm
 from napari_unet_studio.widgets._weights.kernels import compiled, warm_up
@@ -146,12 +148,22 @@ class WeightWork(LiveWidget):
         elif overlay.gone:
             self.say("The weight map was removed. Show weights brings it back.")
         elif complete and overlay.alive:
-            overlay.finish()
-            self.say(advice(overlay))
+            self._finish(overlay, config)
         elif overlay.alive:
             self._stopped = self.form.value()  # a slider may have moved meanwhile
             self.say(overlay.forget_rest(config))
         self._show_state()
+
+    def _finish(self, overlay: Overlay, config: WeightConfig) -> None:
+        """Bring thumbnails up to date, and record what is shown."""
+        overlay.finish()
+        self.say(advice(overlay))
+        target = overlay.target if self.form.with_target.isChecked() else None
+        made = [overlay.layer] if target is None else [overlay.layer, target]
+        name = overlay.labels.name
+        code = as_step(name, overlay.maps.reading, config, target is not None)
+        title = f"Weights of {name}"
+        record(self, title, code, [overlay.labels], made)
 
     def on_failure(self, failure: Failure) -> None:
         """Tell the user what went wrong, and show nothing that is not so."""
@@ -199,8 +211,7 @@ class WeightWork(LiveWidget):
         elif overlay is None:
             return
         elif self._shows(overlay):
-            overlay.finish()
-            self.say(advice(overlay))
+            self._finish(overlay, self.form.value())
         else:
             self._compute(overlay)
 

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_unet_studio.core.axes import spatial_ndim
+from napari_unet_studio.core.errors import InputError
 from napari_unet_studio.core.measure_columns import is_measured
 
 ID_COLUMNS = ("index", "label")  # napari's own name first
@@ -69,6 +71,24 @@ class Reading:
     def numbers(self) -> Mapping[int, int] | None:
         """Class of each object, as `separation_weights` takes them."""
         return None if self.classes is None else self.classes.numbers
+
+
+def frame_ndim(axes: str, ndim: int) -> int:
+    """Return the number of axes of a frame: `ndim` in layers with depth, else 2.
+
+    Raises
+    ------
+    InputError
+        If `ndim` is neither 2 nor 3.
+
+    Examples
+    --------
+    >>> frame_ndim("TZYX", 3), frame_ndim("TYX", 3)
+    (3, 2)
+    """
+    if ndim not in (2, 3):
+        raise InputError(f"A frame has 2 or 3 axes, not {ndim!r}; give ndim=2 or 3.")
+    return ndim if spatial_ndim(axes) == 3 else 2
 
 
 def connected_pieces(labels: NDArray[Any]) -> NDArray[np.int32]:

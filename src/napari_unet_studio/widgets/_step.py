@@ -1,0 +1,141 @@
+"""One finished run of a dock: its code, and the layers that it used and made."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+from weakref import ReferenceType, ref
+
+Reference = ReferenceType[Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Named:
+    """A layer as it was: its name, and what tells whether its pixels were changed.
+
+    Parameters
+    ----------
+    of
+        The layer, not kept alive.
+    name
+        Its name.
+    born
+        The name that it came with, if a run made it.
+    data
+        Its pixels, not kept alive; None of what cannot tell.
+    strokes
+        How many strokes of the brush can be undone.
+    """
+
+    of: Reference
+    name: str
+    born: str
+    data: Reference | None
+    strokes: int
+
+    @classmethod
+    def as_is(cls, layer: Any) -> "Named":
+        """Return a layer as it is now."""
+        layer = plain(layer)
+        data = None
+        if not layer.multiscale:
+            try:
+                data = ref(layer.data)
+            except TypeError:
+                data = None
+        return cls(ref(layer), layer.name, layer.name, data, _strokes(layer))
+
+    @property
+    def layer(self) -> Any:
+        """The layer, None if it is gone for good."""
+        return self.of()
+
+    @property
+    def intact(self) -> bool:
+        """Whether its pixels are those of then, as far as can be told at a glance."""
+        layer = self.layer
+        if layer is None:
+            return True
+        same = self.data is None or layer.multiscale or self.data() is layer.data
+        return same and _strokes(layer) == self.strokes
+
+    def since(self, before: "Named") -> "Named":
+        """Return it with the name that it came with, and as untouched as it was then.
+
+        A result is recorded again when other settings are shown, and when it is shown
+        again: with the same array, strokes that were made meanwhile still count.
+        """
+        pixels = [None if each.data is None else each.data() for each in (self, before)]
+        same = pixels[0] is not None and pixels[0] is pixels[1]
+        strokes = before.strokes if same else self.strokes
+        return replace(self, born=before.born, strokes=strokes)
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """A finished run; see :func:`._session.record`.
+
+    Parameters
+    ----------
+    what, code, model, trained
+        The work, the lines, and the models by name.
+    used, made
+        The layers.
+    changed
+        The layer that is changed, if one is.
+    """
+
+    what: str
+    code: str
+    used: tuple[Named, ...]
+    made: tuple[Named, ...]
+    changed: Named | None
+    model: str
+    trained: str
+
+    @classmethod
+    def of(
+        cls,
+        what: str,
+        code: str,
+        used: Sequence[Any],
+        made: Sequence[Any],
+        changed: Any,
+        model: str,
+        trained: str,
+    ) -> "Step":
+        """Return a run with its layers as they are now."""
+        layers = [layer for layer in used if layer is not None]
+        return cls(
+            what,
+            code,
+            tuple(map(Named.as_is, layers)),
+            tuple(map(Named.as_is, made)),
+            None if changed is None else Named.as_is(changed),
+            model,
+            trained,
+        )
+
+    def made_of(self, layer: Any) -> bool:
+        """Whether it made a layer."""
+        return layer is not None and any(each.layer is layer for each in self.made)
+
+    def replaces(self, before: "Step") -> bool:
+        """Whether its results stand where those of an earlier run stood."""
+        if self.changed is not None and before.changed is not None:
+            return self.changed.layer is before.changed.layer
+        return any(before.made_of(each.layer) for each in self.made)
+
+    def after(self, before: "Step") -> "Step":
+        """Return it with what is known of its layers from an earlier run."""
+        known = {each.of: each for each in before.made}
+        made = (each.since(known.get(each.of, each)) for each in self.made)
+        return replace(self, made=tuple(made))
+
+
+def plain(wrapped: Any) -> Any:
+    """Return what napari wraps for plugins: wrappers come and go."""
+    return getattr(wrapped, "__wrapped__", wrapped)
+
+
+def _strokes(layer: Any) -> int:
+    return len(getattr(layer, "_undo_history", ()))
