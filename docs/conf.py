@@ -26,6 +26,10 @@ autosummary_generate = False
 
 html_theme = "furo"
 html_title = f"napari-unet-studio {release}"
+html_baseurl = "https://napari-unet-studio.github.io/napari-unet-studio/"
+html_favicon = "../src/napari_unet_studio/icon.svg"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
 html_theme_options = {
     "source_repository": "https://github.com/napari-unet-studio/napari-unet-studio",
     "source_branch": "main",
