@@ -135,6 +135,18 @@ def test_settings_of_objects_are_passed_on(cells, model) -> None:
     assert (us.segment(cells[0], model, objects=everything) > 0).mean() > 0.9
 
 
+def test_objects_of_many_images_take_what_differs_as_a_dict(
+    cells, model, tmp_path
+) -> None:
+    write_tiff(tmp_path / "a.tif", cells[0], "YX")
+    found = us.batch(
+        tmp_path / "a.tif", tmp_path / "out", model, objects={"min_size": 10_000}
+    )
+    assert found.done[0].objects == 0
+    with pytest.raises(ConfigError, match="no setting 'size'"):
+        us.batch(tmp_path / "a.tif", tmp_path / "out", model, objects={"size": 1})
+
+
 def test_axes_and_channels_are_passed_on(cells, model) -> None:
     film = np.stack([cells[0]] * 2)
     prediction = us.predict(film, model, axes="TYX")

@@ -82,3 +82,26 @@ def test_an_image_for_an_export_may_be_called_a_stack(call: Any, files: Path) ->
     code, _, err = call(*words, "--axes", "TYX")
     assert code == 0, err
     assert call(*words, "--axes", "YX", "--overwrite")[0] == 2
+
+
+def test_a_name_that_is_not_known_is_answered_with_the_nearest(call: Any) -> None:
+    code, _, err = call("train", "a", "b", "--network", "unett")
+    assert code == 2
+    assert "Did you mean 'unet'?" in err
+    assert "Value error" not in err
+
+
+@pytest.mark.parametrize(
+    ("words", "missing"),
+    [
+        (("evaluate",), "labels"),
+        (("evaluate", "predicted"), "reference"),
+        (("compare", "images"), "labels"),
+    ],
+)
+def test_the_argument_that_is_missing_is_named(
+    call: Any, words: tuple[str, ...], missing: str
+) -> None:
+    code, _, err = call(*words)
+    assert code == 2
+    assert f"Missing argument '{missing}'" in err

@@ -189,6 +189,10 @@ def test_a_check_says_what_is_doubtful_and_trains_nothing(files) -> None:
     assert all(
         text.split(":")[0] in ("error", "doubt", "note") for text in found["findings"]
     )
+    told = call("images", "labels", *QUICK, "--check").stdout
+    assert "takes about" in told
+    assert "more memory" in told
+    assert "findings" not in told
     assert not list(files.glob("*.unet"))
     write_tiff(files / "labels" / "a.tif", np.zeros((96, 96), np.uint8), "YX")
     result = call("images/a.tif", "labels/a.tif", *QUICK, "--check", "--json", code=2)

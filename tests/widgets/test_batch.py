@@ -110,8 +110,10 @@ def test_a_folder_is_listed_in_natural_order(widget, images):
     assert widget.run_button.isEnabled()
     widget.form.clear_button.click()
     assert not shown(widget)
-    assert not widget.run_button.isEnabled()
     assert "Drop images" in widget.detail.text()
+    widget.run_button.click()  # it says what is missing
+    assert not widget.running
+    assert "Drop images" in widget.status.text()
 
 
 def test_files_and_folders_can_be_dropped(widget, images):
@@ -211,6 +213,8 @@ def test_the_next_run_goes_on(widget, images, wait):
         "day 10": "kept",
     }
     assert (images / "predicted/day 2.tif").stat().st_mtime_ns == before
+    wait(widget)
+    assert "3 images kept from an earlier run; nothing" in widget.status.text()
 
 
 def test_results_of_other_settings_are_replaced_on_demand_only(widget, images, wait):
@@ -382,6 +386,10 @@ def test_layers_that_cannot_be_read_are_listed(widget, viewer, layers, wait):
         "colours": "failed",
         "nan": "failed",
     }
+    remark = widget.table.row_text(key_of(widget, "colours"))[4]
+    assert "Reading > Channel > grey of colours" in remark
+    assert "stained-nuclei" in remark
+    assert "channel 'grey'" not in remark
     widget.form.reading.set(Stated(channel="grey"))
     wait(widget)
     assert states(widget)["colours"] == "done"

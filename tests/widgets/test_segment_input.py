@@ -172,7 +172,7 @@ def test_one_channel_of_several_is_chosen_by_number(
     assert [one.itemText(i) for i in range(one.count())] == ["0", "1"]
     assert one.currentText() == "0"  # the one on screen
     one.setCurrentIndex(1)
-    assert segment.input.note.text() == "Channel 1 of 2 is used."
+    assert segment.input.note.text() == "Channel 1 is used, of 0 to 1."
     finish(segment)
     labels = results(viewer)[0]
     assert labels.name == "two channel 1 [one] labels"

@@ -1,6 +1,7 @@
 """Closing the dock or napari in the middle of a training: it is not lost."""
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from napari.layers import Image, Labels
+from napari.utils.notifications import notification_manager
 from qtpy.QtWidgets import QApplication
 from superqt.utils import WorkerBase
 
@@ -95,6 +97,25 @@ def test_what_a_killed_program_had_reserved_goes_after_a_day() -> None:
     assert set(trainings_folder().iterdir()) == {new, newer}
 
 
+def test_trainings_of_one_name_are_told_apart_by_their_files(
+    home: Path,
+    layers: tuple[Image, Labels],
+    widget: TrainWidget,
+    under_way: Any,
+    finish: Any,
+    tiny: Any,
+) -> None:
+    widget.form.set(tiny(updates=ENDLESS))
+    under_way(widget)
+    widget.cancel()
+    finish(widget)
+    (start,) = unfinished()
+    shutil.copy(start.path, start.path.with_stem("my model 2"))
+    widget.actions.resume.fill()
+    names = [a.text().split(":")[0] for a in widget.actions.resume.menu().actions()]
+    assert sorted(names) == ["my model", "my model 2"]
+
+
 def test_closing_the_dock_stops_the_training_and_keeps_its_checkpoint(
     previews: Any,
     viewer: "Viewer",
@@ -107,7 +128,11 @@ def test_closing_the_dock_stops_the_training_and_keeps_its_checkpoint(
     widget.form.set(tiny(updates=100))
     under_way(widget, 6)
     widget.pause()
+    before = len(notification_manager.records)
     viewer.window.remove_dock_widget(widget)
+    (told,) = (note.message for note in notification_manager.records[before:])
+    assert "'my model' stops" in told
+    assert "Resume…" in told
 
     def kept() -> list[int]:
         return [start.card.training["updates"] for start in unfinished()]

@@ -74,6 +74,25 @@ def test_rows_follow_renamed_and_removed_layers(
     assert widget.table.table.rowCount() == 0
 
 
+def test_pairs_come_again_once_all_that_was_chosen_is_gone(
+    viewer: "Viewer", sample: Any, widget: TrainWidget, finish: Any
+) -> None:
+    viewer.add_image(sample.image, name="a")
+    blank = viewer.add_labels(np.zeros_like(sample.labels), name="a labels")
+    widget.table.add_button.click()
+    widget.check()
+    finish(widget)
+    assert widget.panel.findings
+    blank.name = "other"
+    assert widget.panel.isVisibleTo(widget)
+    viewer.layers.clear()
+    assert not widget.panel.findings
+    assert widget.panel.isHidden()
+    image = viewer.add_image(sample.image, name="u373")
+    labels = viewer.add_labels(sample.labels, name="u373 truth")
+    assert widget.pairs() == [(image, labels, "train")]
+
+
 def test_rows_are_added_changed_and_removed(
     viewer: "Viewer", layers: tuple[Image, Labels], widget: TrainWidget
 ) -> None:

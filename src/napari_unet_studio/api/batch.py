@@ -21,7 +21,7 @@ def batch(
     model: Model | str | Path = "nuclei",
     config: BatchConfig | Mapping[str, Any] | None = None,
     *,
-    objects: ObjectConfig | None = None,
+    objects: ObjectConfig | Mapping[str, Any] | None = None,
     axes: str | None = None,
     spacing: Sequence[float] | None = None,
     unit: str | None = None,
@@ -51,7 +51,8 @@ def batch(
     config
         A :class:`.BatchConfig`, or some of its fields as a dict.
     objects
-        How probabilities become objects; the default is that of the model.
+        How probabilities become objects: an :class:`ObjectConfig`, or as a dict what
+        differs from the settings of the model, which are the default.
     axes, spacing, unit
         Of all images, instead of what their files say; with "C" for the channels.
     channel
@@ -99,11 +100,15 @@ def batch(
     paths = [images] if isinstance(images, str | Path) else list(images)
     if isinstance(config, Mapping):
         config = BatchConfig.from_dict(config)
+    loaded = load_model(model)
+    if isinstance(objects, Mapping):
+        usual = loaded.card.objects.to_dict()
+        objects = ObjectConfig.from_dict(usual | dict(objects))
     out = Path(out)
     task = batch_task(
         batch_items(paths, results_in(out)),
         out,
-        load_model(model),
+        loaded,
         config,
         objects=objects,
         axes=axes,

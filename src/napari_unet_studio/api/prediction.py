@@ -51,7 +51,8 @@ def predict(
     channel_axis
         Axis of `image` that holds channels.
     spacing
-        Pixel size of the spatial axes.
+        Pixel size of the spatial axes. An array states no unit, so it is taken to be
+        in that of the model's pixel size.
     region
         A slice for each axis but the channels: predict these pixels only, by what the
         network sees around them, so they come out as those of the whole image.

@@ -1,11 +1,12 @@
 """``unet-studio benchmark``: this package beside what else is installed."""
 
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Literal
 
 import typer
 
-from napari_unet_studio.cli import completion
+from napari_unet_studio.cli import completion, console
 from napari_unet_studio.cli.benchmark_show import finish
 from napari_unet_studio.cli.files import (
     AsJson,
@@ -49,6 +50,11 @@ Page = Annotated[
 ]
 BUDGET, QUICK_BUDGET = 2.0, 0.02
 LONG_BUDGET = 10.0  # MONAI's sliding window takes longer, and is measured nevertheless
+# Minutes of a whole run with the usual budget, on two cores beside all peers: of the
+# documents in docs/benchmarks.
+_MINUTES = MappingProxyType(
+    {"weights": 9, "elastic": 1, "inference": 20, "training": 2, "measures": 2}
+)
 
 
 @benchmark.command(cls=Teaching)
@@ -63,7 +69,7 @@ def weights(
     from napari_unet_studio.benchmark.weights import benchmark_weights
 
     _prepare(page, overwrite)
-    budget = _budget(seconds, quick)
+    budget = _budget("weights", seconds, quick)
     options = f" --seconds {budget:g}" + " --quick" * quick
     finish("weights", benchmark_weights(budget, quick), options, page, json)
 
@@ -85,7 +91,7 @@ def elastic(
     from napari_unet_studio.tasks.device import choose_device
 
     _prepare(page, overwrite)
-    budget = _budget(seconds, quick)
+    budget = _budget("elastic", seconds, quick)
     found = choose_device(device)
     found = "cuda" if found == "cuda" else "cpu"  # peers know no other
     running = benchmark_elastic(budget, quick, found)
@@ -124,7 +130,7 @@ def inference(
 
     _prepare(page, overwrite)
     choose_device(device)  # which tells what is missing
-    budget = _budget(seconds, quick, LONG_BUDGET)
+    budget = _budget("inference", seconds, quick, LONG_BUDGET)
     sides = tuple(large or ())
     running = benchmark_inference(budget, quick, device, compiled, sides)
     options = f" --device {device}" + "".join(f" --large {side}" for side in sides)
@@ -155,7 +161,7 @@ def training(
 
     _prepare(page, overwrite)
     choose_device(device)  # which tells what is missing
-    budget = _budget(seconds, quick, LONG_BUDGET)
+    budget = _budget("training", seconds, quick, LONG_BUDGET)
     running = benchmark_training(budget, quick, device, compiled)
     options = f" --device {device}" + " --compile" * compiled
     options += f" --seconds {budget:g}" + " --quick" * quick
@@ -174,7 +180,7 @@ def measures(
     from napari_unet_studio.benchmark.measures import benchmark_measures
 
     _prepare(page, overwrite)
-    budget = _budget(seconds, quick)
+    budget = _budget("measures", seconds, quick)
     options = f" --seconds {budget:g}" + " --quick" * quick
     finish("measures", benchmark_measures(budget, quick), options, page, json)
 
@@ -259,7 +265,15 @@ def window(
     finish("window", benchmark_window(moves), f" --moves {moves}", page, json)
 
 
-def _budget(seconds: float | None, quick: bool, full: float = BUDGET) -> float:
+def _budget(
+    name: str, seconds: float | None, quick: bool, full: float = BUDGET
+) -> float:
+    """Return the budget of each method and image, and say what the usual one takes."""
+    if seconds is None and not quick:
+        console.err.print(
+            f"This takes about {_MINUTES[name]} min on two cores, if all that it is "
+            "compared with is installed; --quick only sees that all works."
+        )
     return seconds or (QUICK_BUDGET if quick else full)
 
 

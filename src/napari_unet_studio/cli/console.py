@@ -86,7 +86,12 @@ def show(result: Mapping[str, Any], as_json: bool) -> None:
 
 
 def _text(value: object) -> str:
-    return f"{value:.4f}" if isinstance(value, float) else str(value)
+    if not isinstance(value, float):
+        return str(value)
+    if abs(value) < 10:
+        return f"{value:.4f}"
+    # No score: four digits that count, and no power of ten.
+    return f"{value:.4g}" if abs(value) < 1000 else f"{value:.0f}"
 
 
 def show_table(

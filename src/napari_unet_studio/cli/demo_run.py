@@ -106,6 +106,7 @@ def headless(name: str, with_training: bool, out: Path, updates: int) -> dict[st
                 axes=sample.axes,
                 channel_axis=channel_axis,
                 spacing=spatial,
+                unit=sample.unit,
             )
             config = training_of(sample.axes, updates)
             model = train([pair], config, callback=report, name=f"demo {name}")

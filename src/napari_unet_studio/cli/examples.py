@@ -286,6 +286,7 @@ CODES: Mapping[str, str] = MappingProxyType(
         "predict": SOME,
         "weights": SOME,
         "train": "0 a model was written, also after one Ctrl-C; 2 an error, or --check "
-        "found one; 130 stopped before the first update.",
+        "found one; 130 stopped before the first update, in --check or by a second "
+        "Ctrl-C.",
     }
 )

@@ -2,16 +2,27 @@
 
 from typing import Any
 
+import typer
 from rich.padding import Padding
 from rich.text import Text
 from typer.core import TyperCommand, TyperGroup
 
 from napari_unet_studio.cli import console
 from napari_unet_studio.cli.examples import CODES, EXAMPLES
+from napari_unet_studio.cli.mistakes import explain
 
 
 class Teaching(TyperCommand):
-    """A command whose help ends with examples."""
+    """A command whose help ends with examples, and whose errors help too."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read the words of the command; an error says what is likely meant."""
+        words = tuple(args)  # which are taken away one by one
+        try:
+            return super().parse_args(ctx, args)
+        except typer.BadParameter as error:
+            explain(error, self.params, words)
+            raise
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Write the help, and examples below."""
@@ -21,6 +32,15 @@ class Teaching(TyperCommand):
 
 class TeachingGroup(TyperGroup):
     """Commands below a word, whose help ends with examples."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read the words of the group; an error says what is likely meant."""
+        words = tuple(args)
+        try:
+            return super().parse_args(ctx, args)
+        except typer.BadParameter as error:
+            explain(error, self.params, words)
+            raise
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Write the help, and examples below."""

@@ -133,16 +133,21 @@ def train(
     Reads images and labels of the same names: labels hold ids of objects, or classes; 0
     is background. Writes one model file, OUT. The file of --config may also list the
     "pairs" to train on, with their roles. The state is kept in OUT.ckpt on the way.
-    Ctrl-C stops and keeps the best network. Under torchrun, several processes train
+    Ctrl-C stops and keeps the best network, which is no error: the exit code is 0.
+    Under torchrun, several processes train
     one network together.
     """
     from napari_unet_studio.cli.train_files import check_files, places, train_files
+    from napari_unet_studio.cli.train_texts import check_lines, trained_lines
 
     rows = _rows(document, images, labels, validate_images, validate_labels)
     pairs = [pair for row in rows for pair in _read(row)]
     if check:
         found, passed = check_files(pairs, config)
-        console.show(found, json)
+        if json:
+            console.show(found, True)
+        for line in () if json else check_lines(found):
+            console.out.print(line, soft_wrap=True)
         if not passed:
             raise typer.Exit(2)
         return
@@ -152,7 +157,7 @@ def train(
         pairs, config, model, checkpoint, resume, tensorboard, keep_last, rows
     )
     if result is not None:
-        console.show(result, json)
+        console.show(result if json else trained_lines(result), json)
 
 
 def _place(document: dict[str, Any]) -> Path:

@@ -10,6 +10,7 @@ import typer
 from napari_unet_studio.cli import console
 from napari_unet_studio.cli.files import check_writable, refuse_existing
 from napari_unet_studio.cli.interrupt import SAID, SAID_BY_SEVERAL, until_interrupted
+from napari_unet_studio.cli.train_texts import expectation
 from napari_unet_studio.core.errors import InputError, StorageError
 from napari_unet_studio.io.checkpoint import last_model
 from napari_unet_studio.io.model import Model
@@ -20,6 +21,7 @@ from napari_unet_studio.tasks.train import train as train_task
 from napari_unet_studio.tasks.train_config import TrainConfig
 from napari_unet_studio.tasks.training.command import Row, repetition
 from napari_unet_studio.tasks.training.diagnosis import diagnose
+from napari_unet_studio.tasks.training.expected import Expected
 from napari_unet_studio.tasks.training.pairs import Pair
 from napari_unet_studio.tasks.training.preflight import preflight
 from napari_unet_studio.tasks.training.tensorboard import TensorBoard
@@ -156,9 +158,7 @@ def _warn(
             console.err.print(f"doubtful: {finding}", style="yellow")
     expected = found.expected
     if expected is not None:
-        time = "" if expected.minutes is None else f"{expected.minutes:.1f} min and "
-        memory = f"{expected.memory / 1e6:.0f} MB more memory"
-        console.err.print(f"expected: about {time}{memory} on {expected.device}")
+        console.err.print(expectation(about(expected)))
 
 
 def check_files(pairs: list[Pair], config: TrainConfig) -> tuple[dict[str, Any], bool]:
@@ -170,14 +170,18 @@ def check_files(pairs: list[Pair], config: TrainConfig) -> tuple[dict[str, Any],
         "findings": [f"{finding.kind}: {finding}" for finding in found.findings]
     }
     if found.expected is not None:
-        expected = found.expected
-        result |= {
-            "minutes": expected.minutes,
-            "more_memory_mb": round(expected.memory / 1e6),
-            "device": expected.device,
-            "parameters": expected.parameters,
-        }
+        result |= about(found.expected)
     return result, found.passed
+
+
+def about(expected: Expected) -> dict[str, Any]:
+    """Return what a training will take, as --json tells it."""
+    return {
+        "minutes": expected.minutes,
+        "more_memory_mb": round(expected.memory / 1e6),
+        "device": expected.device,
+        "parameters": expected.parameters,
+    }
 
 
 def save(model: Model, out: Path) -> Path:

@@ -169,12 +169,16 @@ def count_text(labels: NDArray[Any], axes: str) -> str:
     '2 objects'
     >>> count_text(np.array([[[1, 0, 2]], [[0, 0, 1]]]), "TYX")
     '3 objects in 2 frames, at most 2 in one'
+    >>> count_text(np.zeros((2, 1, 3), int), "TYX")
+    'no objects in any of 2 frames'
     """
     if "T" not in axes:
         return _objects(int(labels.max(initial=0)))
     # Linked ids have gaps, so the highest one is not the number.
     each = np.array([np.count_nonzero(np.bincount(t.ravel())[1:]) for t in labels])
     frames = f"{len(each)} frame{'s' * (len(each) != 1)}"
+    if not each.any():
+        return f"no objects in {'any of ' * (len(each) > 1)}{frames}"
     return f"{_objects(int(each.sum()))} in {frames}, at most {each.max()} in one"
 
 

@@ -138,7 +138,7 @@ class BatchWidget(BatchDock):
         if result is None or plan is None or self._closed:
             return
         seconds = time.monotonic() - plan.started
-        text = summary(self._outcomes.of(plan), seconds)
+        text = summary(self._outcomes.of(plan), seconds, result.stopped)
         if result.stopped:
             text = f"Stopped: {text} Run batch goes on from there."
         if self.table.key is None:

@@ -12,7 +12,7 @@ from napari_unet_studio.io.registry import free_name
 from napari_unet_studio.layers import Source
 from napari_unet_studio.tasks.progress import Progress
 from napari_unet_studio.tasks.train_config import TrainConfig
-from napari_unet_studio.widgets._base import show_warning
+from napari_unet_studio.widgets._base import show_info, show_warning
 from napari_unet_studio.widgets._train.checking import Check, Checked
 from napari_unet_studio.widgets._train.checkpoints import Unfinished, reserve_checkpoint
 from napari_unet_studio.widgets._train.code import Recipe, repetition_of
@@ -22,6 +22,7 @@ from napari_unet_studio.widgets._train.outcome import Outcome
 from napari_unet_studio.widgets._train.place import Place
 from napari_unet_studio.widgets._train.reading import Taken
 from napari_unet_studio.widgets._train.texts import (
+    closed_text,
     expectation,
     progress_text,
     summary,
@@ -178,7 +179,9 @@ class TrainWidget(TrainDock):
         self.job.stop()
 
     def on_closed(self) -> None:
-        """Stop; the checkpoint stays, so that the training can be resumed."""
+        """Stop, and say so; the checkpoint stays: the training can be resumed."""
+        if self.training is not None and self.job is not None and not self.job.stopping:
+            show_info(closed_text(self.training, begun=not self.course.empty))
         super().on_closed()
         self.course.end(keep=False)
 
@@ -215,7 +218,7 @@ class TrainWidget(TrainDock):
         if found is None:
             return
         expected = "" if found.expected is None else expectation(found.expected)
-        self.panel.show_findings("Check", found.findings, expected)
+        self._show_check(found.findings, expected)
         if self._checking:
             self.say("Checked; see above.")
 
@@ -231,6 +234,7 @@ class TrainWidget(TrainDock):
             self._recipe.record(self, outcome)
         found = verdict(model.card)
         if found:
+            self._subjects = []  # it is of the training, and outlives the layers
             self.panel.show_findings("Diagnosis", found)
         if outcome.error is not None:
             self.unsaved.model = model

@@ -355,6 +355,21 @@ def test_one_object_in_the_parts_that_were_seen_is_no_mask():
     assert not any("mask" in f.text for f in about_labels([look], QUICK))
 
 
+@pytest.mark.parametrize(("planes", "deep"), [(20, True), (6, False)])
+def test_a_stack_whose_planes_are_learned_one_by_one_is_noted(planes, deep):
+    image, labels = cells((planes, 64, 64), side=4, step=5)
+    stack = pair(image=image, labels=labels, axes="ZYX")
+    found = only(checked([stack]), "one by one", "note")
+    assert f"{planes} planes" in found.text
+    assert "unet-3d" in found.remedy
+    assert bool(found.changes) == deep
+    if deep:
+        later = mended(checked, [stack], QUICK, found)
+        assert not any(f.kind == "error" or "along Z" in f.text for f in later)
+        film = replace(stack, axes="TYX")
+        assert not any("one by one" in f.text for f in checked([film]))
+
+
 def test_a_stack_can_be_held_out_though_its_frames_are_small():
     image, labels = cells((6, 40, 40))
     noise = np.random.default_rng(0)

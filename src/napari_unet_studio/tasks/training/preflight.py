@@ -35,7 +35,10 @@ from napari_unet_studio.tasks.training.preflight_budget import (
 from napari_unet_studio.tasks.training.preflight_images import about_images
 from napari_unet_studio.tasks.training.preflight_labels import about_labels, of_role
 from napari_unet_studio.tasks.training.preflight_look import Look, look_at
-from napari_unet_studio.tasks.training.preflight_network import about_network
+from napari_unet_studio.tasks.training.preflight_network import (
+    about_network,
+    about_planes,
+)
 from napari_unet_studio.tasks.training.survey import class_values
 
 _FLAT = "unet-16"  # a network for 2D images
@@ -216,6 +219,7 @@ def _tried(
     if not findings:
         work = _judging(looks, work, config)
     findings += about_network(train, work, config)
+    findings += about_planes(looks, work, config)
     # What was found wrong with these is known, and hinders nobody to try the rest.
     usable = config
     for finding in about_device(config, spec.ndim):

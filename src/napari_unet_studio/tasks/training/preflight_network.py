@@ -16,6 +16,7 @@ from napari_unet_studio.tasks.training.preflight_look import Look
 # steps of the coarsest level; how many values batch normalisation should have.
 _IMAGE, _STEPS, _OBJECT, _VALUES = 0.75, 2, 0.5, 8
 _TWO_D = "unet-16"  # what stacks of few slices are trained with
+_THREE_D = "unet-3d"  # and deeper ones
 
 
 def about_network(
@@ -26,6 +27,37 @@ def about_network(
     yield from _fields(train, work, config)
     yield from _objects(train, work, config)
     yield from _normalised(work, config)
+
+
+def about_planes(
+    looks: Sequence[Look], work: Workload, config: TrainConfig
+) -> Iterator[Finding]:
+    """Yield that a 2D network sees the planes of a stack one by one."""
+    stack = max(looks, key=_depth)
+    if work.spec.ndim != 2 or _depth(stack) < 2:
+        return
+    # All images have to be deep enough, those to judge by too.
+    needed = _STEPS * NETWORKS[_THREE_D].divisor[0]
+    deep = min(map(_depth, looks)) >= needed
+    remedy = f"A 3D network ({_THREE_D}) sees them together."
+    if not deep:
+        remedy = f"{remedy[:-1]}, from {needed} planes in each image on."
+    elif config.start:
+        remedy = f"{remedy[:-1]}; it cannot start from a 2D model."
+    changes = {"network": _THREE_D} | ({"patch": 0} if config.patch else {})
+    yield Finding(
+        "note",
+        f"The stack {stack.name!r} has {_depth(stack)} planes, which a 2D network "
+        "learns one by one.",
+        remedy,
+        changes if deep and not config.start else {},
+    )
+
+
+def _depth(look: Look) -> int:
+    """Return how many planes an image has that are frames of their own."""
+    frames = look.frames
+    return dict(zip(frames.axes, frames.leading, strict=False)).get("Z", 1)
 
 
 def in_words(shape: Sequence[int]) -> str:

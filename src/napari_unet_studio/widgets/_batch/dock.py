@@ -148,9 +148,8 @@ class BatchDock(StudioWidget):
     def _show_buttons(self) -> None:
         if self._closed:
             return
-        count = len(self._ticked())
         text = "" if self.form.entries else hint(self.form.of_layers)
-        self.run_button.setEnabled(count > 0 and not self.running)
+        self.run_button.setEnabled(not self.running)  # it says what is missing
         self.show_button.setEnabled(self.table.key is not None)
         self.save_button.setEnabled(bool(self.form.entries))
         folder = self._folder

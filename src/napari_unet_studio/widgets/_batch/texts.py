@@ -1,9 +1,11 @@
 """What the Batch widget says."""
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from napari_unet_studio.tasks.progress import Progress
+from napari_unet_studio.widgets._batch.reading import GREY
 from napari_unet_studio.widgets._train.texts import time_left
 
 if TYPE_CHECKING:
@@ -29,7 +31,12 @@ _OPTIONS = {
     "Choose another folder with --out": "Choose another folder for the results",
     "allow --overwrite": "tick Replace results",
     "--overwrite": "Replace results",
+    "convert the image to grey (channel 'grey'), take one of its channels (channel 0 "
+    "to 2), or choose a model trained on colour": "choose “Reading > Channel > "
+    f"{GREY}”, one of the channels there (0 to 2), or a model trained on colour, such "
+    "as stained-nuclei for stained tissue",
 }
+_CHANNELS = re.compile(r"take one of its channels \(channel 0 to (\d+)\)")
 NO_FILES = "Drop images or a folder of images here, or press Browse…"
 NO_LAYERS = "There is no image in the viewer; open one, or choose files above."
 
@@ -80,7 +87,9 @@ def progress_text(progress: Progress, count: int) -> str:
     return text if seconds is None else f"{text}, {time_left(seconds)}"
 
 
-def summary(outcomes: "Sequence[Outcome]", seconds: float) -> str:
+def summary(
+    outcomes: "Sequence[Outcome]", seconds: float, stopped: bool = False
+) -> str:
     """Say what a batch came to.
 
     Parameters
@@ -89,14 +98,27 @@ def summary(outcomes: "Sequence[Outcome]", seconds: float) -> str:
         Of its images.
     seconds
         That it took.
+    stopped
+        Whether there are images that it did not come to.
     """
     by = {state: [o for o in outcomes if o.status == state] for state in STATES}
-    parts = [f"{counted(len(by['done']), 'image')} segmented in {seconds:.1f} s"]
-    if by["kept"]:
-        parts.append(f"{len(by['kept']):,} kept from an earlier run")
-    if by["failed"]:
-        parts.append(f"{len(by['failed']):,} failed; the table says why")
-    return f"{', '.join(parts)}."
+    done, kept, failed = (len(by[state]) for state in ("done", "kept", "failed"))
+    if kept and not done and not failed and not stopped:
+        said = counted(kept, "image")
+        return f"{said} kept from an earlier run; nothing was left to do."
+    parts = []
+    if done:
+        parts.append(f"{counted(done, 'image')} segmented in {seconds:.1f} s")
+    if kept:
+        parts.append(f"{_more(kept, parts)} kept from an earlier run")
+    if failed:
+        parts.append(f"{_more(failed, parts)} failed; the table says why")
+    return f"{', '.join(parts) or 'no image segmented'}."
+
+
+def _more(count: int, parts: Sequence[str]) -> str:
+    """Return a number of images, which were named if there are parts already."""
+    return f"{count:,}" if parts else counted(count, "image")
 
 
 def remark_of(outcome: "Outcome") -> str:
@@ -116,7 +138,9 @@ def in_the_window(sentence: str) -> str:
     """
     for option, name in _OPTIONS.items():
         sentence = sentence.replace(option, name)
-    return sentence
+    return _CHANNELS.sub(
+        r"choose one of its channels (0 to \1) in “Reading > Channel”", sentence
+    )
 
 
 def detail(name: str, outcome: "Outcome | None") -> str:

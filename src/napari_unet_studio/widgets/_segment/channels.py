@@ -132,7 +132,10 @@ class ChannelChoice(QObject):
             return "The grey of the colours is used (luminance)."
         if source.channel is not None:
             index = self.one.currentIndex()
-            return f"Channel {self._names[index][0]} of {len(self._names)} is used."
+            name, count = self._names[index][0], len(self._names)
+            # Numbers count from 0, which "1 of 3" would hide.
+            range_ = f"of 0 to {count - 1}" if name[:1].isdigit() else f"of {count}"
+            return f"Channel {name} is used, {range_}."
         return f"All {source.channels} channels are used." * (source.channels > 1)
 
     # -- several layers ---------------------------------------------------------------

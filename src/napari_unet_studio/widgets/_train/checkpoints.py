@@ -40,10 +40,13 @@ class Unfinished:
 
     @property
     def title(self) -> str:
-        """Name, progress and time for people."""
+        """Name of the file, progress and time for people.
+
+        Trainings of one name have files of several.
+        """
         done = updates_done(self.card.training)
         when = datetime.fromtimestamp(self.path.stat().st_mtime)
-        return f"{self.card.name}: {done}, {when:%d %b %Y, %H:%M}"
+        return f"{self.path.stem}: {done}, {when:%d %b %Y, %H:%M}"
 
 
 def trainings_folder() -> Path:

@@ -1,7 +1,9 @@
 """What the dock "Train" consists of, and how its parts keep each other informed."""
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
+from weakref import ReferenceType, ref
 
 import napari.viewer
 from qtpy.QtCore import QSize
@@ -54,6 +56,8 @@ class TrainDock(StudioWidget):
         self.form.insert_row("Model name", self.name)
         self.device = fine_print()
         self.panel = FindingsPanel()
+        # The layers that the check on show is of; not kept alive.
+        self._subjects: list[ReferenceType[Any]] = []
         for part in (self.table, self.form, self.device, self.panel):
             self.body.addWidget(part)
         self.course = Course()
@@ -113,6 +117,18 @@ class TrainDock(StudioWidget):
         """Follow the layers of the viewer."""
         super().reset_choices(event)
         self.table.refresh()
+        subjects = [reference() for reference in self._subjects]
+        if subjects and not any(layer in self.viewer.layers for layer in subjects):
+            self._subjects = []
+            self.panel.clear()
+
+    def _show_check(self, findings: Sequence[Finding], expected: str) -> None:
+        """Show what was found; it is taken away once all of its layers have gone."""
+        used = [pair for pair in self.pairs() if pair[2] != "off"]
+        parts = [part for pair in used for part in pair[:2]]
+        files = any(isinstance(part, Path) for part in parts)
+        self._subjects = [] if files else [ref(part) for part in parts]
+        self.panel.show_findings("Check", findings, expected)
 
     def enterEvent(self, event: Any) -> None:
         """Look at the layers again: nothing tells that empty labels were painted on."""

@@ -116,7 +116,8 @@ class PairsTable(QWidget):
     def refresh(self) -> None:
         """Follow the viewer: new names, removed layers, and new ones that fit.
 
-        The table is filled by itself as long as the user has not changed it.
+        The table is filled by itself as long as the user has not changed it, and again
+        once all of its layers have gone.
         """
         present = {id(layer) for layer in self._viewer.layers}
         rows = [
@@ -124,6 +125,8 @@ class PairsTable(QWidget):
             for row in self._rows
             if all(id(layer) in present for layer in row.layers)
         ]
+        if self._rows and not rows:  # nothing is left of what the user chose
+            self._touched = False
         self._set(rows + ([] if self._touched else self._fitting(rows)))
 
     def _fitting(self, rows: Sequence[Row]) -> list[Row]:

@@ -230,6 +230,23 @@ def summary(outcome: Outcome) -> str:
     return "\n".join(lines)
 
 
+def closed_text(training: "Training", begun: bool) -> str:
+    """Say that a training stops with its dock, and what is kept.
+
+    Parameters
+    ----------
+    training
+        It runs, and is not stopping yet.
+    begun
+        Whether there was an update: there is a checkpoint only then.
+    """
+    kept = training.resume is not None or (begun and training.checkpoint is not None)
+    rest = (
+        "“Resume…” in Train goes on from what is kept." if kept else "Nothing is kept."
+    )
+    return f"The training {training.name!r} stops, for its dock was closed. {rest}"
+
+
 def quality(scores: Mapping[str, float], training: Mapping[str, object]) -> str:
     """Return the scores in words, or that there are none."""
     found = [f"{_SCORES[key]} {scores[key]:.3f}" for key in _SCORES if key in scores]
