@@ -114,8 +114,13 @@ def test_a_terminal_has_colours_unless_they_are_not_wanted(
 @pytest.mark.slow
 def test_ctrl_c_is_one_line_and_130() -> None:
     words = ("benchmark", "weights", "--seconds", "600")
+    # What a shell starts in the background, such as these tests, ignores Ctrl-C.
     with subprocess.Popen(
-        [*COMMAND, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [*COMMAND, *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as process:
         assert process.stderr is not None
         assert process.stderr.readline().startswith("measuring a fresh process")
