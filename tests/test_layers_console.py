@@ -212,6 +212,7 @@ def test_why_a_candidate_has_no_scores_is_printed(model: ViewerModel) -> None:
     assert "truth: " not in printed
 
 
+@pytest.mark.slow
 def test_a_model_knows_the_size_of_the_pixels_it_was_trained_on(
     model: ViewerModel, tmp_path: Path
 ) -> None:

@@ -67,6 +67,7 @@ def _trained(folders, name="train"):
     )
 
 
+@pytest.mark.slow
 def test_the_peer_is_given_the_batches_of_this_package(pairs, source) -> None:
     config = replace(CONFIG, hold_out=0.0)
     card = load_model("nuclei").card

@@ -95,6 +95,7 @@ def test_what_is_missing_or_broken_is_told() -> None:
         _run([_method(OWN, fail)])
 
 
+@pytest.mark.slow
 def test_what_takes_too_long_is_estimated_and_marked() -> None:
     methods = [
         _method(OWN, lambda case: None),
@@ -112,6 +113,7 @@ def test_what_takes_too_long_is_estimated_and_marked() -> None:
     assert large["rows"][2]["note"].startswith("would take")
 
 
+@pytest.mark.slow
 def test_a_pair_is_called_several_times_beyond_its_budget() -> None:
     methods = [
         _method(OWN, lambda case: time.sleep(0.01), least=3),

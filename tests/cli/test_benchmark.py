@@ -79,6 +79,7 @@ def test_a_quick_run_tells_every_method(docs, name, libraries) -> None:
     assert "numpy" in document["machine"]["versions"]
 
 
+@pytest.mark.slow
 def test_a_quick_run_of_inference_tells_every_method(docs) -> None:
     folder, printed = docs
     document = pages.read_measurements(folder)["inference"]
@@ -95,6 +96,7 @@ def test_a_quick_run_of_inference_tells_every_method(docs) -> None:
     assert all(check["difference"] < 1e-4 for check in document["checks"])
 
 
+@pytest.mark.slow
 def test_a_quick_run_of_training_tells_every_loop(docs) -> None:
     folder, printed = docs
     document = pages.read_measurements(folder)["training"]
@@ -110,6 +112,7 @@ def test_a_quick_run_of_training_tells_every_loop(docs) -> None:
     assert 0 < case["rows"][1]["share"] < 1
 
 
+@pytest.mark.slow
 def test_the_tables_on_the_screen(docs) -> None:
     folder, printed = docs
     for case in pages.read_measurements(folder)["weights"]["cases"]:
@@ -121,6 +124,7 @@ def test_the_tables_on_the_screen(docs) -> None:
     assert "in a fresh process" in printed["weights"]
 
 
+@pytest.mark.slow
 def test_the_page_tells_what_is_stored(docs) -> None:
     folder, _ = docs
     text = (folder / pages.PAGE).read_text(encoding="utf-8")
@@ -142,6 +146,7 @@ def test_the_page_tells_what_is_stored(docs) -> None:
     assert all(len(line) <= 88 or line.startswith("|") for line in text.splitlines())
 
 
+@pytest.mark.slow
 def test_a_run_leaves_the_other_measurement(docs, tmp_path) -> None:
     folder, _ = docs
     documents = pages.read_measurements(folder)
@@ -154,12 +159,14 @@ def test_a_run_leaves_the_other_measurement(docs, tmp_path) -> None:
     assert written == (folder / pages.PAGE).read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_the_document_as_json(docs) -> None:
     folder, printed = docs
     stored = pages.read_measurements(folder)["elastic"]
     assert json.loads(printed["elastic"]) == stored
 
 
+@pytest.mark.slow
 def test_a_page_is_not_replaced_unasked(docs) -> None:
     folder, _ = docs
     result = _call("weights", "--quick", f"--page={folder}")
@@ -167,6 +174,7 @@ def test_a_page_is_not_replaced_unasked(docs) -> None:
     assert "--overwrite" in str(result.exception)
 
 
+@pytest.mark.slow
 def test_a_page_of_one_measurement(docs) -> None:
     documents = pages.read_measurements(docs[0])
     text = pages.page({"elastic": documents["elastic"]})

@@ -197,6 +197,7 @@ def test_of_an_image_of_any_size_few_small_blocks_from_all_over_are_read(shape, 
         (METHODS["zscore"], (2, 30, 3000, 3000), (1, 7, 900, 3000)),
     ],
 )
+@pytest.mark.slow
 def test_a_huge_lazy_image_is_measured_like_one_in_memory(rule, shape, chunks):
     line = np.random.default_rng(4).gamma(2.0, 50.0, shape[-1]).astype(np.float32)
     image = np.broadcast_to(line, shape)

@@ -91,6 +91,7 @@ def in_order(call, count):
 
 @few
 @given(case=fields(), config=configs)
+@pytest.mark.slow
 def test_blocks_give_what_the_whole_gives(case, config):
     probability, block = case
     found = stitch(probability, config, block)
