@@ -64,14 +64,7 @@ def own_labels(hands: Hands, quick: bool) -> None:
     hands.menu(_TRAIN)
     hands.press("Add all that fit")
     hands.set("Unpainted (0) is", "unlabelled")
-    hands.set("Updates", _QUICK if quick else 300)
-    hands.set("Model name", "my cells")
-    hands.unfold("Advanced")
-    hands.unfold("Patches")
-    hands.set("Patch (px)", 32 if quick else 128)
-    hands.set("Batch size", 2)
-    hands.unfold("Optimiser")
-    hands.set("Learning rate", 0.002)
+    short_training(hands, quick, 300, "my cells")
     hands.press("Check")
     hands.wait()
     hands.press("Train")
@@ -88,6 +81,18 @@ def own_labels(hands: Hands, quick: bool) -> None:
     hands.press("Segment")
     hands.wait()
     hands.picture("own-labels-segment")
+
+
+def short_training(hands: Hands, quick: bool, updates: int, name: str) -> None:
+    """Set up a training that ends soon."""
+    hands.set("Updates", _QUICK if quick else updates)
+    hands.set("Model name", name)
+    hands.unfold("Advanced")
+    hands.unfold("Patches")
+    hands.set("Patch (px)", 32 if quick else 128)
+    hands.set("Batch size", 2)
+    hands.unfold("Optimiser")
+    hands.set("Learning rate", 0.002)
 
 
 def painted_part() -> np.ndarray:
@@ -108,14 +113,7 @@ def membranes(hands: Hands, quick: bool) -> None:
     hands.wait()
     hands.picture("membranes-weights")
     hands.menu(_TRAIN)
-    hands.set("Updates", _QUICK if quick else 200)
-    hands.set("Model name", "cells of tissue")
-    hands.unfold("Advanced")
-    hands.unfold("Patches")
-    hands.set("Patch (px)", 32 if quick else 128)
-    hands.set("Batch size", 2)
-    hands.unfold("Optimiser")
-    hands.set("Learning rate", 0.002)
+    short_training(hands, quick, 200, "cells of tissue")
     hands.press("Train")
     hands.wait()
     hands.menu(_SEGMENT)

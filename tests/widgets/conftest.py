@@ -57,6 +57,23 @@ def fresh_page() -> "Iterator[Any]":
 
 
 @pytest.fixture
+def dock(viewer: "Viewer") -> "Callable[[str], Any]":
+    """Open a dock widget."""
+    return lambda name: viewer.window.add_plugin_dock_widget(PLUGIN, name)[1]
+
+
+@pytest.fixture
+def wait(qtbot: "QtBot") -> "Callable[[Any], None]":
+    """Press the main button and wait."""
+
+    def press(widget: Any) -> None:
+        widget.run()
+        qtbot.waitUntil(lambda: not widget.running, timeout=WAIT)
+
+    return press
+
+
+@pytest.fixture
 def sample() -> "Sample":
     """Give nuclei with their labels, to be left as they are."""
     return SAMPLE

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from napari_unet_studio.core.errors import InputError
 from napari_unet_studio.io.folders import (
+    by_stem,
     find_images,
     find_pairs,
     is_folder,
@@ -44,12 +45,10 @@ def pairs_of(paths: Sequence[Path], others: Path) -> list[tuple[Path, Path]]:
     """
     if len(paths) == 1:
         return find_pairs(paths[0], others)
-    by_stem: dict[str, list[Path]] = {}
-    for path in find_images([others]):
-        by_stem.setdefault(path.stem, []).append(path)
+    named = by_stem(find_images([others]))
     found = []
     for path in find_images(paths):
-        own = by_stem.get(path.stem, [])
+        own = named.get(path.stem, [])
         if len(own) != 1:
             number = f"{len(own)} files" if own else "no file"
             raise InputError(

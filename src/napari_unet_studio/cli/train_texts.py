@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from napari_unet_studio.core.amounts import duration, rough
+
 _KINDS = {"error": "wrong", "doubt": "doubtful", "note": "note"}
 
 
@@ -66,36 +68,3 @@ def trained_lines(result: Mapping[str, Any]) -> dict[str, Any]:
         else:
             told[name] = value
     return told
-
-
-def rough(seconds: float) -> str:
-    """Return a time that was estimated.
-
-    Examples
-    --------
-    >>> rough(2), rough(75), rough(740), rough(5000), rough(99000)
-    ('10 s', '1 min', '12 min', '1.4 h', '28 h')
-    """
-    if seconds < 55:
-        return f"{max(1, round(seconds / 10)) * 10} s"
-    if seconds < 3600:
-        return f"{round(seconds / 60)} min"
-    hours = seconds / 3600
-    return f"{hours:.{1 if hours < 10 else 0}f} h"
-
-
-def duration(seconds: float) -> str:
-    """Return a time that was measured.
-
-    Examples
-    --------
-    >>> duration(7.2), duration(192), duration(7260)
-    ('7 s', '3 min 12 s', '2 h 1 min')
-    """
-    whole = max(0, round(seconds))
-    if whole < 60:
-        return f"{whole} s"
-    minutes, rest = divmod(whole, 60)
-    if minutes < 60:
-        return f"{minutes} min {rest} s"
-    return f"{minutes // 60} h {minutes % 60} min"

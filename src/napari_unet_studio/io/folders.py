@@ -4,7 +4,7 @@ import glob
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -196,12 +196,10 @@ def find_pairs(images: Path, labels: Path) -> list[tuple[Path, Path]]:
     candidates = find_images([labels])
     if not any(is_folder(p) or is_pattern(p) for p in (images, labels)):
         return list(zip(find_images([images]), candidates, strict=True))
-    by_stem: dict[str, list[Path]] = {}
-    for path in candidates:
-        by_stem.setdefault(path.stem, []).append(path)
+    named = by_stem(candidates)
     pairs = []
     for path in find_images([images]):
-        found = by_stem.get(path.stem, [])
+        found = named.get(path.stem, [])
         if not found:
             raise InputError(
                 f"{path.name} has no labels in {labels}; give each image a label file "
@@ -214,6 +212,20 @@ def find_pairs(images: Path, labels: Path) -> list[tuple[Path, Path]]:
             )
         pairs.append((path, found[0]))
     return pairs
+
+
+def by_stem(paths: Iterable[Path]) -> dict[str, list[Path]]:
+    """Return files by their names without endings.
+
+    Examples
+    --------
+    >>> [path.suffix for path in by_stem([Path("a/1.tif"), Path("b/1.png")])["1"]]
+    ['.tif', '.png']
+    """
+    named: dict[str, list[Path]] = {}
+    for path in paths:
+        named.setdefault(path.stem, []).append(path)
+    return named
 
 
 def _no_images(paths: Sequence[str | Path]) -> InputError:

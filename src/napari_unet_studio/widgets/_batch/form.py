@@ -29,13 +29,10 @@ from napari_unet_studio.widgets._batch.entries import (
 )
 from napari_unet_studio.widgets._batch.place import NAME, Place
 from napari_unet_studio.widgets._batch.reading import ReadingForm
-from napari_unet_studio.widgets._batch.settings import (
-    FilesForm,
-    NetworkForm,
-    ObjectsSection,
-)
+from napari_unet_studio.widgets._batch.settings import FilesForm, ObjectsSection
 from napari_unet_studio.widgets._form import aligned_form, collapsible
 from napari_unet_studio.widgets._model_choice import ModelChoice
+from napari_unet_studio.widgets._network_form import NetworkForm
 from napari_unet_studio.widgets._segment.image import image_layers
 from napari_unet_studio.widgets._segment.rows import combo_box
 from napari_unet_studio.widgets._train.files import FILTER
@@ -251,7 +248,8 @@ class BatchForm(QObject):
 
     def _on_model(self) -> None:
         found = self.model()
-        self.network.fit(None if found is None else found[1])
+        # Files say only when they are read whether their pixels have a size.
+        self.network.fit(None if found is None else found[1], "um")
         self.objects.refresh()
         self.changed.emit()
 

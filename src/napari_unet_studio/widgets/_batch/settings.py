@@ -1,7 +1,6 @@
-"""How the model runs over the images, and what becomes of its answer."""
+"""Which files are written, and what becomes of a model's answer."""
 
 from collections.abc import Callable
-from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,11 +8,8 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QPushButton, QVBoxLayout, QWidget
 
 from napari_unet_studio.tasks.batch_config import BatchConfig
-from napari_unet_studio.tasks.predict_config import PredictConfig
 from napari_unet_studio.widgets._controls import NumberSlider
 from napari_unet_studio.widgets._form import Form, collapsible
-from napari_unet_studio.widgets._segment.advanced import idle_settings
-from napari_unet_studio.widgets._settings import begun_with, follow_start
 
 if TYPE_CHECKING:  # at run time this loads scikit-image: not for opening
     from napari_unet_studio.core.object_config import ObjectConfig
@@ -32,38 +28,6 @@ class FilesForm(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.form)
-
-
-class NetworkForm(QWidget):
-    """Edits a :class:`.PredictConfig`, as far as a model makes use of it."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.form = Form(begun_with(PredictConfig()))
-        follow_start(self, self.form)
-        self._hidden: frozenset[str] = frozenset()
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self.form)
-
-    def fit(self, card: "ModelCard | None") -> None:
-        """Hide what makes no difference to a model."""
-        # Files say only when they are read whether their pixels have a size.
-        self._hidden = frozenset(idle_settings(card, "um"))
-        for field in fields(PredictConfig):
-            self.form.show_field(field.name, field.name not in self._hidden)
-
-    def value(self) -> PredictConfig:
-        """Return the settings; those that are hidden have their defaults.
-
-        Raises
-        ------
-        ConfigError
-            If they contradict each other.
-        """
-        default = PredictConfig()
-        idle = {name: getattr(default, name) for name in self._hidden}
-        return replace(self.form.value(), **idle)
 
 
 class ObjectsSection(QWidget):

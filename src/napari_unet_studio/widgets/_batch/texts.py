@@ -4,9 +4,9 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from napari_unet_studio.core.amounts import time_left
 from napari_unet_studio.tasks.progress import Progress
 from napari_unet_studio.widgets._batch.reading import GREY
-from napari_unet_studio.widgets._train.texts import time_left
 
 if TYPE_CHECKING:
     from napari_unet_studio.tasks.batch import Outcome

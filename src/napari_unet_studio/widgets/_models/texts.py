@@ -5,11 +5,11 @@ from contextlib import suppress
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from napari_unet_studio.core.amounts import memory
 from napari_unet_studio.io.model_list import ListedModel
 from napari_unet_studio.widgets._model_choice import kind_of, merit_of
 from napari_unet_studio.widgets._models.entries import Entry
 from napari_unet_studio.widgets._table.texts import pretty
-from napari_unet_studio.widgets._train.texts import memory
 from napari_unet_studio.widgets._words import sides
 
 if TYPE_CHECKING:

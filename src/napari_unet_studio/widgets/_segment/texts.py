@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from math import prod
 from typing import Any
 
+from napari_unet_studio.core.amounts import time_left
 from napari_unet_studio.tasks.progress import Progress
-from napari_unet_studio.widgets._train.texts import time_left
 from napari_unet_studio.widgets._words import sides
 
 

@@ -4,8 +4,8 @@ import sys
 
 import psutil
 
+from napari_unet_studio.core.amounts import memory
 from napari_unet_studio.core.errors import StudioError
-from napari_unet_studio.widgets._train.texts import memory
 
 
 def device_text(device: str) -> str:
