@@ -1,8 +1,9 @@
 """Draws napari with each of the widgets at work, on a synthetic sample.
 
 Run ``python docs/windows.py`` on a screen of 1600 x 1000 or more, with names of
-pictures to draw only those; they go to ``docs/images``. ``--light`` takes the light
-theme, ``--out FOLDER`` another folder: to look at, for the pages show the dark one.
+pictures to draw only those; they go to ``docs/images``. To look at, for the pages show
+1280 x 800 in the dark theme: ``--light`` takes the light one, ``--size 2560 1440``
+another window (on a larger screen), ``--out FOLDER`` another folder.
 """
 
 import argparse
@@ -10,6 +11,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -40,11 +42,17 @@ DOCKS = {
 """Picture of each dock."""
 
 
+def empty_viewer() -> napari.Viewer:
+    """Return a viewer of the size that was asked for."""
+    viewer = napari.Viewer()
+    viewer.window.resize(*arguments().size)
+    return viewer
+
+
 def with_dock(title: str, labels_visible: bool = False) -> tuple[Any, Any]:
     """Return a viewer with the sample, and a dock of ours by its title."""
     sample = SAMPLES["nuclei_2d"]()
-    viewer = napari.Viewer()
-    viewer.window.resize(1280, 800)
+    viewer = empty_viewer()
     viewer.add_image(sample.image, name="nuclei")
     viewer.add_labels(sample.labels, name="truth", opacity=0.4, visible=labels_visible)
     viewer.layers.selection.active = viewer.layers["nuclei"]
@@ -80,8 +88,7 @@ def batch() -> Any:
             folder / f"well B{number}.tif", image, photometric="minisblack"
         )
     (folder / "well B5.tif").write_text("No image at all.")
-    viewer = napari.Viewer()
-    viewer.window.resize(1280, 800)
+    viewer = empty_viewer()
     widget = viewer.window.add_plugin_dock_widget("napari-unet-studio", DOCKS["batch"])[
         1
     ]
@@ -204,13 +211,20 @@ def save(picture: NDArray[np.uint8], path: Path) -> None:
     window.save(path, optimize=True)
 
 
-def main() -> None:
-    """Draw the windows that were asked for, or all."""
+@cache
+def arguments() -> argparse.Namespace:
+    """Return what the command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*", help="of pictures; default: all")
     parser.add_argument("--light", action="store_true", help="in the light theme")
+    parser.add_argument("--size", type=int, nargs=2, default=(1280, 800))
     parser.add_argument("--out", type=Path, default=IMAGES)
-    given = parser.parse_args()
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Draw the windows that were asked for, or all."""
+    given = arguments()
     out = given.out.resolve()
     out.mkdir(parents=True, exist_ok=True)
     # None: in memory alone, so that whoever draws keeps the settings of their napari.

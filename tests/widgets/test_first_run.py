@@ -189,6 +189,14 @@ def test_texts_can_be_read_in_both_themes(theme: str, inks: Any) -> None:
 
 
 @pytest.mark.parametrize("theme", ["dark", "light"])
+def test_curves_can_be_seen_in_both_themes(theme: str) -> None:
+    from napari_unet_studio.widgets._axes import COLOURS
+
+    for colour in COLOURS:
+        assert contrast(QColor(colour), of_theme(theme, "background")) >= 3, colour
+
+
+@pytest.mark.parametrize("theme", ["dark", "light"])
 def test_a_text_has_the_colour_of_its_tone_in_the_theme(
     viewer: "Viewer", theme: str, qtbot: "QtBot"
 ) -> None:
@@ -253,11 +261,13 @@ def palettes() -> dict[str, list[str]]:
 
     Boxes of a diagram are not among them: place and tooltip say what they are.
     """
-    from napari_unet_studio.layers.errors import COLOURS
+    from napari_unet_studio.layers import errors
+    from napari_unet_studio.widgets._axes import COLOURS
     from napari_unet_studio.widgets._inspect.drawing import LINES
 
     return {
-        "errors": [str(each)[:7] for each in COLOURS.values()],
+        "curves": list(COLOURS),
+        "errors": [str(each)[:7] for each in errors.COLOURS.values()],
         "links of the diagram": [colour for colour, _ in LINES.values()],
     }
 

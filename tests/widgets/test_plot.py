@@ -11,7 +11,7 @@ from napari_unet_studio.widgets._axes import Curve, Panel, runs, thinned, ticks
 from napari_unet_studio.widgets._plot import LivePlot
 
 LOSS = Curve("loss", "Loss", "#ff0000")
-IOU = Curve("iou", "IoU", "#0000ff", dashed=True)
+IOU = Curve("iou", "IoU", "#0000ff", "dashed")
 PANELS = (Panel((LOSS,), waiting="nothing yet"), Panel((IOU,), top=1.0))
 
 

@@ -79,7 +79,7 @@ def test_twenty_classes_can_be_drawn_and_told(course: Course) -> None:
     for step in (5, 10):
         course.follow(judged(step, iou=0.4, **{f"iou {n}": n / 20 for n in range(20)}))
     (*_, classes) = course.plot.panels
-    looks = {(curve.colour, curve.dashed) for curve in classes.curves}
+    looks = {(curve.colour, curve.stroke) for curve in classes.curves}
     assert len(looks) >= 16
     course.plot.resize(course.plot.minimumSizeHint())
     assert not course.plot.grab().isNull()

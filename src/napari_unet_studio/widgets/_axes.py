@@ -2,24 +2,26 @@
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
 from qtpy.QtCore import QRectF
 
-# Legible on dark and on light, and told apart by most people who see few colours.
-_COLOURS = (
-    "#4a9fe8",
-    "#e8963c",
-    "#35b57c",
-    "#d96aa8",
-    "#a58be0",
-    "#b8a431",
-    "#e06c60",
-    "#3cb4bd",
+BLUE, RED, GREEN, PINK = "#217ef7", "#e3410c", "#209450", "#c23e8e"
+"""Of curves: legible on dark and on light, told apart with any kind of sight."""
+COLOURS = (BLUE, RED, GREEN, PINK)
+STROKES: Mapping[str, tuple[float, ...]] = MappingProxyType(
+    {
+        "solid": (),
+        "dashed": (3, 2),
+        "dotted": (1, 1.6),
+        "dash-dotted": (4, 1.6, 1, 1.6),
+    }
 )
+"""Lengths of lines and gaps, in widths of the pen, by the name of the stroke."""
 _DIGITS = re.compile(r"(\d+)")
 
 
@@ -34,15 +36,15 @@ class Curve:
     label
         In the legend.
     colour
-        Any that Qt knows; legible on dark and on light.
-    dashed
-        Tells two lines apart without their colours.
+        One of `COLOURS`.
+    stroke
+        One of `STROKES`: tells two lines apart without their colours.
     """
 
     key: str
     label: str
     colour: str
-    dashed: bool = False
+    stroke: str = "solid"
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,8 @@ class Scale:
 def family_curves(panel: Panel, names: Iterable[str]) -> tuple[Curve, ...]:
     """Return a curve for each name that begins like a family, by numbers in order.
 
+    Sixteen look different: the colours come again with the next stroke.
+
     Examples
     --------
     >>> classes = Panel((), family="iou ", member="class {}")
@@ -98,13 +102,14 @@ def family_curves(panel: Panel, names: Iterable[str]) -> tuple[Curve, ...]:
     """
     family = panel.family
     found = [name for name in names if family and name.startswith(family)]
+    strokes = list(STROKES)
     found.sort(key=lambda n: [int(t) if t.isdigit() else t for t in _DIGITS.split(n)])
     return tuple(
         Curve(
             name,
             panel.member.format(name.removeprefix(family)),
-            _COLOURS[number % len(_COLOURS)],
-            dashed=number // len(_COLOURS) % 2 == 1,
+            COLOURS[number % len(COLOURS)],
+            strokes[number // len(COLOURS) % len(strokes)],
         )
         for number, name in enumerate(found)
     )

@@ -9,7 +9,15 @@ from numpy.typing import NDArray
 from qtpy.QtCore import QPointF, QRectF, Qt
 from qtpy.QtGui import QColor, QFontMetricsF, QPainter, QPen, QPolygonF
 
-from napari_unet_studio.widgets._axes import Curve, Panel, Scale, runs, thinned, ticks
+from napari_unet_studio.widgets._axes import (
+    STROKES,
+    Curve,
+    Panel,
+    Scale,
+    runs,
+    thinned,
+    ticks,
+)
 
 Series = tuple[NDArray[np.float64], NDArray[np.float64]]
 
@@ -114,9 +122,7 @@ class Drawing:
 
     def _paint_curve(self, curve: Curve, scale: Scale) -> None:
         painter, (xs, ys) = self._painter, self._series(curve)
-        pen = QPen(QColor(curve.colour), 1.6)
-        if curve.dashed:
-            pen.setDashPattern([3, 2])
+        pen = _pen(curve, 1.6)
         painter.setBrush(Qt.BrushStyle.NoBrush)
         for run in runs(ys):
             x, y = thinned(xs[run], ys[run], int(scale.box.width()))
@@ -174,10 +180,7 @@ class Drawing:
                 xs, ys = self._series(curve)
                 index = self._chosen(xs, scale)
                 value = "" if index is None else f" {ys[index]:.3f}"
-                pen = QPen(QColor(curve.colour), 2)
-                if curve.dashed:
-                    pen.setDashPattern([2, 1.4])
-                painter.setPen(pen)
+                painter.setPen(_pen(curve, 2))
                 middle = base - self._metrics.ascent() / 3
                 painter.drawLine(QPointF(x, middle), QPointF(x + 14, middle))
                 painter.setPen(self._ink)
@@ -233,6 +236,14 @@ class Drawing:
 
 _NOTHING = np.zeros(0)
 _END = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
+
+
+def _pen(curve: Curve, width: float) -> QPen:
+    pen = QPen(QColor(curve.colour), width)
+    if pattern := STROKES[curve.stroke]:
+        pen.setDashPattern(pattern)
+        pen.setCapStyle(Qt.PenCapStyle.FlatCap)  # others fill the gaps
+    return pen
 
 
 def _mixed(ink: QColor, paper: QColor, share: float) -> QColor:

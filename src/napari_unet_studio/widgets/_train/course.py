@@ -17,7 +17,7 @@ from qtpy.QtWidgets import (
 
 from napari_unet_studio.core.errors import StudioError
 from napari_unet_studio.tasks.progress import Prepared, Progress, TrainProgress
-from napari_unet_studio.widgets._axes import Curve, Panel
+from napari_unet_studio.widgets._axes import BLUE, GREEN, RED, Curve, Panel
 from napari_unet_studio.widgets._plot import LivePlot
 from napari_unet_studio.widgets._saving import ask_where
 from napari_unet_studio.widgets._train.export import KINDS, save_curves
@@ -31,9 +31,9 @@ from napari_unet_studio.widgets._viewing import remove_layers
 if TYPE_CHECKING:
     from napari_unet_studio.io.model import Model
 
-_LOSS = Panel((Curve("loss", "Loss", "#e8963c"),), waiting="The loss appears here.")
-_IOU = Curve("iou", "IoU", "#4a9fe8")
-_F1 = Curve("f1", "F1 of objects", "#35b57c", dashed=True)
+_LOSS = Panel((Curve("loss", "Loss", RED),), waiting="The loss appears here.")
+_IOU = Curve("iou", "IoU", BLUE)
+_F1 = Curve("f1", "F1 of objects", GREEN, "dashed")
 _SCORES = Panel((_IOU, _F1), top=1.0, waiting="Scores on held-out data appear here.")
 _OF_CLASSES = Panel((), top=1.0, family="iou ", member="class {}")
 _OBJECTS = (_LOSS, _SCORES, _OF_CLASSES)
