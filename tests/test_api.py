@@ -279,6 +279,34 @@ def test_scores_refuse_what_cannot_be_compared(cells) -> None:
         us.evaluate(labels, labels, "TYX")
 
 
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda a, b: us.segment("cells.tif"), "path 'cells.tif'; read it first"),
+        (lambda a, b: us.compare(a, b, labels=b), 'write them as {"mine": labels}'),
+        (lambda a, b: us.measure(b, a, channel_axis=7), "no axis 7 for channels"),
+        (lambda a, b: us.measure(b, 3, channel_axis=0), "no axis 0 for channels"),
+    ],
+)
+def test_what_is_given_in_the_wrong_form_is_explained(cells, call, message) -> None:
+    with pytest.raises(InputError, match=message):
+        call(*cells)
+
+
+def test_two_files_of_one_name_are_not_chosen_from(cells, tmp_path) -> None:
+    for name in ("truth/1.tif", "found/1.tif", "found/1.npy"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        write_tiff(tmp_path / name, cells[1], "YX")
+    files = tmp_path / "truth", {"ours": tmp_path / "found"}
+    with pytest.raises(InputError, match=r"found has 2 files of the name of 1\.tif"):
+        us.compare(None, files[0], labels=files[1])
+    (tmp_path / "found/1.npy").unlink()
+    assert us.compare(None, files[0], labels=files[1]).rows[0].scores["f1"] == 1
+    (tmp_path / "found/1.tif").rename(tmp_path / "found/2.tif")
+    with pytest.raises(InputError, match=r"found has no labels for 1\.tif"):
+        us.compare(None, files[0], labels=files[1])
+
+
 def test_components_of_a_mask_are_the_objects_to_find() -> None:
     labels = np.zeros((20, 20), int)
     labels[2:8, 2:8], labels[12:18, 12:18] = 1, 2

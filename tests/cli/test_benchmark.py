@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import subprocess
 import sys
 from functools import partial
 from pathlib import Path
@@ -25,7 +26,7 @@ from napari_unet_studio.benchmark.training_page import training_lines
 from napari_unet_studio.benchmark.weights import LIBRARIES as WEIGHT_LIBRARIES
 from napari_unet_studio.benchmark.window import window_targets
 from napari_unet_studio.cli.app import app
-from napari_unet_studio.core.errors import InputError
+from napari_unet_studio.core.errors import InputError, StorageError
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 
@@ -258,3 +259,39 @@ def test_without_a_display_no_window_is_measured(monkeypatch) -> None:
     napari = importlib.util.find_spec("napari") is not None
     reason = "there is no display" if napari else "napari is not installed"
     assert reason in str(result.exception)
+
+
+def test_a_damaged_measurement_is_said_before_the_work(tmp_path) -> None:
+    stored = tmp_path / pages.FOLDER / "weights.json"
+    stored.parent.mkdir()
+    stored.write_text("{", encoding="utf-8")
+    result = _call("measures", "--quick", "--page", str(tmp_path))
+    assert isinstance(result.exception, StorageError)
+    assert "weights.json cannot be read as a measurement" in str(result.exception)
+    assert "measuring" not in result.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a limit of POSIX")
+def test_a_page_that_does_not_fit_the_disk_leaves_the_one_before(tmp_path) -> None:
+    (tmp_path / pages.PAGE).write_text("the page before", encoding="utf-8")
+    program = (
+        "import resource\n"
+        "from pathlib import Path\n"
+        "from napari_unet_studio.benchmark import page\n"
+        "from napari_unet_studio.core.errors import StorageError\n"
+        "folder = Path('docs')\n"
+        "document = page.read_measurements(folder)['window']\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))\n"
+        "try:\n"
+        f"    page.write_page(Path({str(tmp_path)!r}), 'window', document)\n"
+        "except StorageError as error:\n"
+        "    print(error)\n"
+    )
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(
+        command, cwd=DOCS.parent, capture_output=True, text=True, check=True
+    )
+    assert "could not be written" in done.stdout
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert files == [tmp_path / pages.PAGE]
+    assert files[0].read_text(encoding="utf-8") == "the page before"

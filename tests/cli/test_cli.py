@@ -514,13 +514,14 @@ def test_pixel_sizes_go_into_the_results(call, tmp_path, model) -> None:
 
 def test_images_without_labels_are_named(call, files) -> None:
     (files / "labels/1.tif").unlink()
-    refused(call("train", "images", "labels"), "1.tif has no labels in labels")
-    refused(call("evaluate", "images", "labels"), "1.tif has no labels")
+    for command in ("train", "evaluate"):
+        message = "1.tif has no file of its name in labels"
+        refused(call(command, "images", "labels"), message)
 
 
 def test_an_image_with_two_labels_is_named(call, files) -> None:
     np.save(files / "labels/1.npy", squares()[1])
-    message = "1.tif has several labels in labels, 1.npy and 1.tif"
+    message = "1.tif has 2 files of its name in labels, 1.npy and 1.tif"
     refused(call("train", "images", "labels"), message)
 
 

@@ -97,3 +97,11 @@ def test_scores_of_each_image_go_to_a_file(call):
 def test_something_has_to_be_compared(call):
     result = call("images", "truth")
     assert isinstance(result.exception, InputError)
+
+
+def test_the_two_tables_are_two_files(call):
+    words = ("images", "truth", "-s", "moved", "--csv", "t.csv")
+    result = call(*words, "--csv-images", "./t.csv")
+    assert isinstance(result.exception, InputError)
+    assert "--csv and --csv-images" in str(result.exception)
+    assert not Path("t.csv").exists()

@@ -175,3 +175,12 @@ def test_objects_in_ignored_pixels_do_not_count(call, tmp_path) -> None:
     assert call("found.tif", "truth.tif")["f1"] == 0.5
     scores = call("found.tif", "truth.tif", "--ignore=255")
     assert (scores["f1"], scores["pixel_error"], scores["spurious"]) == (1, 0, 0)
+
+
+def test_the_two_tables_are_two_files(call, tmp_path) -> None:
+    write(tmp_path / "a.tif", np.eye(8))
+    table = tmp_path / "t.csv"
+    words = ("a.tif", "a.tif", "--per-image", "t.csv", "--per-object", str(table))
+    with pytest.raises(InputError, match="--per-image and --per-object"):
+        call(*words)
+    assert not table.exists()

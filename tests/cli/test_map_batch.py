@@ -168,7 +168,7 @@ def test_an_image_without_labels_is_told_before_the_work(
     (files / "labels/1.tif").unlink()
     code, _, err = call("deform", "images", "--labels", "labels", "-o", "moved")
     assert code == 2
-    assert "1.tif has no file of its name in labels" in err or "no labels" in err
+    assert "1.tif has no file of its name in labels" in err
     assert not Path("moved").exists()
 
 
@@ -244,3 +244,30 @@ def test_what_was_stopped_or_killed_is_gone_on_with(
     assert len(states) == 40
     assert "done" in states
     assert not list(files.glob("maps/.batch/*.tif"))
+
+
+def test_a_file_that_memory_does_not_hold_is_listed(call: Any, files: Path) -> None:
+    import zarr
+
+    side = 2**24
+    sizes = {"shape": (side, side), "chunks": (2**20, 2**20), "dtype": "uint8"}
+    zarr.create_array("images/0.zarr", compressors=None, **sizes)
+    result = call("deform", "images", "-o", "moved", "--json")
+    assert result[0] == 2
+    errors = {name: row.get("error", "") for name, row in rows_of(result).items()}
+    assert "not enough memory" in errors["0"]
+    assert Path("moved/1.tif").exists()
+    assert Path("moved/2.tif").exists()
+    code, _, said = call("deform", "images/0.zarr", "-o", "moved.tif")
+    assert (code, said.count("\n")) == (2, 1)
+    assert "not enough memory" in said
+
+
+def test_labels_that_memory_does_not_hold_are_not_read(call: Any, files: Path) -> None:
+    import zarr
+
+    sizes = {"shape": (2**24, 2**24), "chunks": (2**9, 2**9), "dtype": "uint8"}
+    zarr.create_array("labels/0.zarr", compressors=None, **sizes)
+    code, _, said = call("weights", "labels/0.zarr", "-o", "weights.tif")
+    assert (code, said.count("\n")) == (2, 1)
+    assert "labels/0.zarr take 281475 GB of memory" in said

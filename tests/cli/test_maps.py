@@ -90,3 +90,19 @@ def test_what_contradicts_itself_is_refused(stack: Path) -> None:
         run("weights", stack, "--classes", "b.json", "-o", "w.tif")
     with pytest.raises(InputError, match="cannot have the axes 'YX'"):
         run("weights", "labels.tif", "--axes", "YX", "-o", "w.tif")
+
+
+def test_an_image_and_its_labels_are_written_both_or_none(stack: Path) -> None:
+    wide = np.full(LABELS.shape, 2**40)
+    np.save("wide.npy", wide)  # which no TIFF holds
+    words = ("deform", "wide.npy", "--labels", stack, "-o", "d.tif")
+    with pytest.raises(InputError, match="32 bits"):
+        run(*words)
+    assert not list(stack.parent.glob("*d*.tif"))
+    write_tiff("d.tif", LABELS, "ZYX")
+    run(*("deform", "image.tif", "--labels", stack, "--overwrite", "-o", "d.tif"))
+    before = Path("d-labels.tif").read_bytes()
+    with pytest.raises(InputError, match="32 bits"):
+        run(*words[:-2], "--seed", 9, "--overwrite", "-o", "d.tif")
+    assert Path("d-labels.tif").read_bytes() == before
+    assert not [path for path in stack.parent.iterdir() if path.name[0] == "."]

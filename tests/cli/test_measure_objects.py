@@ -78,6 +78,16 @@ def test_folder_becomes_one_table_with_a_file_column(call, tmp_path, cells) -> N
     assert all(row["class"] == row["label"] for row in rows)
 
 
+def test_files_of_one_name_are_told_apart_by_their_folders(
+    call, tmp_path, cells
+) -> None:
+    for day in ("a", "b"):
+        write(tmp_path / day / "1.tif", cells)
+    call("[ab]/*.tif")
+    rows = rows_of(tmp_path / "objects.csv")
+    assert sorted({row["file"] for row in rows}) == ["a/1.tif", "b/1.tif"]
+
+
 def test_zarr_and_spacing_and_options(call, tmp_path, cells) -> None:
     array = zarr.create_array(
         tmp_path / "cells.zarr", shape=cells.shape, chunks=(32, 32), dtype=cells.dtype

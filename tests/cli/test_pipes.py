@@ -136,3 +136,31 @@ def test_json_is_json_whatever_the_terminal(tmp_path: Path) -> None:
     done = run("info", "--json", env={"COLUMNS": "10"}, cwd=tmp_path)
     assert done.stderr == ""
     assert json.loads(done.stdout)["packages"]["numpy"]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
+@pytest.mark.parametrize("words", [("networks", "--json"), ("networks",)])
+def test_output_for_which_there_is_no_space_is_one_line(words: tuple[str, ...]) -> None:
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        done = run(*words, capture_output=False, stdout=full, stderr=subprocess.PIPE)
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert "No space left" in done.stderr
+
+
+@posix
+@pytest.mark.parametrize("place", ["--figure=f.svg", "--page=docs"])
+def test_a_figure_or_a_page_is_written_whole_or_not_at_all(
+    place: str, tmp_path: Path
+) -> None:
+    import resource
+
+    def tiny_files() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
+
+    words = ("networks", *(["unet"] if "figure" in place else []), place)
+    done = run(*words, cwd=tmp_path, preexec_fn=tiny_files)
+    assert done.returncode == 2
+    assert (done.stdout, done.stderr.count("\n")) == ("", 1)
+    assert "could not be written" in done.stderr
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]

@@ -165,6 +165,19 @@ def test_a_store_is_reported_for_people_too(call, image) -> None:
     assert row.split()[:2] == ["a.tif", "found.zarr"]
 
 
+def test_classes_have_no_number_of_objects(call, image, tmp_path) -> None:
+    spec = UNetSpec(channels=(4, 8), num_classes=3)
+    card = ModelCard(name="tiny", spec=spec, target="classes", class_values=(0, 1, 2))
+    file = Model(build(spec).eval(), card).save(tmp_path / "classes.unet")
+    for out in ("found", "found.zarr"):
+        code, told, _ = call("a.tif", f"--model={file}", "-o", out, "--json")
+        (row,) = json.loads(told)["items"]
+        assert (code, row["objects"]) == (0, None)
+        _, told, _ = call("a.tif", f"--model={file}", "-o", f"again {out}")
+        assert "objects" not in told
+        assert "None" not in told
+
+
 def test_a_resolution_of_a_store_can_be_chosen(call, tmp_path) -> None:
     drawn(tmp_path / "a.tif", (1100, 40), "YX")
     assert call("a.tif", "one.zarr")[0] == 0

@@ -4,6 +4,7 @@ import pytest
 import zarr
 
 from napari_unet_studio.core.axes import Frames, over_frames, spatial_ndim
+from napari_unet_studio.core.channels import pick_channel
 from napari_unet_studio.core.errors import InputError
 
 
@@ -170,3 +171,12 @@ def test_a_function_sees_the_spatial_part_of_each_time_point(axes, calls):
 
     np.testing.assert_array_equal(over_frames(negative, array, axes), -array)
     assert seen == [array.shape[-spatial_ndim(axes) :]] * calls
+
+
+def test_a_channel_is_known_by_any_whole_number():
+    image = marked(3, 4, 5)
+    for kind in (int, np.int64, np.uint8):
+        np.testing.assert_array_equal(pick_channel(image, 0, kind(2)), image[2])
+    for wrong in (True, 2.0, np.True_):
+        with pytest.raises(InputError, match="give a number"):
+            pick_channel(image, 0, wrong)

@@ -8,7 +8,7 @@ from hypothesis.extra.numpy import arrays
 from scipy import ndimage
 
 from napari_unet_studio.core.carve import carve_gap
-from napari_unet_studio.core.errors import ConfigError
+from napari_unet_studio.core.errors import ConfigError, InputError
 from napari_unet_studio.core.instances import ObjectConfig, close_gaps, label_objects
 
 PLAIN = ObjectConfig(min_size=0, fill_holes=0)
@@ -89,6 +89,20 @@ def test_an_empty_image_has_no_objects_and_a_full_one_has_one(shape, split):
 def test_probabilities_of_any_precision_are_labelled(dtype):
     probability = np.array([[0.75, 0.0, 0.75]], dtype)
     assert label_objects(probability, PLAIN).tolist() == [[1, 0, 2]]
+
+
+def test_time_points_are_never_taken_for_planes_of_one_volume():
+    film = np.zeros((2, 2, 5, 5))
+    film[0, 1, 1:3, 1:3] = film[1, 0, 1:3, 1:3] = 1  # neighbours in memory, not in time
+    with pytest.raises(InputError, match="one time point at a time"):
+        label_objects(film, PLAIN)
+    with pytest.raises(InputError, match="1 axes"):
+        label_objects(film[0, 0, 0], PLAIN)
+
+
+def test_a_spacing_of_other_axes_is_refused():
+    with pytest.raises(InputError, match="2 axes"):
+        label_objects(np.ones((5, 5)), replace(PLAIN, split=1.0), (2.0, 0.5, 0.5))
 
 
 def test_the_probabilities_stay_as_they_were():

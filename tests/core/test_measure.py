@@ -197,6 +197,14 @@ def test_nearest_is_the_distance_between_centres():
     assert np.isnan(measure_objects([[1, 1]])["nearest"]).all()
 
 
+def test_a_stack_of_one_plane_has_the_borders_of_the_plane():
+    plane = np.zeros((6, 7), int)
+    plane[2:4, 2:4], plane[0, 5] = 1, 2
+    for axis in range(3):
+        stack = np.expand_dims(plane, axis)
+        assert measure_objects(stack)["border"].tolist() == [False, True]
+
+
 def test_class_is_that_of_most_pixels_and_the_smallest_of_equals():
     labels = np.array([[1, 1, 1, 2, 2, 3]])
     classes = np.array([[5, 9, 9, 7, 4, -1]])

@@ -286,6 +286,14 @@ def test_objects_further_apart_than_a_narrow_image_is_wide_are_found():
     assert touching_pairs([[1], [0], [0], [2]], within=3).tolist() == [[1, 2]]
 
 
+@pytest.mark.parametrize("first", [2**8 - 2, 2**53, 2**63 - 1, 2**64 - 2])
+def test_pairs_of_any_ids_are_told_apart(first):
+    labels = np.array([[first, first + 1]], np.uint64)
+    assert touching_pairs(labels).tolist() == [[first, first + 1]]
+    assert pairs_kept_apart(labels, labels) == (1, 1)
+    assert pairs_kept_apart(np.ones_like(labels), labels) == (0, 1)
+
+
 @pytest.mark.parametrize("shape", [(1, 1), (0, 3), (2, 2)])
 def test_without_objects_there_are_no_pairs(shape):
     assert touching_pairs(np.zeros(shape, int)).shape == (0, 2)

@@ -9,10 +9,10 @@ from napari_unet_studio.core.errors import InputError, StorageError
 from napari_unet_studio.io.folders import (
     batch_items,
     find_images,
-    find_pairs,
     is_pattern,
     natural_key,
 )
+from napari_unet_studio.io.pairs import find_pairs
 
 
 @pytest.fixture
@@ -183,13 +183,21 @@ def test_a_folder_without_rights_is_told_and_kept_for_a_batch_to_list(closed) ->
 
 def test_patterns_make_pairs_of_the_same_stems(made) -> None:
     made("i/1.tif", "i/2.tif", "l/1.png", "l/2.png", "l/3.png")
-    pairs = find_pairs(Path("i/*.tif"), Path("l"))
+    pairs = find_pairs([Path("i/*.tif")], Path("l"))
     assert [(a.name, b.name) for a, b in pairs] == [
         ("1.tif", "1.png"),
         ("2.tif", "2.png"),
     ]
-    with pytest.raises(InputError, match=r"2\.tif has no labels"):
-        find_pairs(Path("i"), Path("l/1*"))
+    with pytest.raises(InputError, match=r"2\.tif has no file of its name"):
+        find_pairs([Path("i")], Path("l/1*"))
+
+
+def test_two_images_do_not_share_labels_because_of_their_names(made) -> None:
+    made("i/a/1.tif", "i/b/1.tif", "i/c/1.tif", "l/1.tif", "i/c/1.png")
+    for images in (["i/*/1.tif"], ["i/c"], ["i/a/1.tif", "i/b/1.tif"]):
+        with pytest.raises(InputError, match=r"would both go with the file called 1"):
+            find_pairs([Path(each) for each in images], Path("l"))
+    assert len(find_pairs([Path("i/a")], Path("l"))) == 1
 
 
 def test_results_alone_are_told_to_be_results(tmp_path) -> None:

@@ -1,6 +1,8 @@
 import json
 import pickle
+import struct
 import warnings
+import zlib
 
 import dask.array as da
 import numpy as np
@@ -13,6 +15,7 @@ from PIL import Image
 
 from napari_unet_studio.core.errors import InputError, StorageError, StudioError
 from napari_unet_studio.io import images, tiff
+from napari_unet_studio.io.image_file import described
 from napari_unet_studio.io.images import (
     SUFFIXES,
     image_levels,
@@ -24,6 +27,7 @@ from napari_unet_studio.io.images import (
     write_tiff,
 )
 from napari_unet_studio.io.lazy import grouped
+from napari_unet_studio.io.stated_axes import stated_axes
 
 
 def textured(*shape, dtype="uint16"):
@@ -676,6 +680,16 @@ def test_the_pixel_size_of_ome_zarr_comes_in_micrometres(tmp_path):
     check(read_image(path), array[0], "ZYX", None, (2.0, 0.5, 0.25))
 
 
+def test_a_stack_called_a_film_and_the_other_way_round_keep_no_wrong_pixel_size(
+    tmp_path,
+):
+    array = textured(3, 20, 30)
+    film = read_image(write_tiff(tmp_path / "a.tif", array, "TYX", (0.5, 0.25)))
+    check(described(film, "ZYX"), array, "ZYX")
+    stack = read_image(write_tiff(tmp_path / "b.tif", array, "ZYX", (2, 0.5, 0.25)))
+    check(described(stack, "TYX"), array, "TYX", None, (0.5, 0.25))
+
+
 @pytest.mark.parametrize(
     "transformations",
     [
@@ -775,6 +789,14 @@ def test_an_array_of_zarr_3_may_name_its_axes(tmp_path):
     check(read_image(tmp_path / "a.zarr"), array, "TYX")
     stored(tmp_path / "b.zarr", array, dimension_names=("band", "lat", "lon"))
     check(read_image(tmp_path / "b.zarr"), array, "ZYX")
+
+
+def test_axes_of_zarr_may_have_whole_words_for_names(tmp_path):
+    array = textured(2, 20, 30)
+    stored(tmp_path / "a.zarr", array, dimension_names=("time", "y", "x"))
+    check(read_image(tmp_path / "a.zarr"), array, "TYX")
+    path = ome_zarr(tmp_path / "b.zarr", array, [{"name": "channel"}, *named("YX")])
+    check(read_image(path), array, "YX", 0)
 
 
 @pytest.mark.parametrize("version", [2, 3])
@@ -950,7 +972,7 @@ def test_a_pickled_array_is_refused_and_not_run(tmp_path):
             return (open, (str(tmp_path / "executed"), "w"))
 
     np.save(tmp_path / "a.npy", np.array([Exploit()], dtype=object), allow_pickle=True)
-    with pytest.raises(StorageError, match="cannot be read as an image"):
+    with pytest.raises(StorageError, match="Python objects, not numbers"):
         read_image(tmp_path / "a.npy")
     assert not (tmp_path / "executed").exists()
 
@@ -983,14 +1005,30 @@ def test_an_array_that_claims_more_than_memory_is_refused(tmp_path):
     header = header.ljust(117) + b"\n"
     data = b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header
     (tmp_path / "a.npy").write_bytes(data)
-    with pytest.raises(StorageError, match="cannot be read as an image"):
+    with pytest.raises(StorageError, match=r"cannot be read as an image.* use a part"):
         read_image(tmp_path / "a.npy")
+
+
+@pytest.mark.parametrize("colour", [2, 4, 6])  # RGB, grey or RGB with opacity
+def test_a_png_of_16_bits_for_each_colour_is_refused_and_not_cut_to_8(tmp_path, colour):
+    def chunk(kind, data):
+        check = zlib.crc32(kind + data)
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", check)
+
+    samples = {2: 3, 4: 2, 6: 4}[colour]
+    rows = b"".join(b"\0" + bytes(30 * samples * 2) for _ in range(20))
+    head = struct.pack(">IIBBBBB", 30, 20, 16, colour, 0, 0, 0)
+    parts = {b"IHDR": head, b"IDAT": zlib.compress(rows), b"IEND": b""}
+    data = b"".join(chunk(*part) for part in parts.items())
+    (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n" + data)
+    with pytest.raises(InputError, match="16 bits for each colour"):
+        read_image(tmp_path / "a.png")
 
 
 def test_a_picture_larger_than_pillow_allows_is_refused_as_such(tmp_path, monkeypatch):
     Image.fromarray(textured(20, 30, dtype="uint8")).save(tmp_path / "a.png")
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
-    with pytest.raises(StorageError, match="exceeds limit"):
+    with pytest.raises(InputError, match=r"more pixels .* save it as TIFF or zarr"):
         read_image(tmp_path / "a.png")
 
 
@@ -1032,3 +1070,49 @@ def test_large_labels_stay_in_their_file_if_so_desired(tmp_path, large):
     tifffile.imwrite(tmp_path / "b.tif", textured(20, 30, 3, dtype="uint8"))
     with pytest.raises(InputError, match="one number per pixel"):
         read_label_array(tmp_path / "b.tif")
+
+
+# --- axes alone
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "options", "axes"),
+    [
+        ("a.tif", (2, 9, 8), {"imagej": True, "metadata": {"axes": "CYX"}}, "CYX"),
+        ("a.tif", (5, 2, 9, 8), {"imagej": True, "metadata": {"axes": "ZCYX"}}, "ZCYX"),
+        ("a.ome.tif", (2, 5, 9, 8), {"metadata": {"axes": "CZYX"}}, "CZYX"),
+        ("a.ome.tif", (4, 3, 9, 8), {"metadata": {"axes": "ZTYX"}}, "ZTYX"),
+        ("a.tif", (7, 9, 8), {"imagej": True, "metadata": {"axes": "TYX"}}, "TYX"),
+        ("a.tif", (9, 8), {}, "YX"),
+        ("a.tif", (7, 9, 8), {}, "?YX"),
+        # A stack of 3 planes, which tifffile takes for samples of colour.
+        ("a.tif", (3, 9, 8), {"photometric": "rgb", "planarconfig": 2}, "?YX"),
+        ("a.tif", (9, 8, 3), {"photometric": "rgb"}, "YXC"),
+    ],
+)
+def test_axes_are_told_from_a_header_alone(tmp_path, name, shape, options, axes):
+    path = tmp_path / name
+    tifffile.imwrite(path, textured(*shape, dtype="uint8"), **options)
+    with tifffile.TiffFile(path) as tiff:
+        first = tiff.pages.first.dataoffsets[0]
+    assert stated_axes(path) == (axes, shape)
+    with path.open("r+b") as file:  # what lies where pixels are does not matter
+        file.seek(first)
+        file.write(b"\xff" * 72)
+    assert stated_axes(path) == (axes, shape)
+
+
+def test_axes_of_a_store_are_told_without_its_chunks(tmp_path):
+    group = zarr.open_group(tmp_path / "a.zarr", mode="w", zarr_format=2)
+    group.create_array("0", shape=(2, 5, 9, 8), dtype="uint8", chunks=(1, 5, 9, 8))
+    group.attrs["multiscales"] = [
+        {"axes": [{"name": n} for n in "czyx"], "datasets": [{"path": "0"}]}
+    ]
+    assert stated_axes(tmp_path / "a.zarr") == ("CZYX", (2, 5, 9, 8))
+
+
+def test_kinds_without_axes_state_none_and_no_file_is_an_error(tmp_path):
+    np.save(tmp_path / "a.npy", textured(2, 9, 8))
+    assert stated_axes(tmp_path / "a.npy") == ("", ())
+    with pytest.raises(StorageError, match=r"gone\.tif"):
+        stated_axes(tmp_path / "gone.tif")

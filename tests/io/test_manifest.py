@@ -474,3 +474,23 @@ def test_a_store_is_known_by_its_files(tmp_path) -> None:
     zarr.open_array(str(store), mode="r+")[:] = 1
     assert not before.fits(store)
     assert not before.fits(tmp_path / "none")
+
+
+def test_an_array_in_chunks_is_read_once_for_its_digest(monkeypatch) -> None:
+    import dask.array as da
+
+    array = np.arange(60 * 20).reshape(60, 20)
+    read = []
+
+    def chunk(block, block_info):
+        read.append(block_info[0]["chunk-location"])
+        return block
+
+    lazy = da.from_array(array, chunks=(25, 10)).map_blocks(
+        chunk, meta=np.empty((0, 0), array.dtype)
+    )
+    monkeypatch.setattr("napari_unet_studio.io.digests._PIECE", 7 * array[0].nbytes)
+    assert digest_of_array(lazy) == digest_of_array(array)
+    assert sorted(read) == [(y, x) for y in range(3) for x in range(2)]
+    nothing = np.empty((0, 4))
+    assert digest_of_array(da.from_array(nothing)) == digest_of_array(nothing)

@@ -303,10 +303,25 @@ def test_results_of_one_name_do_not_replace_each_other(images, out, model) -> No
     result = do(items, out, model, overwrite=True)
     assert statuses(result) == ["done", "failed"]
     assert "would be its result and that of another image" in result.failed[0].error
+    same = [BatchItem("b", images / f"{n}.tif") for n in range(2)]
+    result = do(same, None, model)
+    assert statuses(result) == ["done", "failed"]
     for name in ("../b", "/b", ""):
         (outcome,) = do([BatchItem(name, images / "0.tif")], out, model).outcomes
         assert "cannot be called" in outcome.error
     assert files(out) == ["a.tif", "batch.json"]
+
+
+def test_a_result_that_does_not_come_to_its_place_is_not_done(
+    images, out, model
+) -> None:
+    items = [BatchItem(f"{n}/a", images / f"{n}.tif") for n in range(2)]
+    result = do(items, out, model, report=lambda _: (out / "0").touch())
+    assert statuses(result) == ["failed", "done"]
+    assert result.failed[0].labels is None
+    assert result.failed[0].error
+    (out / "0").unlink()
+    assert statuses(do(items, out, model)) == ["done", "kept"]
 
 
 def test_images_are_never_replaced(images, model) -> None:

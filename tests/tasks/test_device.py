@@ -139,6 +139,21 @@ def test_float32_on_a_gpu_has_the_precision_of_the_cpu() -> None:
     assert torch.backends.cudnn.allow_tf32 == before
 
 
+@pytest.mark.skipif(
+    not hasattr(torch.backends.cudnn, "conv"), reason="older than torch 2.9"
+)
+def test_float32_is_exact_too_where_tf32_was_set_in_the_new_way() -> None:
+    conv = torch.backends.cudnn.conv
+    before = conv.fp32_precision
+    try:
+        conv.fp32_precision = "ieee"  # now nobody can read allow_tf32
+        with autocast("cuda", "float32"):
+            assert conv.fp32_precision == "ieee"
+        assert conv.fp32_precision == "ieee"
+    finally:
+        conv.fp32_precision = before
+
+
 @pytest.mark.parametrize(
     ("capability", "architectures", "expected"),
     [

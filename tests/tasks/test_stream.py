@@ -16,6 +16,7 @@ from napari_unet_studio.core.instances import ObjectConfig, label_objects
 from napari_unet_studio.core.linking import link_objects
 from napari_unet_studio.io.images import read_image, write_tiff
 from napari_unet_studio.io.model import Model
+from napari_unet_studio.io.zarr_images import read_offsets
 from napari_unet_studio.tasks import begin
 from napari_unet_studio.tasks.begin import label_name
 from napari_unet_studio.tasks.predict import PredictConfig, predict
@@ -116,6 +117,24 @@ def test_stacks_and_time_series_keep_their_objects_apart_in_time_only(
     read = read_image(result.path)
     assert read.axes == axes
     assert read.spacing == spacing
+
+
+def test_a_result_lies_where_its_image_lies(threshold_model, tmp_path) -> None:
+    steps = [
+        {"type": "scale", "scale": [0.5, 0.25]},
+        {"type": "translation", "translation": [10.0, -3.0]},
+    ]
+    axes = [{"name": name, "type": "space", "unit": "micrometer"} for name in "yx"]
+    datasets = [{"path": "0", "coordinateTransformations": steps}]
+    scales = {"version": "0.4", "axes": axes, "datasets": datasets}
+    group = zarr.open_group(str(tmp_path / "in.zarr"), mode="w", zarr_format=2)
+    group.create_array("0", data=blobs((70, 61)))
+    group.attrs["multiscales"] = [scales]
+    result = stored(tmp_path / "in.zarr", tmp_path / "out.zarr", threshold_model())
+    for path in (result.path, result.path / "labels" / result.name):
+        assert read_image(path).spacing == (0.5, 0.25)
+        offsets = read_offsets(path)
+        assert (offsets["Y"], offsets["X"]) == pytest.approx((20, -12))
 
 
 def drifting(frames, shape=(70, 61)):
@@ -282,6 +301,20 @@ def test_a_result_that_exists_is_replaced_only_when_told(
     np.testing.assert_array_equal(pixels(out), before)
     stored(1 - image, out, model, overwrite=True)
     assert not np.array_equal(pixels(out), before)
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_two_runs_do_not_write_into_one_result(
+    threshold_model, tmp_path, overwrite
+) -> None:
+    image, model, out = blobs((133, 150)), threshold_model(), tmp_path / "out.zarr"
+    first = predict_zarr(image, out, model, TILES, objects=OBJECTS)
+    for _ in range(5):
+        next(first)
+    with pytest.raises(InputError, match=r"Another run is making .*out\.zarr just now"):
+        stored(image, out, model, overwrite=overwrite)
+    check_labels(run(first), "YX")
+    assert list(tmp_path.iterdir()) == [out]
 
 
 # -- wrong input ---------------------------------------------------------------------

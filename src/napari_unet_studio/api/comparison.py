@@ -6,9 +6,10 @@ from typing import Any
 
 from napari_unet_studio.core.channels import Channel
 from napari_unet_studio.core.errors import InputError
-from napari_unet_studio.io.folders import find_images, find_pairs, is_folder
+from napari_unet_studio.io.folders import find_images, is_folder
 from napari_unet_studio.io.model import Model
 from napari_unet_studio.io.model_file import SUFFIX
+from napari_unet_studio.io.pairs import by_stem, find_pairs
 from napari_unet_studio.tasks.compare import Candidate, Case, Comparison
 from napari_unet_studio.tasks.compare import compare as compare_task
 from napari_unet_studio.tasks.evaluate import Kind
@@ -94,6 +95,11 @@ def compare(
     (['nuclei', 'threshold'], frozenset({'nuclei'}))
     """
     cases = _cases(images, references, axes, channel_axis, spacing)
+    if labels is not None and not isinstance(labels, Mapping):
+        raise InputError(
+            f"Labels to compare have names, but a {type(labels).__name__} was given; "
+            'write them as {"mine": labels}.'
+        )
     candidates = [Candidate(n, model=m) for n, m in _named(models).items()]
     candidates += [
         Candidate(name, labels=_labels(given, cases))
@@ -127,7 +133,7 @@ def _cases(
 ) -> list[Case]:
     facts = (axes, channel_axis, None if spacing is None else tuple(spacing))
     if isinstance(images, str | Path) and isinstance(references, str | Path):
-        pairs = find_pairs(Path(images), Path(references))
+        pairs = find_pairs([Path(images)], Path(references))
         return [Case(image.name, truth, image, *facts) for image, truth in pairs]
     truths = _listed(references)
     shown: list[Any] = [None] * len(truths) if images is None else _listed(images)
@@ -163,14 +169,18 @@ def _labels(given: Any, cases: Sequence[Case]) -> list[Any]:
     folder = isinstance(given, str | Path) and is_folder(Path(given))
     if not folder or len(files) < len(truths):
         return _listed(given)
-    by_stem = {path.stem: path for path in find_images([Path(given)])}
-    missing = [path.name for path in files if path.stem not in by_stem]
-    if missing:
-        raise InputError(
-            f"{given} has no labels for {missing[0]}; give each reference a file of "
-            "the same name."
-        )
-    return [by_stem[path.stem] for path in files]
+    named = by_stem(find_images([Path(given)]))
+    found = []
+    for path in files:
+        own = named.get(path.stem, [])
+        if len(own) != 1:
+            number = f"{len(own)} files of the name of" if own else "no labels for"
+            raise InputError(
+                f"{given} has {number} {path.name}; give each reference one file of "
+                "the same name."
+            )
+        found += own
+    return found
 
 
 def _named(models: Models | Model | str | Path) -> dict[str, Model | str | Path]:

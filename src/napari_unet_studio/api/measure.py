@@ -5,6 +5,7 @@ from typing import Any
 
 from napari_unet_studio.core.axes import as_array
 from napari_unet_studio.core.channels import pick_channel
+from napari_unet_studio.core.errors import InputError
 from napari_unet_studio.core.measure import MeasureConfig
 from napari_unet_studio.tasks.measure import ObjectTable
 from napari_unet_studio.tasks.measure import measure as measure_task
@@ -100,7 +101,12 @@ def _named(image: Any, channel_axis: int | None) -> dict[str, Any]:
             found[name] = array
             continue
         array = as_array(array)
-        for number in range(array.shape[channel_axis] if array.ndim else 0):
+        if not -array.ndim <= channel_axis < array.ndim:
+            raise InputError(
+                f"An image of shape {tuple(array.shape)} has no axis {channel_axis} "
+                "for channels; count its axes from 0."
+            )
+        for number in range(array.shape[channel_axis]):
             title = f"{name} {number}" if several else f"channel {number}"
             found[title] = pick_channel(array, channel_axis, number)
     return found

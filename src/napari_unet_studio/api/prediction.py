@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_unet_studio.core.channels import Channel
+from napari_unet_studio.core.errors import InputError
 from napari_unet_studio.core.instances import ObjectConfig
 from napari_unet_studio.io.model import Model
 from napari_unet_studio.io.ome_layout import Version
@@ -80,6 +81,12 @@ def predict(
     >>> part.labels.shape
     (64, 99)
     """
+    if isinstance(image, str | Path):
+        raise InputError(
+            f"An image in memory is expected, not the path {str(image)!r}; read it "
+            "first, as with tifffile.imread, or use predict_zarr or batch, which take "
+            "files."
+        )
     model = load_model(model)
     task = predict_task(
         image,

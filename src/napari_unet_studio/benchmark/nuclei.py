@@ -27,10 +27,10 @@ from napari_unet_studio.benchmark.nuclei_objects import (
 )
 from napari_unet_studio.benchmark.nuclei_peers import trained_peer
 from napari_unet_studio.core.errors import InputError
-from napari_unet_studio.io.folders import find_pairs
 from napari_unet_studio.io.images import read_image
 from napari_unet_studio.io.model import Model
 from napari_unet_studio.io.model_file import SUFFIX
+from napari_unet_studio.io.pairs import find_pairs
 from napari_unet_studio.io.registry import load_model
 from napari_unet_studio.tasks.compare import Candidate, Case, Comparison, compare
 from napari_unet_studio.tasks.progress import run
@@ -105,7 +105,7 @@ def benchmark_nuclei(
     if (budget.images is None) != (budget.labels is None):
         raise InputError("Give both --train-images and --train-labels, or neither.")
     loaded = _loaded(models)
-    files = find_pairs(images, labels)
+    files = find_pairs([images], labels)
     scored = {digest(pair)["sha256"] for pair in read_pairs(images, labels)}
     peer = yield from _peer(budget, scored)
     candidates = yield from _peers_labels([image for image, _ in files], peer.network)

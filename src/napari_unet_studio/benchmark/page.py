@@ -25,6 +25,8 @@ from napari_unet_studio.benchmark.window import (
     window_lines,
     window_targets,
 )
+from napari_unet_studio.io.atomic import atomic_write
+from napari_unet_studio.io.guard import reading
 from napari_unet_studio.io.markdown import markdown_table, wrapped
 
 PAGE = Path("benchmarks.md")
@@ -126,21 +128,28 @@ def write_page(folder: Path, name: str, document: Document) -> list[Path]:
         Its measurement.
     """
     stored = folder / FOLDER / f"{name}.json"
-    stored.parent.mkdir(parents=True, exist_ok=True)
     texts = {stored: json.dumps(document, indent=1) + "\n"}
     texts[folder / PAGE] = page({**read_measurements(folder), name: document})
     for path, text in texts.items():
-        path.write_text(text, encoding="utf-8", newline="\n")
+        with atomic_write(path) as file:
+            file.write(text.encode())
     return list(texts)
 
 
 def read_measurements(folder: Path) -> dict[str, Document]:
-    """Return the measurements that are stored for the page in a folder."""
+    """Return the measurements that are stored for the page in a folder.
+
+    Raises
+    ------
+    StorageError
+        If one of them is damaged.
+    """
     found = {}
     for section in SECTIONS:
         path = folder / FOLDER / f"{section.name}.json"
         if path.exists():
-            found[section.name] = json.loads(path.read_text(encoding="utf-8"))
+            with reading(path, "a measurement"):
+                found[section.name] = json.loads(path.read_text(encoding="utf-8"))
     return found
 
 

@@ -281,8 +281,9 @@ def _prepare(page: Path | None, overwrite: bool) -> None:
     """See that the page can be written, before minutes of work."""
     if page is None:
         return
-    from napari_unet_studio.benchmark.page import FOLDER, PAGE
+    from napari_unet_studio.benchmark.page import FOLDER, PAGE, read_measurements
 
     refuse_existing(page / PAGE, overwrite, option="--page")
     check_writable(page / PAGE, "--page")
     check_writable(page / FOLDER / PAGE, "--page")
+    read_measurements(page)  # beside which the new one will stand

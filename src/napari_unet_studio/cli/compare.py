@@ -105,8 +105,9 @@ def compare(
         parse_spacing,
         refuse_existing,
     )
-    from napari_unet_studio.cli.partners import pairs_of
+    from napari_unet_studio.cli.score_tables import check_different
     from napari_unet_studio.io.atomic import atomic_write
+    from napari_unet_studio.io.pairs import find_pairs
 
     if not model and not segmentation:
         raise InputError(
@@ -119,7 +120,8 @@ def compare(
         if path is not None:
             refuse_existing(path, overwrite, option=option)
             check_writable(path, option)
-    pairs = pairs_of(images, labels)
+    check_different(("--csv", csv), ("--csv-images", csv_images))
+    pairs = find_pairs(images, labels)
     with console.progress_bar("Comparing") as report:
         found = compare_all(
             [image for image, _ in pairs],

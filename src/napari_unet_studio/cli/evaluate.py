@@ -9,7 +9,12 @@ import typer
 from napari_unet_studio.cli import console
 from napari_unet_studio.cli.files import AsJson, Overwrite
 from napari_unet_studio.cli.panels import OUTPUT
-from napari_unet_studio.cli.score_tables import as_rows, check_table, write_table
+from napari_unet_studio.cli.score_tables import (
+    as_rows,
+    check_different,
+    check_table,
+    write_table,
+)
 from napari_unet_studio.cli.truth import (
     Classes,
     Connected,
@@ -79,10 +84,9 @@ def evaluate(
     kind = kind_of(membranes, classes)
     if per_object is not None and kind != "objects":
         raise InputError(f"--per-object tells about objects, and these are {kind}.")
-    if per_object is not None and per_object == per_image:
-        raise InputError("--per-image and --per-object name the same file.")
     check_table(per_image, overwrite, "--per-image")
     check_table(per_object, overwrite, "--per-object")
+    check_different(("--per-image", per_image), ("--per-object", per_object))
     found, scores = evaluate_files(
         labels, reference, connected, kind, ignore, split_reference, specks
     )
@@ -137,14 +141,14 @@ def evaluate_files(
         If a segmentation has no reference, or the two do not fit.
     """
     from napari_unet_studio.cli.files import read_label_file
-    from napari_unet_studio.cli.partners import pairs_of
     from napari_unet_studio.core.metrics import mean_finite
     from napari_unet_studio.io.folders import find_images, is_folder
     from napari_unet_studio.io.images import read_labels
+    from napari_unet_studio.io.pairs import find_pairs
     from napari_unet_studio.tasks.evaluate import Tally, scorer
 
     tally = scorer(kind, connected, ignore, split, specks)
-    pairs = pairs_of(labels, reference)
+    pairs = find_pairs(labels, reference)
     for labels_path, reference_path in pairs:
         truth = read_label_file(reference_path)
         name = labels_path.name

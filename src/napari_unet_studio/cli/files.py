@@ -5,9 +5,11 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import numpy as np
+import psutil
 import typer
 
 from napari_unet_studio.cli.panels import INPUT, OUTPUT
+from napari_unet_studio.core.amounts import memory
 from napari_unet_studio.core.channels import Channel
 from napari_unet_studio.core.errors import InputError
 from napari_unet_studio.io import atomic
@@ -176,10 +178,22 @@ def read_label_file(
     spacing: Sequence[float] | None = None,
     unit: str | None = None,
 ) -> ImageFile:
-    """Read labels with their axes and pixel size, see `described`; one channel only."""
+    """Read labels with their axes and pixel size, see `described`; one channel only.
+
+    Raises
+    ------
+    InputError
+        If they have channels, or memory does not hold them.
+    """
     found = described(read_image(path), axes, spacing, unit)
     if found.channel_axis is not None:
         raise InputError(f"{path} has channels; labels are one number per pixel.")
+    needed, free = found.array.nbytes, psutil.virtual_memory().available
+    if needed > free:
+        raise InputError(
+            f"The labels in {path} take {memory(needed)} of memory, but only "
+            f"{memory(free)} are free; give a part of them, or a coarser level."
+        )
     return ImageFile(
         np.asarray(found.array), found.axes, None, found.spacing, found.unit
     )

@@ -13,10 +13,10 @@ from napari_unet_studio.cli.files import (
     check_writable,
     refuse_existing,
 )
+from napari_unet_studio.cli.map_batch import sentence_of
 from napari_unet_studio.cli.map_files import destination
 from napari_unet_studio.core.channels import Channel
 from napari_unet_studio.core.errors import StudioError
-from napari_unet_studio.core.shell import spoken
 from napari_unet_studio.io.folders import batch_items, find_images
 from napari_unet_studio.io.image_file import described, one_channel
 from napari_unet_studio.io.images import read_image, write_tiff
@@ -89,8 +89,8 @@ def inspect_files(
                 refuse_existing(file, overwrite, taken)
                 told = _inspect(path, file, look, model, report)
                 rows.append({"image": str(path), **told})
-            except StudioError as error:
-                sentence = spoken(str(error)).removeprefix(f"{path} ")
+            except (StudioError, MemoryError) as error:
+                sentence = sentence_of(error, path)
                 rows.append({"image": str(path), "error": sentence})
     if as_json:
         console.show_table(rows, (), True)

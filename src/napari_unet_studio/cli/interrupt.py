@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-SAID = b"\nStopping when this step is done. Ctrl-C again: at once, keeping nothing.\n"
+SAID = b"\nStopping when this step is done. Ctrl-C again: at once, without a model.\n"
 SAID_BY_SEVERAL = b"\nStopping when this step, or this validation round, is done.\n"
 
 

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import typer
 
 from napari_unet_studio.cli import console
+from napari_unet_studio.cli.ending import NO_MEMORY
 from napari_unet_studio.cli.interrupt import until_interrupted
 from napari_unet_studio.core.errors import StudioError
 from napari_unet_studio.core.shell import spoken
@@ -122,14 +123,21 @@ def _do(job: Job, manifest: Manifest) -> dict[str, Any]:
         told = job.work(staged)
         seconds = round(time.monotonic() - began, 3)
         manifest.done(job.name, job.image, source, job.files, seconds=seconds)
-    except StudioError as error:
+    except (StudioError, MemoryError) as error:
         manifest.drop(job.files)
         if is_full(error):
             raise
-        sentence = spoken(str(error)).removeprefix(f"{job.image} ")
+        sentence = sentence_of(error, job.image)
         manifest.failed(job.name, job.image, source, sentence)
         return {**row, "status": "failed", "error": sentence}
     return {**row, **places, "status": "done", "seconds": seconds, **told}
+
+
+def sentence_of(error: StudioError | MemoryError, image: Path) -> str:
+    """Return what went wrong with a file, without its name in front."""
+    if isinstance(error, MemoryError):
+        return NO_MEMORY
+    return spoken(str(error)).removeprefix(f"{image} ")
 
 
 def _source(job: Job) -> Fingerprint:

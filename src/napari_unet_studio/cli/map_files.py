@@ -14,12 +14,12 @@ from napari_unet_studio.cli.maps import (
     write_deformed,
     write_weights,
 )
-from napari_unet_studio.cli.partners import are_several, pairs_of
 from napari_unet_studio.core.deform import DeformConfig
 from napari_unet_studio.core.errors import InputError
 from napari_unet_studio.io.folders import BatchItem, batch_items, find_images
 from napari_unet_studio.io.images import SUFFIXES
 from napari_unet_studio.io.manifest import Run, results_in
+from napari_unet_studio.io.pairs import are_several, find_pairs
 
 _TIFF = (".tif", ".tiff")
 
@@ -102,7 +102,7 @@ def deform_files(
         return
     items = _items(images, target)
     beside = {
-        kind: dict(pairs_of([path for _, path in items], given))
+        kind: dict(find_pairs([path for _, path in items], given))
         for kind, given in along.items()
         if given is not None
     }

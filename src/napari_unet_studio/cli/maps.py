@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,7 @@ from napari_unet_studio.core.weights import (
     class_counts,
     separation_weights,
 )
+from napari_unet_studio.io.guard import writing
 from napari_unet_studio.io.image_file import described
 from napari_unet_studio.io.images import read_image, write_tiff
 
@@ -156,7 +158,18 @@ def write_deformed(
     for each in (out, *places.values()):
         _check_place(each, overwrite, image, labels, weights)
     along = {name: path for name, path in given.items() if path is not None}
-    return deform_file(image, along, {"image": out, **places}, config, planes, place)
+    places = {"image": out, **places}
+    # All of them or none: labels without their image would be in the way, or belong to
+    # another deformation than the image that is there.
+    with (
+        writing(out),
+        TemporaryDirectory(prefix=f".{out.name[:40]}.", dir=out.parent) as folder,
+    ):
+        staged = {name: Path(folder, path.name) for name, path in places.items()}
+        deform_file(image, along, staged, config, planes, place)
+        for name, path in places.items():
+            staged[name].replace(path)
+    return {name: str(path) for name, path in places.items()}
 
 
 def deform_file(

@@ -83,7 +83,8 @@ def measure_files(
     images, classes
         Files; or, of several labels, folders or patterns with files of the same stems.
     out
-        The table. Of several files it has a column "file".
+        The table. Of several files it has a column "file": their names, or their paths
+        where several have one name.
     place
         Of the labels; None takes what their files say. A pixel size that these do not
         state is that of the first images.
@@ -100,9 +101,9 @@ def measure_files(
     StorageError
         If a file cannot be read or written.
     """
-    from napari_unet_studio.cli.partners import are_several
     from napari_unet_studio.io.folders import find_images
     from napari_unet_studio.io.label_images import labels_in
+    from napari_unet_studio.io.pairs import are_several
     from napari_unet_studio.tasks.measure import ObjectTable
 
     if out.suffix.lower() != ".csv":
@@ -151,6 +152,8 @@ def measure_files(
     }
     if are_several(labels):
         names_of = [path.name for path in tables]
+        if len(set(names_of)) < len(names_of):  # of several folders
+            names_of = [path.as_posix() for path in tables]
         column = np.repeat(names_of, [len(table) for table in tables.values()])
         columns = {"file": column, **columns}
     whole = ObjectTable(columns, first.unit)
@@ -162,7 +165,7 @@ def measure_files(
 
 
 def _beside(labels: Sequence[Path], other: Path) -> dict[Path, Path]:
-    from napari_unet_studio.cli.partners import are_several, pairs_of
+    from napari_unet_studio.io.pairs import are_several, find_pairs
 
     if are_several(labels) != are_several([other]):
         named = labels[0] if len(labels) == 1 else f"{len(labels)} files"
@@ -170,7 +173,7 @@ def _beside(labels: Sequence[Path], other: Path) -> dict[Path, Path]:
             f"One of {named} and {other} is a folder and the other a file; give two "
             "files or two folders."
         )
-    return dict(pairs_of(labels, other))
+    return dict(find_pairs(labels, other))
 
 
 def _stems(images: Sequence[Path]) -> list[str]:

@@ -12,6 +12,7 @@ from napari_unet_studio.core.networks.figure import draw_figure
 from napari_unet_studio.core.networks.papers import REMARKS, SECTIONS, Section
 from napari_unet_studio.core.networks.spec import NetworkSpec
 from napari_unet_studio.core.networks.unetpp import prune
+from napari_unet_studio.io.atomic import atomic_write
 from napari_unet_studio.io.markdown import markdown_table, wrapped
 
 FIGURES = Path("images", "networks")
@@ -87,8 +88,6 @@ def write_page(folder: Path, times: Mapping[str, Any] | None = None) -> list[Pat
     times
         What :func:`.measure` returns; by default what an earlier page left there.
     """
-    figures = folder / FIGURES
-    figures.mkdir(parents=True, exist_ok=True)
     texts = {
         folder / FIGURES / f"{section.slug}.svg": figure(section)
         for section in SECTIONS
@@ -97,7 +96,8 @@ def write_page(folder: Path, times: Mapping[str, Any] | None = None) -> list[Pat
         texts[folder / TIMES] = json.dumps(times, indent=1) + "\n"
     texts[folder / "networks.md"] = page(read_times(folder) if times is None else times)
     for path, text in texts.items():
-        path.write_text(text, encoding="utf-8", newline="\n")
+        with atomic_write(path) as file:
+            file.write(text.encode())
     return list(texts)
 
 

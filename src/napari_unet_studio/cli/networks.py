@@ -187,10 +187,12 @@ def _one(
         info |= {**times["networks"][name], "machine": times["machine"]}
     if figure is not None:
         from napari_unet_studio.core.networks.figure import draw_figure
+        from napari_unet_studio.io.atomic import atomic_write
 
         refuse_existing(figure, overwrite, option="--figure")
         check_writable(figure, "--figure")
-        figure.write_text(draw_figure(spec, name), encoding="utf-8")
+        with atomic_write(figure) as file:
+            file.write(draw_figure(spec, name).encode())
         info["figure"] = str(figure)
     if not as_json:
         info |= {key: f"{value / 2**20:,.0f} MiB" for key, value in memory.items()}

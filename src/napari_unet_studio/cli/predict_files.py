@@ -80,7 +80,11 @@ def show_result(
         console.show(whole, True)
         return
     if not console.out.is_terminal:
-        good = [row for row in rows if "error" not in row]
+        good = [
+            {**row, "objects": "" if row["objects"] is None else row["objects"]}
+            for row in rows
+            if "error" not in row
+        ]
         if all(row["status"] == "done" for row in good):
             good = [{**row, "status": ""} for row in good]
         if good:
@@ -113,7 +117,7 @@ def row_of(outcome: Outcome) -> dict[str, Any]:
     return {
         **row,
         "labels": str(outcome.labels),
-        "objects": "" if outcome.objects is None else outcome.objects,
+        "objects": outcome.objects,
         "seconds": round(outcome.seconds, 3),
         "notes": " ".join(map(spoken, outcome.notes)),
     }

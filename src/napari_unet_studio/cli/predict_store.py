@@ -74,7 +74,8 @@ def one_store(
     if json:
         console.show({"items": [row], "manifest": None, "stopped": False}, True)
         return
-    console.show_table([row], ("image", "store", "objects", "seconds"), False)
+    shown = {**row, "objects": "" if row["objects"] is None else row["objects"]}
+    console.show_table([shown], ("image", "store", "objects", "seconds"), False)
     if row["notes"]:
         console.err.print(row["notes"])
 
@@ -157,7 +158,7 @@ def predict_store(
         "image": str(image),
         "store": str(stored.path),
         "labels": str(stored.path / "labels" / stored.name),
-        "objects": stored.count,
+        "objects": None if model.card.target == "classes" else stored.count,
         "seconds": round(time.monotonic() - began, 1),
         "notes": " ".join(stored.notes),
     }

@@ -34,6 +34,19 @@ def check_table(path: Path | None, overwrite: bool, option: str) -> None:
     check_writable(path, option)
 
 
+def check_different(*tables: tuple[str, Path | None]) -> None:
+    """See that tables do not replace one another: options, and the files they name."""
+    options: dict[Path, str] = {}
+    for option, path in tables:
+        if path is None:
+            continue
+        other = options.setdefault(path.resolve(), option)
+        if other != option:
+            raise InputError(
+                f"{other} and {option} name the same file, {path}; give each its own."
+            )
+
+
 def write_table(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     """Write rows with the same keys as CSV or JSON, as the name of the file says.
 

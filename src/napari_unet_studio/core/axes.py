@@ -91,8 +91,8 @@ class Frames:
             )
         if 0 in array.shape:
             raise InputError(
-                f"The image is empty: its shape is {tuple(array.shape)}. Choose a "
-                "layer that holds pixels."
+                f"The image is empty: its shape is {tuple(array.shape)}. Give one "
+                "that holds pixels."
             )
         if channel_axis is None:
             array = np.expand_dims(array, -(ndim + 1))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_unet_studio.core.axes import as_array
 from napari_unet_studio.core.balance import Classified, balanced, num_classes
 from napari_unet_studio.core.distances import as_spacing, check_labels
 from napari_unet_studio.core.errors import InputError
@@ -73,7 +74,7 @@ def weigh_blocks(
     import dask.array as da
     from dask.delayed import delayed
 
-    array = labels if isinstance(labels, da.Array) else da.from_array(labels)
+    array = as_array(labels)
     check_labels(array.dtype, array.shape)
     if any(isnan(size) for size in array.shape):
         raise InputError(

@@ -64,7 +64,7 @@ def pick_channel(array: Any, channel_axis: int, choice: Channel) -> Any:
         for number, weight in enumerate(LUMINANCE[1:], start=1):
             grey = grey + channel(number).astype(np.float32) * np.float32(weight)
         return grey
-    if isinstance(choice, bool) or not isinstance(choice, int):
+    if isinstance(choice, bool) or not isinstance(choice, int | np.integer):
         raise InputError(
             f"The channel is {choice!r}; give a number from 0 to {count - 1}, or grey."
         )

@@ -10,7 +10,7 @@ that leave the image are filled by mirroring.
 """
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from math import prod
 from typing import Any
@@ -183,25 +183,31 @@ def plan_tiles(
     return TilePlan(tuple(map(tuple, spans)), tuple(chosen), region)
 
 
-def checked_region(region: Region | None, shape: Shape) -> Region:
+def checked_region(region: Any, shape: Shape) -> Region:
     """Return a region with whole numbers, all of the image for None.
 
     Raises
     ------
     InputError
-        If it is empty or leaves the image.
+        If it is no slice of steps of 1 for each axis, is empty or leaves the image.
     """
     if region is None:
         return tuple(slice(0, size) for size in shape)
+    given = tuple(region) if isinstance(region, Iterable) else (region,)
+    if not all(isinstance(p, slice) and p.step in (None, 1) for p in given):
+        raise InputError(
+            f"A region is a slice with steps of 1 for each axis, but it is {region!r}; "
+            "give, for example, (slice(0, 256), slice(0, 256))."
+        )
     found = []
-    for part, size in zip(region, shape, strict=False):
+    for part, size in zip(given, shape, strict=False):
         start = 0 if part.start is None else int(part.start)
         stop = size if part.stop is None else int(part.stop)
-        if part.step not in (None, 1) or not 0 <= start < stop <= size:
+        if not 0 <= start < stop <= size:
             break
         found.append(slice(start, stop))
-    if len(found) < len(shape) or len(region) != len(shape):
-        wanted = ", ".join(f"{p.start}:{p.stop}" for p in region)
+    if len(found) < len(shape) or len(given) != len(shape):
+        wanted = ", ".join(f"{p.start}:{p.stop}" for p in given)
         raise InputError(
             f"The region [{wanted}] is empty or leaves the image of shape {shape}; "
             "give a start and a stop inside it for each axis."

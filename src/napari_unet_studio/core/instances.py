@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_unet_studio.core.distances import nearest_objects
+from napari_unet_studio.core.distances import as_spacing, nearest_objects
+from napari_unet_studio.core.errors import InputError
 from napari_unet_studio.core.object_config import ObjectConfig
 from napari_unet_studio.core.runs import (
     any_of,
@@ -50,6 +51,11 @@ def label_objects(
         Ids 1..n in scan order; 0 is background. Faces connect pixels, so that objects
         that meet at a corner stay two. Gaps are closed after numbering.
 
+    Raises
+    ------
+    InputError
+        If there are more axes or fewer, or the spacing is not one size for each.
+
     Examples
     --------
     >>> p = np.array([[0.9, 0.9, 0.1, 0.8], [0.9, 0.9, 0.1, 0.1]])
@@ -58,6 +64,13 @@ def label_objects(
            [1, 1, 0, 0]], dtype=int32)
     """
     config = config or ObjectConfig()
+    ndim = probability.ndim
+    if ndim not in (2, 3):
+        raise InputError(
+            f"A probability of shape {probability.shape} has {ndim} axes; expected "
+            "(Y, X) or (Z, Y, X). Take one class and one time point at a time."
+        )
+    spacing = as_spacing(spacing, ndim)
     if not probability.size:
         return np.zeros(probability.shape, np.int32)
     if config.smooth:

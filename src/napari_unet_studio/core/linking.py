@@ -120,12 +120,19 @@ def link_objects(labels: Labels, least: float = 0.1) -> Labels:
     linked, before = NOTHING, None
     for time, frame in enumerate(labels):
         check_labels(frame.dtype, frame.shape)
-        codes = object_codes(np.maximum(frame, 0))
+        codes = _counted(object_codes(np.maximum(frame, 0)))
         found = None if before is None else count_pairs(before, codes)
         linked = follow(linked, int(codes.max(initial=0)), found, least)
         result[time] = linked.ids[codes]
         before = codes
     return result
+
+
+def _counted(codes: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Number objects 1..n: ids that no object has would use up those of later ones."""
+    there = np.bincount(codes.ravel(), minlength=1) > 0
+    there[0] = True
+    return codes if there.all() else (np.cumsum(there) - 1).astype(np.int32)[codes]
 
 
 def _first(ids: Ids) -> NDArray[np.bool_]:

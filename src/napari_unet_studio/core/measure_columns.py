@@ -79,7 +79,8 @@ def columns_of(
       What a few pixels have above 1 is cut off.
     - ``neighbours``: how many objects touch it, corners included; ``nearest``, the
       distance between its centre and the nearest other one, NaN if there is none.
-    - ``border``: whether the object reaches the first or the last pixel along an axis.
+    - ``border``: whether the object reaches the first or the last pixel along an axis;
+      one of a single pixel has none.
     - ``pixels``, their number; ``z start``, ``z stop`` and so on: the box, as slices.
 
     Names and formulas are scikit-image's where it has them: `perimeter` is its
@@ -118,7 +119,10 @@ def _boxes(boxes: Ints, names: Sequence[str]) -> Columns:
 def _borders(boxes: Ints, shape: Sequence[int]) -> NDArray[np.bool_]:
     ndim = len(shape)
     low, high = boxes[:, 3 - ndim : 3], boxes[:, 6 - ndim :]
-    found: NDArray[np.bool_] = np.any((low == 0) | (high == np.asarray(shape)), axis=1)
+    sides = np.asarray(shape)
+    reached = (low == 0) | (high == sides)
+    # A stack of one plane is a plane.
+    found: NDArray[np.bool_] = np.any(reached & (sides > 1), axis=1)
     return found
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from napari_unet_studio.core.axes import as_array
 from napari_unet_studio.io.guard import reading
 
-_PIECE = 1 << 24  # bytes of a lazy array that are read at once
+_PIECE, _LARGEST = 1 << 24, 1 << 29  # bytes of a lazy array that are read at once
 
 
 class Fingerprint(NamedTuple):
@@ -80,6 +80,9 @@ def digest_of_array(array: Any) -> str:
     found = hashlib.sha256(f"{array.shape} {array.dtype.str}".encode())
     row = max(1, array.nbytes // max(1, len(array))) if array.ndim else 1
     step = max(1, _PIECE // row)
+    if hasattr(array, "chunks"):  # whole ones: each part of one would decode all of it
+        whole = max(1, array.chunks[0][0])
+        step = max(1, step // whole) * whole if whole * row <= _LARGEST else step
     for start in range(0, len(array) if array.ndim else 0, step):
         piece = np.ascontiguousarray(array[start : start + step])
         found.update(piece.data if piece.size else b"")

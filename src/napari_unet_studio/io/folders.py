@@ -1,10 +1,10 @@
-"""Finding images in folders and by patterns, and the labels that belong to them."""
+"""Finding images in folders and by patterns, and naming them apart."""
 
 import glob
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -178,54 +178,6 @@ def natural_key(path: Path) -> list[tuple[tuple[int, int, str], ...]]:
         )
         for part in path.parts
     ]
-
-
-def find_pairs(images: Path, labels: Path) -> list[tuple[Path, Path]]:
-    """Pair images and labels: two files, or files of the same stems.
-
-    Parameters
-    ----------
-    images, labels
-        Two files; or folders or patterns.
-
-    Raises
-    ------
-    InputError
-        If an image has no labels, or several files that could be them.
-    """
-    candidates = find_images([labels])
-    if not any(is_folder(p) or is_pattern(p) for p in (images, labels)):
-        return list(zip(find_images([images]), candidates, strict=True))
-    named = by_stem(candidates)
-    pairs = []
-    for path in find_images([images]):
-        found = named.get(path.stem, [])
-        if not found:
-            raise InputError(
-                f"{path.name} has no labels in {labels}; give each image a label file "
-                "of the same name."
-            )
-        if len(found) > 1:
-            names = " and ".join(other.name for other in found)
-            raise InputError(
-                f"{path.name} has several labels in {labels}, {names}; leave one."
-            )
-        pairs.append((path, found[0]))
-    return pairs
-
-
-def by_stem(paths: Iterable[Path]) -> dict[str, list[Path]]:
-    """Return files by their names without endings.
-
-    Examples
-    --------
-    >>> [path.suffix for path in by_stem([Path("a/1.tif"), Path("b/1.png")])["1"]]
-    ['.tif', '.png']
-    """
-    named: dict[str, list[Path]] = {}
-    for path in paths:
-        named.setdefault(path.stem, []).append(path)
-    return named
 
 
 def _no_images(paths: Sequence[str | Path]) -> InputError:

@@ -26,6 +26,13 @@ def reading(path: str | Path, what: str = "an image") -> Iterator[None]:
         yield
     except StudioError:
         raise
+    except MemoryError as error:
+        reason = str(error) or "there is not enough memory"
+        raise StorageError(
+            f"{path} cannot be read as {what}: {reason.rstrip('.')}. Close other "
+            "programs, or use a part or a coarser level of it; if it should be small, "
+            "it is damaged."
+        ) from error
     except Exception as error:  # broken files make the readers raise almost anything
         reason = str(error) or type(error).__name__
         raise StorageError(

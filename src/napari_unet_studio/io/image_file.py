@@ -146,7 +146,10 @@ def described(
         known, count = image.spacing, spatial_ndim(names)
         if known is not None:  # of a stack called a film the planes keep theirs
             known = known[-count:] if count <= len(known) else None
-        image = replace(image, axes=names, channel_axis=channel, spacing=known)
+        named_unit = "pixel" if known is None else image.unit
+        image = replace(
+            image, axes=names, channel_axis=channel, spacing=known, unit=named_unit
+        )
     if spacing is not None:
         if len(spacing) != spatial_ndim(image.axes):
             many = "s" * (len(spacing) != 1)

@@ -93,7 +93,12 @@ def _read_array(path: Path) -> ImageFile:
     if path.suffix.lower() != ".npy":
         return _read_picture(path)
     large = path.stat().st_size > LAZY_FROM
-    array = np.load(path, "r" if large else None, allow_pickle=False)
+    try:
+        array = np.load(path, "r" if large else None, allow_pickle=False)
+    except ValueError as error:
+        if "allow_pickle" not in str(error):
+            raise
+        raise ValueError("it holds Python objects, not numbers") from None
     if not isinstance(array, np.ndarray):
         raise ValueError("it is an archive of several arrays")
     if isinstance(array, np.memmap):
@@ -107,13 +112,25 @@ def _read_array(path: Path) -> ImageFile:
 def _read_picture(path: Path) -> ImageFile:
     from PIL import Image
 
-    with Image.open(path) as picture:
+    try:
+        opened = Image.open(path)
+    except Image.DecompressionBombError as error:
+        raise InputError(
+            f"{path} has more pixels than are read from such a file; save it as TIFF "
+            "or zarr, which have no such limit."
+        ) from error
+    with opened as picture:
         frames = getattr(picture, "n_frames", 1)
         if frames > 1 and picture.format != "MPO":  # a photograph and its previews
             raise InputError(
                 f"{path} is an animation of {frames} frames; save them as a TIFF stack."
             )
         grey = picture.mode in ("1", "L", "I", "F") or picture.mode.startswith("I;16")
+        if not grey and picture.format == "PNG" and ";16" in str(picture.tile):
+            raise InputError(
+                f"{path} has 16 bits for each colour, of which 8 would be lost; save "
+                "it as TIFF."
+            )
         array = np.array(picture if grey else picture.convert("RGB"))
     return ImageFile(array, "YX", None if grey else -1)
 

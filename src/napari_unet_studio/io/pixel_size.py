@@ -92,6 +92,36 @@ def ome_zarr_sizes(
     return found
 
 
+def ome_zarr_offsets(
+    axes: Sequence[Any], *transformations: Sequence[Mapping[str, Any]]
+) -> dict[str, float]:
+    """Return where the first pixel of an OME-Zarr image lies, in pixels by axis.
+
+    Examples
+    --------
+    >>> scale = {"type": "scale", "scale": [0.5, 0.5]}
+    >>> shift = {"type": "translation", "translation": [10, 0]}
+    >>> ome_zarr_offsets([{"name": "y"}, {"name": "x"}], [scale, shift])
+    {'Y': 20.0, 'X': 0.0}
+    """
+    scales, shifts = [1.0] * len(axes), [0.0] * len(axes)
+    for step in (step for steps in transformations for step in steps):
+        kind = str(step.get("type"))
+        values = step.get(kind, ())
+        if kind not in ("scale", "translation") or len(values) != len(axes):
+            continue
+        for number, value in enumerate(map(float, values)):
+            if kind == "scale":
+                scales[number] *= value
+                shifts[number] *= value
+            else:
+                shifts[number] += value
+    names = (str(a.get("name") if isinstance(a, Mapping) else a).upper() for a in axes)
+    found = zip(names, scales, shifts, strict=True)
+    placed = {name: shift / scale for name, scale, shift in found if scale}
+    return {name: offset for name, offset in placed.items() if math.isfinite(offset)}
+
+
 def _add(found: dict[str, float], axis: str, size: Any, unit: str) -> None:
     """Note a size in micrometres if it is one: finite, above 0, of a known unit."""
     try:

@@ -37,10 +37,7 @@ def read_tiff(path: Path, level: int = 0, lazy_from: int = LAZY_FROM) -> ImageFi
         levels = tiff.series[0].levels
         check_level(level, tuple(s.shape for s in levels), path)
         series = levels[level]
-        axes = series.axes
-        if "S" in axes[:-1]:
-            # Samples before YX: what writers make of a stack of 3 or 4 planes.
-            axes = axes.replace("S", "Q")
+        axes = series_axes(series)
         if series.nbytes > lazy_from and series.transform is None:
             _check_extent(tiff, series)
             pixels = _pixels(path, level, tiff, series)
@@ -55,6 +52,16 @@ def read_tiff(path: Path, level: int = 0, lazy_from: int = LAZY_FROM) -> ImageFi
             place = axes.index(axis)
             sizes[axis] *= levels[0].shape[place] / series.shape[place]
         return with_spacing(found, sizes)
+
+
+def series_axes(series: tifffile.TiffPageSeries) -> str:
+    """Return the axes of an image in a TIFF file as tifffile names them.
+
+    Samples before YX are an axis without a name: they are what writers make of a stack
+    of 3 or 4 planes.
+    """
+    axes = str(series.axes)
+    return axes.replace("S", "Q") if "S" in axes[:-1] else axes
 
 
 def _pixels(

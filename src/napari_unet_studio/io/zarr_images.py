@@ -1,10 +1,12 @@
-"""Zarr arrays and OME-Zarr images (0.1 to 0.5), opened lazily."""
+"""Zarr arrays and OME-Zarr images (0.3 to 0.5), opened lazily."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from napari_unet_studio.core.errors import InputError
+from napari_unet_studio.io.guard import reading
 from napari_unet_studio.io.image_file import (
     ImageFile,
     check_level,
@@ -12,7 +14,7 @@ from napari_unet_studio.io.image_file import (
     with_spacing,
 )
 from napari_unet_studio.io.lazy import GuardedArray, as_dask
-from napari_unet_studio.io.pixel_size import ome_zarr_sizes
+from napari_unet_studio.io.pixel_size import ome_zarr_offsets, ome_zarr_sizes
 
 _NAMED = 5  # groups that one sentence names
 
@@ -41,33 +43,57 @@ def read_zarr(path: Path, level: int = 0) -> ImageFile:
     return _without_single_channel(found)
 
 
+def read_offsets(path: Path, level: int = 0) -> dict[str, float]:
+    """Return where the first pixel of an OME-Zarr image lies, in pixels by axis.
+
+    They are pixels of the level. Empty for an array that is no such image.
+    """
+    import zarr
+
+    with reading(path):
+        node = zarr.open(str(path), mode="r")
+        if not isinstance(node, zarr.Group):
+            return {}
+        multiscale = _multiscale(node)
+        return ome_zarr_offsets(
+            multiscale["axes"], *_transformations(multiscale, level)
+        )
+
+
 def _read_multiscale(group: Any, path: Path, level: int) -> ImageFile:
-    attributes: Any = dict(group.attrs)
-    scales = attributes.get("ome", attributes).get("multiscales")
-    if not scales or "axes" not in scales[0]:
+    multiscale = _multiscale(group)
+    if "axes" not in multiscale:
         inside = sorted(group.keys())[:_NAMED]
         raise InputError(
             f"{path} is a zarr group without an OME-Zarr image with named axes in "
             f"it; choose one of the arrays inside"
             + (f" ({', '.join(inside)})." if inside else ".")
         )
-    multiscale: dict[str, Any] = scales[0]
     arrays = [group[str(dataset["path"])] for dataset in multiscale["datasets"]]
     if not arrays:
         raise ValueError("it names no arrays")
     check_level(level, tuple(array.shape for array in arrays), path)
     axes = "".join(
-        str(axis["name"] if isinstance(axis, dict) else axis).upper()
+        _letter(axis["name"] if isinstance(axis, dict) else axis)
         for axis in multiscale["axes"]
     )
-    sizes = ome_zarr_sizes(
-        multiscale["axes"],
-        multiscale["datasets"][level].get("coordinateTransformations", ()),
-        multiscale.get("coordinateTransformations", ()),
-    )
+    sizes = ome_zarr_sizes(multiscale["axes"], *_transformations(multiscale, level))
     found = with_spacing(named(_lazy(arrays[level], path), axes, path), sizes)
     levels = tuple(tuple(array.shape) for array in arrays)
     return _without_single_channel(replace(found, levels=levels))
+
+
+def _multiscale(group: Any) -> dict[str, Any]:
+    """Return the description of the first image of a group; empty if there is none."""
+    attributes: Any = dict(group.attrs)
+    scales = attributes.get("ome", attributes).get("multiscales")
+    return dict(scales[0]) if scales else {}
+
+
+def _transformations(multiscale: Mapping[str, Any], level: int) -> tuple[Any, Any]:
+    """Return what places a level: its own steps, then those of all levels."""
+    key = "coordinateTransformations"
+    return multiscale["datasets"][level].get(key, ()), multiscale.get(key, ())
 
 
 def _lazy(array: Any, path: Path) -> Any:
@@ -75,10 +101,16 @@ def _lazy(array: Any, path: Path) -> Any:
     return as_dask(GuardedArray(array, path), array.shards or array.chunks)
 
 
+def _letter(name: Any) -> str:
+    """Return the name of an axis as one letter, where it is one of ours."""
+    word = str(name).upper()
+    return {"TIME": "T", "CHANNEL": "C"}.get(word, word)
+
+
 def _dimension_names(array: Any) -> str | None:
     """Return the axes that an array of zarr v3 names itself, if all are ours."""
     names = getattr(array.metadata, "dimension_names", None) or ()
-    axes = "".join(str(name).upper() for name in names)
+    axes = "".join(_letter(name) for name in names)
     return axes if len(axes) == len(names) > 1 and set(axes) <= set("TCZYX") else None
 
 

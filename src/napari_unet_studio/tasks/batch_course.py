@@ -110,7 +110,7 @@ class Course:
                     self._drop(files)
                     return None
                 seconds = time.monotonic() - began
-                outcome = replace(
+                done = replace(
                     outcome,
                     status="done",
                     objects=found.objects,
@@ -119,9 +119,9 @@ class Course:
                     prediction=found.prediction,
                 )
                 if manifest is not None:
-                    outcome = self._recorded(item, outcome, found, prepared, files)
+                    done = self._recorded(item, done, found, prepared, files)
                 self._seconds.append(seconds)
-                return outcome
+                return done
             except FAILURES as error:
                 self._drop(files)
                 if is_full(error):

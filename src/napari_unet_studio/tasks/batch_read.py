@@ -177,19 +177,20 @@ def check_items(
                         f"{out} lies within the image {path}; choose another folder "
                         "with --out."
                     )
-    taken: dict[str, str] = {}
+    taken: dict[str, int] = {}
     complaints = []
-    for item in items:
+    for number, item in enumerate(items):
         complaint = ""
         pure = PurePosixPath(item.name)
         if not pure.name or pure.is_absolute() or ".." in pure.parts:
             complaint = f"Its results cannot be called {item.name!r}; rename it."
         for file in files_of(item, config).values():
-            other = taken.setdefault(file.casefold(), item.name)
-            if other is not item.name and not complaint:
+            other = taken.setdefault(file.casefold(), number)
+            if other != number and not complaint:
                 complaint = (
-                    f"{file} would be its result and that of another image, {other}; "
-                    "rename one of them, or choose another folder for it."
+                    f"{file} would be its result and that of another image, "
+                    f"{items[other].name}; rename one of them, or choose another "
+                    "folder for it."
                 )
         complaints.append(complaint)
     return complaints

@@ -2,7 +2,8 @@
 
 import re
 import zlib
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import product
 from math import prod
 from pathlib import Path
@@ -15,9 +16,12 @@ from napari_unet_studio.core.errors import InputError
 from napari_unet_studio.core.instances import ObjectConfig
 from napari_unet_studio.core.networks.spec import Shape
 from napari_unet_studio.core.stitching import SCRATCH
+from napari_unet_studio.io.guard import writing
+from napari_unet_studio.io.manifest_lock import lock, unlock
 from napari_unet_studio.io.model import Model
 from napari_unet_studio.io.ome_layout import Version
 from napari_unet_studio.io.ome_zarr import ResultStore
+from napari_unet_studio.io.zarr_images import is_in_zarr, read_offsets
 from napari_unet_studio.tasks.executors import output_channels
 from napari_unet_studio.tasks.frames import Looks, sampler
 from napari_unet_studio.tasks.job import Job, model_of
@@ -85,6 +89,7 @@ def create(
         channels=output_channels(card),
         block=block_of(frames, Setup(model, job.config), looks.factors),
         spacing=job.spacing,
+        translate=_place(job),
         unit=unit if job.spacing is not None else "pixel",
         name=label_name(card.name),
         version=version,
@@ -95,6 +100,17 @@ def create(
         store.scratch(scratch, dtype)  # before several processes would make it
     model.save(model_of(job.out))
     job.save()
+
+
+def _place(job: Job) -> tuple[float, ...] | None:
+    """Return where the image lies, if its file says so: the result lies there too."""
+    if job.source is None or not (is_in_zarr(job.source[0]) and job.source[0].is_dir()):
+        return None
+    offsets, space = read_offsets(*job.source), job.axes.replace("T", "")
+    sizes = job.spacing or (1.0,) * len(space)
+    return tuple(
+        offsets.get(axis, 0.0) * size for axis, size in zip(space, sizes, strict=True)
+    )
 
 
 def block_of(
@@ -159,6 +175,29 @@ def fingerprint(frames: Frames) -> str:
         block = np.ascontiguousarray(frame[(slice(None), *part)])
         found = zlib.crc32(block.tobytes(), found)
     return f"{found:08x}"
+
+
+@contextmanager
+def alone(out: Path) -> Iterator[None]:
+    """Keep other runs from a result; what two of them wrote would be mixed.
+
+    Raises
+    ------
+    InputError
+        If another run is at it.
+    """
+    place = out.with_name(f".{out.name}.lock")
+    with writing(out):
+        file = lock(place, wait=False)
+    if file is None:
+        raise InputError(
+            f"Another run is making {out} just now; wait for its end, or choose "
+            "another place."
+        )
+    try:
+        yield
+    finally:
+        unlock(file, place)
 
 
 def check_separate(source: Path, out: Path) -> None:

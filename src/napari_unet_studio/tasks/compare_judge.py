@@ -198,14 +198,12 @@ class Judge:
     def _scored(
         self, labels: NDArray[Any], case: Case, seconds: float | None, keep: bool
     ) -> ImageScores:
-        self._all.add(labels, case.reference, case.axes, case.name)
         mapped = keep and self.kind == "objects"
-        return ImageScores(
-            case.name,
-            seconds=seconds,
-            labels=labels if keep else None,
-            errors=_error_map(labels, case, self._ignore) if mapped else None,
-        )
+        errors = _error_map(labels, case, self._ignore) if mapped else None
+        # Last, for what fails before must not be counted.
+        self._all.add(labels, case.reference, case.axes, case.name)
+        kept = labels if keep else None
+        return ImageScores(case.name, seconds=seconds, labels=kept, errors=errors)
 
     def _images(self, each: Sequence[Mapping[str, Any]]) -> Iterator[ImageScores]:
         """Yield the images with their scores."""

@@ -6,7 +6,7 @@ import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
 import psutil
 import torch
@@ -156,12 +156,18 @@ def autocast(device: str, precision: str) -> AbstractContextManager[Any]:
 @contextmanager
 def _without_tf32() -> Iterator[None]:
     """Let convolutions keep the 24 bits of float32; TF32, torch's default, has 11."""
-    before = torch.backends.cudnn.allow_tf32
-    torch.backends.cudnn.allow_tf32 = False
+    switch: Any = torch.backends.cudnn
+    name, exact = "allow_tf32", cast("bool | str", False)
+    try:
+        before = switch.allow_tf32
+    except RuntimeError:  # somebody has set it for convolutions alone
+        switch, name, exact = switch.conv, "fp32_precision", "ieee"
+        before = switch.fp32_precision
+    setattr(switch, name, exact)
     try:
         yield
     finally:
-        torch.backends.cudnn.allow_tf32 = before
+        setattr(switch, name, before)
 
 
 @contextmanager

@@ -155,8 +155,8 @@ def predict(
     check_spacing(spacing, frames.axes)
     objects = objects or card.objects
     shape = (*frames.leading, *frames.shape)
-    wanted = checked_region(None if region is None else tuple(region), shape)
-    ahead = checked_region(None if first is None else tuple(first), shape)
+    wanted = checked_region(region, shape)
+    ahead = checked_region(first, shape)
     count = len(frames.leading)
     looks = Looks.of(config, card, spacing)
     sizes = [part.stop - part.start for part in wanted]

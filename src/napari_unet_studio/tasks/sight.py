@@ -71,7 +71,7 @@ class Sight:
         check_spacing(spacing, self._frames.axes)
         self.axes = self._frames.axes
         shape = (*self._frames.leading, *self._frames.shape)
-        self.region = checked_region(None if region is None else tuple(region), shape)
+        self.region = checked_region(region, shape)
         asked = PredictConfig(pixel_size=config.pixel_size)
         self._looks = Looks.of(asked, card, spacing)
         data = self._frames.channels_first()

@@ -16,6 +16,7 @@ from napari_unet_studio.io.model import Model, ModelCard
 from napari_unet_studio.io.ome_layout import Version
 from napari_unet_studio.io.ome_zarr import ResultStore
 from napari_unet_studio.tasks.begin import (
+    alone,
     begun,
     check_separate,
     create,
@@ -198,61 +199,62 @@ def predict_zarr(
         "objects": objects.to_dict(),
         "version": version,
     }
-    resumed = False
-    if ResultStore.unfinished(out):
-        resumed = not overwrite and ledger_of(out).begin(asked)
-        if not resumed:  # unwanted, or killed before it had begun
-            ResultStore.discard(out)
-    notes: tuple[str, ...] = ()
-    if resumed:
-        job = Job.load(out, None if source else frames.array)
-        notes = ("An unfinished result was there: its blocks were kept.",)
-    else:
-        beginning = begun(
-            frames,
-            out,
-            model,
-            config,
-            objects,
-            source,
-            spacing,
-            channel_axis,
-            channel,
-        )
-        new = yield from until(should_stop, beginning)
-        if new is None:
-            return None
-        job, notes = new
-        create(job, frames, model, unit, version, overwrite)
-        ledger_of(out).begin(asked)
-    with Worker(job, model) as worker:
-        try:
-            stages = [*job.stages(model.card), *_levels(worker)]
-            finished = yield from _run(worker, stages, mapper, should_stop)
-        except StudioError:
-            if not job.ledger.done(PREDICT):
-                ResultStore.discard(out)  # nothing is lost, and nothing in the way
-            raise
-        if not finished:
-            return None
-        count, unsplit = _counted(worker)
-        name = worker.store.layout.name
-        digest_of_model = model.digest
-        provenance = {
-            "model": model.card.name,
-            "digest": digest_of_model,
-            "network": model.card.spec.to_dict(),
-            "created": model.card.created,
-            "objects": objects.to_dict(),
-            "prediction": job.config.to_dict(),
-            **{key: asked[key] for key in ("image", "level", "channel")},
-            "channel_axis": channel_axis,
-            "axes": frames.axes,
-            **{key: asked[key] for key in ("spacing", "unit")},
-            "count": count,
-            "version": version_of("napari-unet-studio"),
-        }
-        worker.store.publish(provenance)
+    with alone(out):
+        resumed = False
+        if ResultStore.unfinished(out):
+            resumed = not overwrite and ledger_of(out).begin(asked)
+            if not resumed:  # unwanted, or killed before it had begun
+                ResultStore.discard(out)
+        notes: tuple[str, ...] = ()
+        if resumed:
+            job = Job.load(out, None if source else frames.array)
+            notes = ("An unfinished result was there: its blocks were kept.",)
+        else:
+            beginning = begun(
+                frames,
+                out,
+                model,
+                config,
+                objects,
+                source,
+                spacing,
+                channel_axis,
+                channel,
+            )
+            new = yield from until(should_stop, beginning)
+            if new is None:
+                return None
+            job, notes = new
+            create(job, frames, model, unit, version, overwrite)
+            ledger_of(out).begin(asked)
+        with Worker(job, model) as worker:
+            try:
+                stages = [*job.stages(model.card), *_levels(worker)]
+                finished = yield from _run(worker, stages, mapper, should_stop)
+            except StudioError:
+                if not job.ledger.done(PREDICT):
+                    ResultStore.discard(out)  # nothing is lost, and nothing in the way
+                raise
+            if not finished:
+                return None
+            count, unsplit = _counted(worker)
+            name = worker.store.layout.name
+            digest_of_model = model.digest
+            provenance = {
+                "model": model.card.name,
+                "digest": digest_of_model,
+                "network": model.card.spec.to_dict(),
+                "created": model.card.created,
+                "objects": objects.to_dict(),
+                "prediction": job.config.to_dict(),
+                **{key: asked[key] for key in ("image", "level", "channel")},
+                "channel_axis": channel_axis,
+                "axes": frames.axes,
+                **{key: asked[key] for key in ("spacing", "unit")},
+                "count": count,
+                "version": version_of("napari-unet-studio"),
+            }
+            worker.store.publish(provenance)
     notes = (*notes, *worker.notes)
     if unsplit:
         notes = (*notes, f"{unsplit} objects were too large to be split.")

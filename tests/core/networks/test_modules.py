@@ -81,6 +81,21 @@ def test_every_family_runs_with_every_norm_in_2d_and_3d(family, norm, ndim):
     assert spec.local is (norm in ("none", "batch") and family != "eff-unet")
 
 
+@pytest.mark.parametrize("ndim", [2, 3])
+def test_an_instance_norm_is_torchs_and_takes_single_pixels_too(ndim):
+    network = build(UNetSpec(ndim=ndim, channels=(4, 8), norm="instance")).eval()
+    kind = nn.InstanceNorm2d if ndim == 2 else nn.InstanceNorm3d
+    ours = next(m for m in network.modules() if isinstance(m, kind))
+    nn.init.normal_(ours.weight)
+    nn.init.normal_(ours.bias)
+    x = torch.rand(2, 4, *(6, 5, 3)[:ndim])
+    theirs = nn.functional.instance_norm(x, weight=ours.weight, bias=ours.bias)
+    assert torch.equal(ours(x), theirs)
+    single = ours(x[(..., *[slice(1)] * ndim)]).flatten(1)
+    torch.testing.assert_close(single, ours.bias.expand(2, 4), rtol=0, atol=1e-4)
+    assert network(torch.rand(1, 1, *[1] * ndim)).isfinite().all()
+
+
 @every_network
 def test_no_two_entries_of_the_state_are_one_tensor(name):
     state = build(tiny(name)).state_dict()

@@ -234,6 +234,40 @@ def test_no_class_is_held_out_as_a_whole_if_it_can_be_helped() -> None:
     assert set(np.unique(target_of(result.train[0]))) == {0, 1, 2}
 
 
+def test_an_image_that_alone_shows_a_class_is_not_held_out() -> None:
+    pairs = []
+    for number in range(5):
+        labels = np.zeros((32, 32), int)
+        labels[8:16, 8:16] = 1
+        if number == 2:
+            labels[20:28, 20:28] = 2
+        image = np.random.default_rng(number).random(labels.shape)
+        pairs.append(Pair(image, labels, name=str(number)))
+    for seed in range(6):
+        result = dataset(pairs, target="classes", hold_out=0.5, seed=seed)
+        assert len(result.validate) == 2
+        assert "2" in names(result.train)
+        assert not result.notes
+    judge = [Pair(p.image, p.labels, "validate", p.name) for p in pairs[2:]]
+    (note,) = dataset([*pairs[:2], *judge], target="classes").notes
+    assert note.startswith("The class 2 is labelled in the data to judge by only")
+
+
+def test_the_only_painted_background_is_not_held_out() -> None:
+    pairs = []
+    for number in range(5):
+        labels = np.zeros((64, 96), int)
+        labels[8:56, 8:40:4] = 2
+        if number == 2:
+            labels[8:56, 60:90] = 1
+        image = np.random.default_rng(number).random(labels.shape)
+        pairs.append(Pair(image, labels, name=str(number)))
+    for seed in range(4):
+        result = dataset(pairs, zero="unlabelled", background=1, seed=seed)
+        assert "2" in names(result.train)
+        assert len(result.validate) == 1
+
+
 @pytest.mark.parametrize("shape", [(200, 80), (80, 200), (150, 150), (40, 100, 90)])
 @pytest.mark.parametrize("share", [0.2, 0.3, 0.5])
 def test_no_pixel_is_both_trained_and_judged(shape, share) -> None:

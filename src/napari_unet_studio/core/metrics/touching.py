@@ -1,5 +1,7 @@
 """Objects that touch, and whether a segmentation keeps them apart."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -9,7 +11,7 @@ from napari_unet_studio.core.metrics._arrays import as_pair
 from napari_unet_studio.core.metrics.overlap import Overlap
 
 
-def touching_pairs(labels: ArrayLike, within: int = 1) -> NDArray[np.intp]:
+def touching_pairs(labels: ArrayLike, within: int = 1) -> NDArray[Any]:
     """Return the pairs of ids that come within `within` pixels of each other.
 
     Parameters
@@ -23,7 +25,7 @@ def touching_pairs(labels: ArrayLike, within: int = 1) -> NDArray[np.intp]:
     Returns
     -------
     ndarray of int, shape (n, 2)
-        Each pair once, the smaller id first.
+        Each pair once, the smaller id first; of the type of the labels.
 
     Examples
     --------
@@ -53,8 +55,7 @@ def touching_pairs(labels: ArrayLike, within: int = 1) -> NDArray[np.intp]:
         low, high = np.minimum(first, second), np.maximum(first, second)
         found.append(np.unique(low << 32 | high))
     keys = np.unique(np.concatenate(found))
-    pairs = np.stack((keys >> 32, keys & 0xFFFFFFFF), axis=1).astype(np.intp)
-    return ids[pairs].astype(np.intp)
+    return np.asarray(ids[np.stack((keys >> 32, keys & 0xFFFFFFFF), axis=1)])
 
 
 def pairs_kept_apart(
@@ -85,7 +86,7 @@ def pairs_kept_apart(
     return kept_apart(Overlap.of(p, r), touching_pairs(r, within))
 
 
-def kept_apart(overlap: Overlap, pairs: NDArray[np.intp]) -> tuple[int, int]:
+def kept_apart(overlap: Overlap, pairs: NDArray[Any]) -> tuple[int, int]:
     """Count pairs of reference ids as `pairs_kept_apart`, from what overlaps.
 
     Parameters
@@ -96,6 +97,7 @@ def kept_apart(overlap: Overlap, pairs: NDArray[np.intp]) -> tuple[int, int]:
         Ids of the reference, see `touching_pairs`.
     """
     ids = overlap.reference_ids
+    pairs = pairs.astype(ids.dtype, copy=False)  # as float64, ids could be alike
     numbers = np.minimum(np.searchsorted(ids, pairs), len(ids) - 1)
     numbers = numbers[(ids[numbers] == pairs).all(axis=1)]
     best = np.zeros(len(overlap.reference_area), dtype=np.intp)

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -41,6 +41,28 @@ class SampledConv3d(_Sampling, nn.Conv3d):
     """See the base class."""
 
 
+class _Instance:
+    """An instance normalisation that takes single pixels: 0, scaled and shifted.
+
+    Torch refuses them, but the coarsest level of a small image has no more.
+    """
+
+    def forward(self: Any, x: Tensor) -> Tensor:
+        """Return x (N, C, *S), each channel of each image normalised."""
+        fast = torch.backends.cudnn.enabled
+        return torch.instance_norm(
+            x, self.weight, self.bias, None, None, True, 0.0, self.eps, fast
+        )
+
+
+class InstanceNorm2d(_Instance, nn.InstanceNorm2d):
+    """See the base class."""
+
+
+class InstanceNorm3d(_Instance, nn.InstanceNorm3d):
+    """See the base class."""
+
+
 class Layers(NamedTuple):
     """The layers of one number of spatial axes."""
 
@@ -60,7 +82,7 @@ LAYERS = {
         nn.ConvTranspose2d,
         nn.MaxPool2d,
         nn.BatchNorm2d,
-        nn.InstanceNorm2d,
+        InstanceNorm2d,
         "bilinear",
     ),
     3: Layers(
@@ -69,7 +91,7 @@ LAYERS = {
         nn.ConvTranspose3d,
         nn.MaxPool3d,
         nn.BatchNorm3d,
-        nn.InstanceNorm3d,
+        InstanceNorm3d,
         "trilinear",
     ),
 }

@@ -107,7 +107,7 @@ def prepare(
         for number, pair in enumerate(pairs)
         if number in chosen.whole or number in chosen.cuts
     ]
-    return _dataset(train, judge, chosen.notes, held)
+    return _dataset(train, judge, values, chosen.notes, held)
 
 
 def digest(pair: Pair) -> dict[str, str]:
@@ -268,6 +268,7 @@ def _weighed(
 def _dataset(
     train: Sequence[Labelled],
     judge: Sequence[Labelled],
+    values: Sequence[int],
     notes: Sequence[str],
     held_out: Sequence[HeldOut],
 ) -> Dataset:
@@ -278,6 +279,12 @@ def _dataset(
         raise InputError(
             "The labels to train on are one class everywhere; label some pixels of "
             "another class, or of the background."
+        )
+    judged_by = np.sum([np.zeros_like(learned), *(f.layout.counts for f in judge)], 0)
+    for number in np.flatnonzero((learned == 0) & (judged_by > 0)).tolist():
+        said.append(
+            f"The class {values[number]} is labelled in the data to judge by only, so "
+            "it cannot be learned; label it in those to train on, too."
         )
     if not judge:
         said.append(

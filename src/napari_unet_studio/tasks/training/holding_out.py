@@ -91,13 +91,15 @@ def split(
 ) -> Split:
     """Choose what to hold out of the frames of each pair.
 
-    With five pairs or more, whole pairs at random, of those with something to find.
-    Else an end of each pair: of a stack of five frames or more its last or first
-    frames, beyond a gap of one frame; else, or where neither end will do, the same end
-    of all frames, beyond a gap of the network's receptive field, but of an eighth of
-    the axis at most. Of the ends of all axes, the longest axis and its far end first,
-    it is the one that leaves most classes in the two parts together, then in the part
-    to train on, then one with at least half as much to find as the rest, by its size.
+    With five pairs or more, whole pairs at random, of those with something to find, but
+    none that alone shows one of the classes: these can be learned from it only. Else,
+    or where no pair can be spared, an end of each pair: of a stack of five frames or
+    more its last or first frames, beyond a gap of one frame; else, or where neither end
+    will do, the same end of all frames, beyond a gap of the network's receptive field,
+    but of an eighth of the axis at most. Of the ends of all axes, the longest axis and
+    its far end first, it is the one that leaves most classes in the two parts together,
+    then in the part to train on, then one with at least half as much to find as the
+    rest, by its size.
 
     Parameters
     ----------
@@ -112,8 +114,9 @@ def split(
     seed
         For the choice of pairs.
     """
-    if len(groups) >= MANY:
-        return Split(_whole_pairs(groups, share, seed))
+    whole = _whole_pairs(groups, share, seed) if len(groups) >= MANY else None
+    if whole:
+        return Split(whole)
     cuts, notes = {}, []
     for number, frames in enumerate(groups):
         cut = _cut(frames, share, spec)
@@ -194,13 +197,17 @@ def _whole_pairs(
     groups: Sequence[Sequence[Labelled]], share: float, seed: int
 ) -> frozenset[int]:
     order = np.random.default_rng(seed).permutation(len(groups)).tolist()
-    useful = [
-        number
-        for number in order
-        if any(frame.finds(frame.layout.counts) for frame in groups[number])
-    ]
-    count = min(max(1, round(share * len(groups))), len(useful) - 1)
-    return frozenset(useful[: max(0, count)])
+    pixels = [np.sum([f.layout.counts for f in frames], axis=0) for frames in groups]
+    shown = np.array(pixels) > 0
+    left, held = shown.sum(axis=0), set[int]()  # pairs to train on that show each class
+    for number in order:
+        if len(held) == max(1, round(share * len(groups))):
+            break
+        finds = groups[number][0].finds(pixels[number])
+        if finds and (left[shown[number]] > 1).all():
+            held.add(number)
+            left -= shown[number]
+    return frozenset(held)
 
 
 def _cut(frames: Sequence[Labelled], share: float, spec: NetworkSpec) -> Cut | None:

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from napari_unet_studio.io.folders import find_pairs
 from napari_unet_studio.io.image_file import described
 from napari_unet_studio.io.images import read_image, read_label_array
+from napari_unet_studio.io.pairs import find_pairs
 from napari_unet_studio.tasks.training.pairs import Pair, Role
 
 
@@ -35,7 +35,7 @@ def read_pairs(
         If an image has no labels, or several, or a file is no such thing.
     """
     pairs = []
-    for image_path, labels_path in find_pairs(Path(images), Path(labels)):
+    for image_path, labels_path in find_pairs([Path(images)], Path(labels)):
         image = described(read_image(image_path), axes, spacing)
         pairs.append(
             Pair(
