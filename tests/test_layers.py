@@ -91,6 +91,8 @@ def test_source_stays_as_it_was() -> None:
         (("z", "channel", "y", "x"), "ZYX", 1),
         (("-3", "-2", "-1"), "ZYX", None),
         (("q", "t", "y", "x"), "TZYX", None),
+        (("t", "rows", "columns"), "TYX", None),
+        (("c", "t", "rows", "columns"), "TYX", 0),
         (("y", "t", "x"), "ZYX", None),  # out of order: the names say nothing
     ],
 )
@@ -101,6 +103,15 @@ def test_axes_come_from_labels_or_from_their_number(
     source = source_of(layer)
     assert (source.axes, source.channel_axis) == (axes, channel_axis)
     assert axes_of(layer) == axes
+
+
+def test_time_behind_z_is_not_taken_for_depth() -> None:
+    layer = Image(np.zeros((2, 3, 5, 5)), axis_labels=("z", "t", "y", "x"), name="film")
+    assert axes_of(layer) == "ZTYX"
+    for axes in (None, axes_of(layer)):
+        with pytest.raises(InputError, match="order"):
+            source_of(layer, axes)
+    assert source_of(layer, "TZYX").axes == "TZYX"
 
 
 def test_axes_can_be_given() -> None:

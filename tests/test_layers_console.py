@@ -146,6 +146,22 @@ def test_a_table_goes_into_the_features_beside_what_is_there(
     assert truth.features.equals(before)
 
 
+def test_what_the_user_says_of_an_object_at_a_time_stays_there() -> None:
+    viewer = ViewerModel()
+    film = np.kron([[1, 0, 2]] * 3, np.ones((1, 4), int))[:, np.newaxis]
+    cells = viewer.add_labels(film, name="cells", axis_labels=("t", "y", "x"))
+    us.measure_layer(viewer, "cells")
+    told = ["", "", "divides", "", "", "dies"]
+    table = cells.features.sort_values(["index", "t"], ignore_index=True)
+    cells.features = table.assign(phase=[word or None for word in told])
+    us.measure_layer(viewer, "cells")
+    found = cells.features.sort_values(["index", "t"])
+    assert found["phase"].fillna("").tolist() == told
+    assert found[["index", "t"]].to_numpy().tolist() == [
+        [index, t] for index in (1, 2) for t in range(3)
+    ]
+
+
 def test_errors_of_labels_become_a_layer(model: ViewerModel) -> None:
     worse = np.where(SAMPLE.labels == 2, 0, SAMPLE.labels)
     model.add_labels(worse, name="worse", **SPACE)
@@ -165,6 +181,7 @@ def test_errors_of_labels_become_a_layer(model: ViewerModel) -> None:
     [
         (lambda v: us.predict_layer(v, "nucli"), "no layer 'nucli'; it has 'nuclei', "),
         (lambda v: us.predict_layer(v, ["nuclei", "x"]), "no layer 'x'"),
+        (lambda v: us.predict_layer(v, []), "No layer is named"),
         (lambda v: us.predict_layer(v, "truth"), "'truth' is of type Labels"),
         (lambda v: us.train_layers(v, [("nuclei", "x")]), "no layer 'x'"),
         (lambda v: us.train_layers(v, ("nuclei", "truth")), "A row is an Image and a"),
@@ -203,6 +220,17 @@ def test_objects_as_a_dict_change_the_settings_of_the_model(model: ViewerModel) 
     ours = us.load_model("nuclei").card.objects
     found = us.predict_layer(model, "nuclei", objects={"min_size": 77}, add=False)
     assert found.objects == replace(ours, min_size=77)
+
+
+def test_slices_without_numbers_are_regions_too(model: ViewerModel) -> None:
+    part = (slice(None, 40), slice(30, None))
+    us.predict_layer(model, "nuclei", region=part)
+    found = model.layers[-1]
+    np.testing.assert_allclose(found.translate, (0, 30 * 0.4))
+    told = found.metadata[METADATA_KEY]["region"]
+    assert told == [[0, 40], [30, SAMPLE.image.shape[1]]]
+    maps = us.feature_layer(model, "nuclei", node="encoder.0", region=part)
+    assert maps.metadata[METADATA_KEY]["region"] == told
 
 
 def test_why_a_candidate_has_no_scores_is_printed(model: ViewerModel) -> None:

@@ -1,11 +1,13 @@
 """Parts, levels, channels and axes of layers: the same pixels, in their exact place."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import dask.array as da
 import numpy as np
 import pytest
+import tifffile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from napari.components import ViewerModel
@@ -19,9 +21,10 @@ from napari_unet_studio.layers import (
     read_axes,
     shapes_region,
     source_of,
+    unnamed_channels,
     visible_region,
 )
-from napari_unet_studio.layers.reader import get_reader
+from napari_unet_studio.layers.reader import get_reader, read_layers
 
 TURNED: dict[str, Any] = {
     "scale": (0.5, 0.25),
@@ -370,6 +373,37 @@ def test_ome_zarr_opens_with_levels_place_and_labels(
     assert np.array_equal(np.asarray(labels[0].data[0]), first > 5)
 
 
+def test_ome_zarr_opens_where_its_translation_says(tmp_path: Path) -> None:
+    path = tmp_path / "cells.zarr"
+    ome_zarr(path, "tzyx", (2, 3, 16, 20))
+    import zarr
+
+    group = zarr.open_group(path, mode="r+")
+    multiscale: Any = dict(group.attrs)["multiscales"][0]
+    shift = {"type": "translation", "translation": [0, 7, 20, 30]}
+    multiscale["datasets"][0]["coordinateTransformations"].append(shift)
+    # What holds for all levels comes after what holds for one.
+    twice = [{"type": "scale", "scale": [1, 1, 2, 2]}]
+    multiscale["coordinateTransformations"] = twice
+    group.attrs["multiscales"] = [multiscale]
+    image, labels = read_layers(path)
+    assert image[1]["translate"] == (0, 7, 40, 60)
+    assert tuple(image[1]["scale"][-2:]) == (1, 1)
+    assert labels[1]["translate"] == (0, 0, 0, 0)
+
+
+def test_labels_with_channels_open_as_a_layer_each(tmp_path: Path) -> None:
+    path = tmp_path / "cells.zarr"
+    data = ome_zarr(path, "cyx", (2, 16, 20))
+    ome_zarr(path / "labels" / "both", "cyx", (2, 16, 20))
+    viewer = ViewerModel()
+    for pixels, options, kind in read_layers(path):
+        getattr(viewer, f"add_{kind}")(pixels, **options)
+    found = [viewer.layers[f"cells both {number}"] for number in range(2)]
+    for layer, expected in zip(found, data, strict=True):
+        assert np.array_equal(np.asarray(layer.data[0]), expected)
+
+
 def test_reader_passes_on_what_it_cannot_open(tmp_path: Path) -> None:
     (tmp_path / "empty.zarr").mkdir()
     (tmp_path / "a.tif").write_bytes(b"")
@@ -387,3 +421,98 @@ def test_reader_explains_a_broken_store(tmp_path: Path) -> None:
     assert read is not None
     with pytest.raises(StudioError, match="cannot be read"):
         read(str(path))
+
+
+# -- axes from the file ---------------------------------------------------------------
+
+
+@pytest.fixture(autouse=True)
+def napari_reads(npe2pm: Any) -> Iterator[None]:
+    """Have napari's own readers among the plugins."""
+    with npe2pm.tmp_plugin(package="napari"):
+        yield
+
+
+def dropped(path: Path, **options: Any) -> Image:
+    """Open a TIFF with napari's own reader, as when it is dropped onto a viewer."""
+    shape = options.pop("shape")
+    tifffile.imwrite(path, np.zeros(shape, options.pop("dtype", np.uint16)), **options)
+    (layer,) = ViewerModel().open(str(path), plugin="napari")
+    return layer
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "axes"),
+    [
+        ("a.tif", (2, 16, 16), "CYX"),
+        ("a.ome.tif", (2, 16, 16), "CYX"),
+        ("a.ome.tif", (2, 5, 16, 16), "CZYX"),
+        ("a.tif", (5, 2, 16, 16), "ZCYX"),
+        ("a.tif", (6, 16, 16), "TYX"),
+        ("a.tif", (6, 16, 16), "ZYX"),
+        ("a.tif", (16, 16), "YX"),
+    ],
+)
+def test_dropped_tiff_has_the_axes_of_its_file(
+    tmp_path: Path, name: str, shape: tuple[int, ...], axes: str
+) -> None:
+    ome = name == "a.ome.tif"
+    layer = dropped(
+        tmp_path / name, shape=shape, imagej=not ome, metadata={"axes": axes}
+    )
+    assert full_axes_of(layer) == axes
+    source = source_of(layer)
+    assert source.axes == axes.replace("C", "")
+    assert source.channels == (2 if "C" in axes else 1)
+    assert source.spatial["scale"][-1] == 1  # as napari has it
+    layer.scale = (0.5,) * layer.ndim
+    assert full_axes_of(layer) == axes
+
+
+def test_dropped_tiff_that_states_no_axes_is_read_as_before(tmp_path: Path) -> None:
+    assert full_axes_of(dropped(tmp_path / "a.tif", shape=(6, 16, 16))) == "ZYX"
+    colours = {"shape": (40, 40, 3), "dtype": np.uint8, "photometric": "rgb"}
+    layer = dropped(tmp_path / "b.tif", **colours)
+    assert (full_axes_of(layer), source_of(layer).channels) == ("YX", 3)
+
+
+def test_names_of_a_layer_go_before_those_of_its_file(tmp_path: Path) -> None:
+    options = {"shape": (2, 16, 16), "imagej": True, "metadata": {"axes": "CYX"}}
+    layer = dropped(tmp_path / "a.tif", **options)
+    layer.axis_labels = ("t", "y", "x")
+    assert full_axes_of(layer) == "TYX"
+
+
+def test_other_pixels_than_those_of_the_file_have_no_axes_of_it(tmp_path: Path) -> None:
+    options = {"shape": (2, 16, 16), "imagej": True, "metadata": {"axes": "CYX"}}
+    layer = dropped(tmp_path / "a.tif", **options)
+    assert full_axes_of(layer) == "CYX"
+    layer.data = np.zeros((2, 8, 8))
+    assert full_axes_of(layer) == "ZYX"
+
+
+def test_file_that_is_gone_leaves_axes_unnamed(tmp_path: Path) -> None:
+    options = {"shape": (2, 16, 16), "imagej": True, "metadata": {"axes": "CYX"}}
+    layer = dropped(tmp_path / "a.tif", **options)
+    (tmp_path / "a.tif").unlink()
+    assert full_axes_of(layer) == "ZYX"
+
+
+def test_labels_that_a_file_calls_channels_are_a_stack(tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "a.tif", np.ones((2, 16, 16), np.uint16), imagej=True)
+    viewer = ViewerModel()
+    (layer,) = viewer.open(
+        str(tmp_path / "a.tif"), plugin="napari", layer_type="labels"
+    )
+    assert full_axes_of(layer) == "ZYX"
+
+
+def test_result_has_the_axes_that_its_model_was_given() -> None:
+    made = {"napari_unet_studio": {"source": "film", "axes": "TYX"}}
+    assert source_of(Labels(np.ones((3, 8, 8), int), metadata=made)).axes == "TYX"
+
+
+def test_planes_of_a_file_are_channels_of_labels_that_lack_them(tmp_path: Path) -> None:
+    options = {"imagej": True, "metadata": {"axes": "ZYX"}}
+    layer = dropped(tmp_path / "a.tif", shape=(2, 16, 16), **options)
+    assert unnamed_channels(layer, Labels(np.ones((16, 16), int))) == "CYX"

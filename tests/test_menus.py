@@ -91,6 +91,27 @@ def test_every_entry_of_a_widget_opens_its_dock(
         qtbot.wait(20)
 
 
+@pytest.mark.parametrize("widget", WIDGETS, ids=lambda widget: widget.display_name)
+def test_dock_that_another_dock_opened_is_the_one_of_the_menu(
+    widget: Any, viewer: "Viewer", qtbot: "QtBot"
+) -> None:
+    from napari_unet_studio.widgets._docks import in_front
+
+    module, _, name = KINDS[widget.command].partition(":")
+    kind = getattr(import_module(module), name)
+    opened = in_front(viewer, kind, widget.display_name)
+    (action,) = (
+        action
+        for (path, command), action in _entries(viewer).items()
+        if command == widget.command and path == PLUGINS
+    )
+    action.trigger()
+    qtbot.wait(20)
+    docks = viewer.window.dock_widgets.values()
+    assert [dock for dock in docks if type(dock) is kind] == [opened]
+    assert in_front(viewer, kind, widget.display_name) is opened
+
+
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.key)
 def test_every_entry_of_a_sample_opens_an_image_with_labels(
     sample: Any, viewer: "Viewer", qtbot: "QtBot"

@@ -305,6 +305,7 @@ def test_a_broken_record_is_told_and_left_as_it_is(image, out, text, message) ->
         with pytest.raises(StorageError, match=message):
             act()
     assert (out / "batch.json").read_text() == text
+    assert [path.name for path in out.iterdir()] == ["batch.json"]
 
 
 def test_a_folder_that_cannot_be_made_is_told(image, tmp_path) -> None:

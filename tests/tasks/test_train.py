@@ -876,6 +876,26 @@ def test_a_checkpoint_that_cannot_be_written_is_noted_and_training_goes_on(
     assert "cannot be resumed" in model.card.training["notes"][-1]
 
 
+def test_a_checkpoint_that_cannot_be_written_is_told_once_and_at_once(
+    squares, tmp_path
+) -> None:
+    path = tmp_path / "file" / "a.ckpt"
+    path.parent.write_bytes(b"")
+    told, steps = [], []
+
+    def follow(record) -> None:
+        if getattr(record, "unsaved", None) is not None:
+            told.append(record.unsaved)
+            steps.append(record.step)
+            if record.unsaved:
+                path.parent.unlink()  # there is room again
+
+    judged(squares, 12, validations=6).run(follow, checkpoint=path)
+    assert "cannot be resumed" in told[0]
+    assert told[1:] == [""]
+    assert steps == [2, 4]
+
+
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 def test_a_device_that_is_not_there_is_refused_before_any_work(squares) -> None:
     task = train([Pair(*squares())], replace(QUICK, device="cuda"))

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import zarr
 from napari.layers import Image, Labels
 from qtpy.QtCore import QMimeData, QPointF, Qt, QUrl
 from qtpy.QtGui import QDesktopServices, QDragEnterEvent, QDropEvent
@@ -113,7 +114,9 @@ def test_a_folder_is_listed_in_natural_order(widget, images):
     assert "Drop images" in widget.detail.text()
     widget.run_button.click()  # it says what is missing
     assert not widget.running
-    assert "Drop images" in widget.status.text()
+    assert "on the dock Batch" in widget.status.text()  # also seen as a notification
+    widget.take([images])
+    assert not widget.status.text()
 
 
 def test_files_and_folders_can_be_dropped(widget, images):
@@ -279,6 +282,41 @@ def test_a_folder_that_cannot_be_written_is_told(widget, images, wait):
     assert "Nothing can be written" in widget.status.text()
     assert "--" not in widget.status.text()
     assert set(states(widget).values()) == {"waiting"}
+    widget.form.place.set(images / "elsewhere")
+    assert not widget.status.text()  # no longer so
+
+
+def test_what_was_said_of_a_row_goes_when_it_waits_again(widget, images, wait):
+    widget.take([images])
+    wait(widget)
+    assert widget.detail.text().startswith("bad: ")
+    widget.form.place.set(images / "notes.txt" / "inside")
+    wait(widget)
+    assert set(states(widget).values()) == {"waiting"}
+    assert not widget.detail.text()
+    assert not widget.folder_button.isEnabled()
+
+
+def test_the_table_grows_with_its_rows_where_the_dock_is_high(
+    widget, viewer, images, qtbot
+):
+    for number in range(20):
+        shutil.copy(images / "day 1.tif", images / f"more {number}.tif")
+    widget.take([images])
+    viewer.window.resize(1400, 1300)
+    dock = widget.parent()
+    dock.setFloating(True)
+    dock.resize(370, 1200)
+    dock.show()
+    last = widget.table.item(widget.table.rowCount() - 1, 0)
+
+    def all_seen():
+        below = widget.table.visualItemRect(last).bottom()
+        return below < widget.table.viewport().height()
+
+    qtbot.waitUntil(all_seen, timeout=WAIT)
+    dock.resize(370, 600)
+    qtbot.waitUntil(lambda: not all_seen(), timeout=WAIT)
 
 
 def test_files_that_are_gone_are_taken_out_of_the_list(widget, images, wait):
@@ -433,6 +471,46 @@ def test_a_double_click_shows_image_and_labels_once(widget, viewer, images, wait
     assert len(viewer.layers) == 2
 
 
+def test_an_image_that_was_looked_at_before_lies_under_its_labels(
+    widget, viewer, images, wait
+):
+    file = images / "day 1.tif"
+    write_tiff(file, nuclei_2d((96, 90), seed=1).image, "YX")
+    widget.take([file])
+    widget.table.selectRow(0)
+    widget.show_button.click()
+    widget.form.reading.set(Stated(spacing=(0.25, 0.25), unit="um"))
+    wait(widget)
+    widget.show_button.click()
+    *_, image, labels = viewer.layers
+    assert isinstance(image, Image)
+    np.testing.assert_allclose(image.extent.world, labels.extent.world)
+    widget.show_button.click()
+    assert len(viewer.layers) == 3
+
+
+@pytest.mark.parametrize("stated", [Stated(), Stated(spacing=(0.25, 0.25), unit="um")])
+def test_labels_of_a_store_lie_where_it_says(widget, viewer, tmp_path, wait, stated):
+    store = zarr.open_group(str(tmp_path / "a.zarr"), mode="w", zarr_format=2)
+    store.create_array("0", data=nuclei_2d((96, 90), seed=1).image)
+    steps = [
+        {"type": "scale", "scale": [0.5, 0.5]},
+        {"type": "translation", "translation": [10, 20]},
+    ]
+    axes = [{"name": n, "type": "space", "unit": "micrometer"} for n in "yx"]
+    levels = [{"path": "0", "coordinateTransformations": steps}]
+    store.attrs["multiscales"] = [{"version": "0.4", "axes": axes, "datasets": levels}]
+    widget.take([tmp_path / "a.zarr"])
+    widget.form.reading.set(stated)
+    wait(widget)
+    widget.table.selectRow(0)
+    widget.show_button.click()
+    image, labels = viewer.layers
+    shift = np.multiply((20, 40), stated.spacing or 0.5)
+    np.testing.assert_allclose(image.translate, shift)
+    np.testing.assert_allclose(labels.extent.world, image.extent.world)
+
+
 def test_return_opens_the_chosen_row(widget, viewer, images, qtbot):
     widget.take([images / "day 1.tif"])
     viewer.window._qt_window.show()
@@ -527,6 +605,12 @@ def test_the_record_of_a_batch_brings_its_settings_back(widget, images, wait, vi
     other.take([record])
     assert "'gone' is not here; choose it" in other.status.text()
     assert other.form.objects.form().value().min_size == 7  # of another model
+
+
+def test_a_record_may_name_any_channel(widget):
+    for stated in (Stated(channel=20), Stated(channel="grey"), Stated(channel=3)):
+        widget.form.reading.set(stated)
+        assert widget.form.reading.value() == stated
 
 
 def test_other_files_of_settings_are_taken_or_refused(widget, tmp_path):

@@ -308,10 +308,11 @@ def test_removed_layers_leave_the_memory(widget, viewer, compared, qtbot):
     qtbot.waitUntil(gone)
 
 
-def test_models_of_one_channel_are_given_one(widget, viewer, compared, layers):
+@pytest.mark.parametrize("names", [("c", "y", "x"), None])
+def test_models_of_one_channel_are_given_one(widget, viewer, compared, layers, names):
     viewer.layers.remove(layers[0])
     image = np.stack([SAMPLE.image[::-1], SAMPLE.image])
-    viewer.add_image(image, name="two", axis_labels=("c", "y", "x"))
+    viewer.add_image(image, name="two", axis_labels=names)
     widget.form.add_model()
     assert widget.form.channel.isVisibleTo(widget)
     widget.form.channel.setCurrentIndex(1)
@@ -439,8 +440,8 @@ def test_labels_are_hidden_once_and_it_is_said(widget, viewer, compared, layers)
     other = viewer.add_labels(SAMPLE.labels[:50], name="other")
     compared()
     assert [layer.visible for layer in layers] == [True, False, False]
-    assert other.visible
-    assert "truth, worse were hidden" in widget.status.text()
+    assert not other.visible  # of another size: it was not compared, but would cover
+    assert "truth, worse, other were hidden" in widget.status.text()
     layers[2].visible = True  # the user wants to see them
     layers[2].fill((50, 50), 0)
     compared()
@@ -533,3 +534,12 @@ def test_it_opens_in_an_empty_viewer(viewer):
     made.run()
     assert "no labels to compare with" in made.status.text()
     assert made.as_python() == ""
+
+
+def test_an_error_goes_with_its_cause(viewer, widget):
+    viewer.layers.clear()
+    widget.run()
+    assert "no labels to compare with" in widget.status.text()
+    viewer.add_labels(SAMPLE.labels, name="truth")
+    assert widget.form.reference.value is viewer.layers["truth"]
+    assert widget.status.text() == ""

@@ -1,14 +1,27 @@
-"""What all widgets share: the wheel, the sections, the width of the docks."""
+"""What all widgets share: wheel, sections, width of the docks, names of files."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from napari.components import ViewerModel
 from qtpy.QtCore import QPoint, QPointF, Qt
-from qtpy.QtGui import QImage, QWheelEvent
-from qtpy.QtWidgets import QAbstractSpinBox, QApplication, QComboBox, QSlider, QWidget
+from qtpy.QtGui import QImage, QKeySequence, QWheelEvent
+from qtpy.QtTest import QTest
+from qtpy.QtWidgets import (
+    QAbstractSpinBox,
+    QApplication,
+    QComboBox,
+    QFileDialog,
+    QLabel,
+    QMessageBox,
+    QSlider,
+    QWidget,
+)
 
 from napari_unet_studio.widgets._form import collapsible
+from napari_unet_studio.widgets._labels import WrappedLabel
+from napari_unet_studio.widgets._saving import ask_where
 from napari_unet_studio.widgets.deform import DeformWidget
 from napari_unet_studio.widgets.demo import PLUGIN, WIDGETS
 from napari_unet_studio.widgets.segment import SegmentWidget
@@ -94,3 +107,43 @@ def ink_of(image: QImage) -> tuple[int, int]:
     assert places
     spans = [max(axis) - min(axis) for axis in zip(*places, strict=True)]
     return spans[0], spans[1]
+
+
+@pytest.mark.parametrize("agreed", [True, False])
+def test_a_suffix_that_is_added_replaces_no_file_unasked(
+    qtbot: "QtBot", tmp_path: Path, monkeypatch: pytest.MonkeyPatch, agreed: bool
+) -> None:
+    dock, asked = QWidget(), []
+    qtbot.addWidget(dock)
+
+    def question(*words: Any) -> Any:
+        asked.append(words[2])
+        buttons = QMessageBox.StandardButton
+        return buttons.Yes if agreed else buttons.No
+
+    def saved_as(typed: str) -> Path | None:
+        answer = (str(tmp_path / typed), "Table (*.csv)")
+        monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: answer)
+        return ask_where(dock, "Save the table", "cells")
+
+    monkeypatch.setattr(QMessageBox, "question", question)
+    assert saved_as("cells") == tmp_path / "cells.csv"
+    assert saved_as("sigma 1.5") == tmp_path / "sigma 1.5.csv"
+    (tmp_path / "cells.csv").touch()
+    assert saved_as("cells.csv") == tmp_path / "cells.csv"  # the dialog has asked
+    assert not asked
+    assert saved_as("cells") == (tmp_path / "cells.csv" if agreed else None)
+    assert asked == ["cells.csv already exists. Replace it?"]
+
+
+def test_a_path_is_copied_from_a_label_as_it_is(qtbot: "QtBot") -> None:
+    label = WrappedLabel()
+    label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+    qtbot.addWidget(label)
+    label.show()
+    path = "It is in\n/home/me/plate_1/a_name_of_a_microscope_0.325um.tif"
+    label.setText(path)
+    label.setSelection(0, len(QLabel.text(label)))
+    assert label.selectedText() != path
+    QTest.keySequence(label, QKeySequence(QKeySequence.StandardKey.Copy))
+    assert QApplication.clipboard().text() == path

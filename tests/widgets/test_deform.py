@@ -18,10 +18,11 @@ from napari_unet_studio.core.deform import (
     elastic_deform,
     folding,
 )
-from napari_unet_studio.layers import METADATA_KEY, source_of
+from napari_unet_studio.core.errors import InputError
+from napari_unet_studio.layers import METADATA_KEY, Source, source_of
 from napari_unet_studio.sample_data import SAMPLES
 from napari_unet_studio.widgets import _controls, _deform
-from napari_unet_studio.widgets._deform.apply import compiled
+from napari_unet_studio.widgets._deform.apply import apply, compiled
 from napari_unet_studio.widgets._deform.array import DeformedArray
 from napari_unet_studio.widgets._deform.lines import (
     Plane,
@@ -715,6 +716,51 @@ def test_a_layer_removed_during_the_work_loses_nothing(widget, viewer, qtbot):
     np.testing.assert_allclose(made.scale, SERIES["scale"])
 
 
+def test_the_only_labels_of_an_image_are_chosen_once(widget, viewer, qtbot, cells):
+    viewer.add_image(cells[0], name="cells")
+    viewer.add_labels(np.zeros((9, 9), int), name="of another image")
+    assert widget.labels.value is None
+    ids = viewer.add_labels(cells[1], name="ids")
+    assert widget.labels.value is ids
+    press(widget, qtbot)
+    assert "Added “cells deformed” and “ids deformed”" in widget.status.text()
+    widget.labels.value = None
+    viewer.add_labels(np.zeros((9, 9), int), name="later")
+    assert widget.labels.value is None  # the user's wish
+
+
+def test_labels_that_were_chosen_by_themselves_go_with_their_image(
+    widget, viewer, qtbot, cells
+):
+    viewer.add_image(cells[0], name="cells")
+    ids = viewer.add_labels(cells[1], name="ids")
+    assert widget.labels.value is ids
+    widget.image.value = viewer.add_image(cells[0][:80], name="another")
+    assert widget.labels.value is None
+    settled(widget, qtbot)
+    assert not widget.status.text()
+    widget.image.value = viewer.layers["cells"]
+    assert widget.labels.value is ids
+
+
+def test_of_several_labels_of_an_image_none_is_chosen(widget, viewer, cells):
+    for name in ("one", "two"):
+        viewer.add_labels(cells[1], name=name)
+    viewer.add_image(cells[0], name="cells")
+    assert widget.labels.value is None
+
+
+def test_a_preview_whose_array_is_replaced_does_no_harm(widget, viewer, qtbot, cells):
+    viewer.add_image(cells[0], name="cells")
+    widget.preview.setChecked(True)
+    settled(widget, qtbot)
+    preview = widget.live.layers.shown[0]
+    preview.data = np.zeros((20, 30), cells[0].dtype)
+    widget.form.sigma.set_value(7)
+    settled(widget, qtbot)
+    assert "px" in widget.info.text()
+
+
 def test_a_layer_that_we_made_is_never_chosen_by_itself(widget, viewer, qtbot, cells):
     layer = viewer.add_image(cells[0], name="cells")
     widget.run_button.click()
@@ -831,6 +877,7 @@ def test_labels_of_another_image_are_refused(widget, viewer, qtbot, cells):
     settled(widget, qtbot)
     press(widget, qtbot)
     assert "'ids' have shape (50, 150)" in widget.status.text()
+    assert "channels" not in widget.status.text()
     widget.preview.setChecked(True)
     settled(widget, qtbot)
     assert not widget.preview.isChecked()
@@ -869,3 +916,22 @@ def test_the_widget_opens_from_the_menu(viewer, qtbot, cells):
     np.testing.assert_array_equal(
         viewer.layers["cells deformed"].data, expected(widget, cells[0])
     )
+
+
+def test_channels_without_a_name_are_told_to_get_one(widget, viewer, qtbot, cells):
+    image = viewer.add_image(np.stack([cells[0]] * 2), name="two")
+    widget.labels.value = viewer.add_labels(cells[1], name="ids")
+    settled(widget, qtbot)
+    press(widget, qtbot)
+    assert "name its axis of the channels 'c'" in widget.status.text()
+    image.axis_labels = ("c", "y", "x")
+    settled(widget, qtbot)
+    press(widget, qtbot)
+    assert "Added" in widget.status.text()
+
+
+def test_a_result_larger_than_memory_is_refused_in_words():
+    pixels = np.broadcast_to(np.uint16(0), (9, 1 << 22, 1 << 22))
+    source = Source("film", pixels, "TYX", None, (1.0, 1.0), {})
+    with pytest.raises(InputError, match="'film' deformed would take 316,659 GB"):
+        next(apply(Deformation(source, None, None, 2), lambda: False))

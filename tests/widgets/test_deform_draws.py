@@ -298,6 +298,22 @@ def test_the_view_shows_the_strip_and_goes_back(widget, viewer, qtbot, cells):
     assert viewer.scene.camera.zoom == 3.5
 
 
+def test_a_preview_stays_in_view_with_patches_that_are_small_beside_it(
+    widget, viewer, qtbot, cells
+):
+    viewer.add_image(np.tile(cells[0], (8, 8)), name="cells")
+    whole = viewer.scene.camera.zoom
+    widget.draws.shown.setChecked(True)
+    settled(widget, qtbot)
+    assert viewer.scene.camera.zoom > whole  # nothing else to look at
+    widget.draws.shown.setChecked(False)
+    widget.preview.setChecked(True)
+    settled(widget, qtbot)
+    widget.draws.shown.setChecked(True)
+    settled(widget, qtbot)
+    assert viewer.scene.camera.zoom <= whole
+
+
 @pytest.mark.parametrize("busy", [True, False])
 @pytest.mark.parametrize("end", ["strip", "all strip", "image", "close", "clear"])
 def test_the_strip_goes_whenever_something_goes(

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import shlex
+import sys
 import threading
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -16,6 +17,7 @@ from qtpy.QtWidgets import (
     QAbstractSpinBox,
     QApplication,
     QComboBox,
+    QFileDialog,
     QLineEdit,
     QMessageBox,
     QPlainTextEdit,
@@ -31,9 +33,10 @@ from napari_unet_studio.io.recent import recent_files
 from napari_unet_studio.io.registry import available_models, models_folder
 from napari_unet_studio.io.settings import Settings, write_settings
 from napari_unet_studio.widgets._colours import tone_of
-from napari_unet_studio.widgets._docks import docked
+from napari_unet_studio.widgets._docks import docked, in_front
 from napari_unet_studio.widgets._models.dock import DOWNLOAD, USE
 from napari_unet_studio.widgets._models.taking import Wanted
+from napari_unet_studio.widgets._models.texts import facts
 from napari_unet_studio.widgets.segment import SegmentWidget
 
 PLUGIN = "napari-unet-studio"
@@ -59,6 +62,7 @@ def own(home):
         picture,
         description="Cells: of one dish.",
         limits="Not for tissue.",
+        spacing=(1.0, 1.0),
         licence="CC-BY-4.0",
         authors=("Ada Lovelace",),
         scores={"iou": 0.5},
@@ -110,16 +114,34 @@ def test_models_are_listed_with_what_they_say(widget, qtbot) -> None:
         "bundled",
         "yours",
     ]
-    from napari_unet_studio.widgets._models.texts import facts
-
     told = facts(widget.entry)
     assert told["Purpose"] == "Cells: of one dish."
     assert told["Limits"] == "Not for tissue."
     assert told["Licence"] == "CC-BY-4.0"
     assert told["Authors"] == "Ada Lovelace"
     assert told["Tests"] == "plate 2 (3 images): F1 0.25"
-    assert told["Scores"] == "IoU 0.50 on held-out images"
+    assert told["Scores"] == "IoU 0.50 on held-out data"
+    assert "Trained on" not in told["Input"]  # 1 × 1 pixel says nothing
     widget.grab()
+
+
+@pytest.mark.parametrize(
+    ("roles", "told"),
+    [
+        (["train"], "a held-out part of its image"),
+        (["train", "train"], "held-out data"),
+        (["train", "validate"], "held-out images"),
+    ],
+)
+def test_scores_say_on_what_they_were_measured(widget, own, roles, told) -> None:
+    data = tuple({"name": str(n), "role": role} for n, role in enumerate(roles))
+    model("judged", data=data, scores={"iou": 0.5}).save(own / "judged.unet")
+    widget.refresh()
+    choose(widget, "judged")
+    assert facts(widget.entry)["Scores"] == f"IoU 0.50 on {told}"
+    segment = in_front(widget.viewer, SegmentWidget, "Segment")
+    segment.models.choose("judged")
+    assert segment.models.info.text().endswith(f"IoU 0.50 on {told}")
 
 
 def test_models_that_come_and_go_are_noticed(widget, own, qtbot) -> None:
@@ -270,6 +292,16 @@ def test_notes_are_written_some_time_after_the_last_key(widget, own, qtbot) -> N
         return read_card(own / "my cells.unet").notes == "Good on plate 5."
 
     qtbot.waitUntil(written, timeout=WAIT)
+
+
+def test_notes_are_kept_where_napari_is_closed_at_once(
+    widget, own, viewer, qtbot
+) -> None:
+    viewer.window._qt_window.show()
+    qtbot.waitUntil(widget.details.isVisible)
+    widget.details.notes.setPlainText("Good on plate 6.")
+    viewer.close()
+    assert read_card(own / "my cells.unet").notes == "Good on plate 6."
 
 
 def test_what_is_typed_stays_while_the_file_is_written(widget, own, qtbot) -> None:
@@ -425,6 +457,28 @@ def test_what_a_package_needs_is_asked_for(widget, own, tmp_path, qtbot) -> None
     exported(widget, tmp_path / "bare.zip", "bioimageio", qtbot)
     assert "authors='Ada Lovelace'" in widget.exporting._python()
     assert "--authors 'Ada Lovelace'" in widget.exporting._shell()
+
+
+def test_a_format_whose_package_is_missing_says_so_at_once(
+    viewer, own, monkeypatch
+) -> None:
+    for name in ("bioimageio.spec", "onnx"):
+        monkeypatch.setitem(sys.modules, name, None)
+    asked = []
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: asked.append(1))
+    widget = viewer.window.add_plugin_dock_widget(PLUGIN, "Models")[1]
+    choose(widget, "my cells")
+    panel = widget.exporting
+    assert panel.form.values()["format"] == "torchscript"  # works
+    assert panel.lack.isHidden()
+    for kind, extra in (("bioimageio", "bioimageio"), ("onnx", "onnx")):
+        panel.form.editor("format").value = kind
+        assert f"napari-unet-studio[{extra}]" in panel.lack.text()
+        assert not panel.lack.isHidden()
+        widget.say("")
+        widget.ask_export()
+        assert panel.lack.text() in widget.status.text()
+    assert not asked
 
 
 def test_an_export_is_tested_on_an_image_of_the_viewer(

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from napari.layers import Image, Labels, Layer
+from napari.utils.notifications import notification_manager
 
 from napari_unet_studio.core.intensity import Normalisation
 from napari_unet_studio.core.networks.catalog import build
@@ -237,6 +238,73 @@ def test_second_run_adds_a_layer_that_was_removed(
         "cells [bright] probability",
         "cells [bright] labels",
     ]
+
+
+def test_new_result_hides_that_of_another_model(
+    viewer: "Viewer", segment: SegmentWidget, finish: Any, models: Path
+) -> None:
+    thresholder("second").save(models / "second.unet")
+    segment.models.refresh()
+    viewer.add_image(squares(), name="cells")
+    finish(segment)
+    first = viewer.layers["cells [bright] labels"]
+    segment.panel.keep()
+    kept = viewer.layers["cells [bright] labels kept"]
+    kept.visible = True
+    segment.models.choose("second")
+    assert first.visible
+    finish(segment)
+    second = viewer.layers["cells [second] labels"]
+    assert second.visible
+    assert kept.visible
+    assert not first.visible
+    assert "cells [bright] labels was hidden" in segment.status.text()
+    segment.models.choose("bright")  # what the settings are of is seen
+    assert first.visible
+    assert not second.visible
+    second.visible = True  # the user wants both
+    finish(segment)
+    assert first.visible
+    assert second.visible
+
+
+def test_new_result_hides_no_labels_that_were_edited(
+    viewer: "Viewer", segment: SegmentWidget, finish: Any, models: Path
+) -> None:
+    thresholder("second").save(models / "second.unet")
+    segment.models.refresh()
+    viewer.add_image(squares(), name="cells")
+    finish(segment)
+    first = viewer.layers["cells [bright] labels"]
+    first.paint((60, 60), 9)
+    segment.models.choose("second")
+    finish(segment)
+    assert first.visible
+    assert "hidden" not in segment.status.text()
+
+
+def test_run_names_its_image_and_what_it_said_goes_with_it(
+    viewer: "Viewer",
+    segment: SegmentWidget,
+    finish: Any,
+    qtbot: "QtBot",
+    going: threading.Event,
+) -> None:
+    viewer.add_image(np.tile(squares(), (8, 8)), name="first")
+    assert "'first'" in segment.run_button.toolTip()
+    segment.settings().set(PredictConfig(device="cpu", tile=64))
+    going.clear()
+    segment.run()
+    other = viewer.add_image(squares(), name="other")
+    qtbot.waitUntil(lambda: segment.progress.value() > 1, timeout=WAIT)
+    segment.image.value = other
+    assert "'other'" in segment.run_button.toolTip()
+    assert segment.status.text() == "Segmenting first…"
+    going.set()
+    qtbot.waitUntil(lambda: not segment.running, timeout=WAIT)
+    assert segment.status.text().startswith("Segmented first in")
+    segment.image.value = viewer.layers["first"]
+    assert segment.status.text() == ""
 
 
 def test_edited_labels_are_never_overwritten(
@@ -727,8 +795,16 @@ def test_closing_the_dock_in_mid_run_stops_it(
     going.clear()
     segment.run()
     qtbot.waitUntil(lambda: segment.progress.value() > 1, timeout=WAIT)
+    told: list[str] = []
+    notification_manager.notification_ready.connect(
+        lambda notice: told.append(notice.message)
+    )
     viewer.window.remove_dock_widget(segment)
     assert segment.job is None or segment.job.stopping
+    (text,) = told
+    assert text == (
+        "The segmentation of 'large' stops, for its dock was closed. Nothing is kept."
+    )
     qtbot.waitUntil(lambda: not segment.running, timeout=WAIT)
     assert len(viewer.layers) == 1
     _, again = viewer.window.add_plugin_dock_widget(PLUGIN, "Segment")
@@ -761,7 +837,7 @@ def test_card_of_the_model_is_shown(
     segment.models.refresh()
     segment.models.choose("scored")
     assert segment.models.info.text() == (
-        "U-Net, 2D, 3 channels, from 05 Oct 2026\nIoU 0.91 on held-out images"
+        "U-Net, 2D, 3 channels, from 05 Oct 2026\nIoU 0.91 on held-out data"
     )
     thresholder("scored").save(models / "scored.unet")
     qtbot.waitUntil(lambda: "not scored" in segment.models.info.text(), timeout=WAIT)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import dask.array as da
 import numpy as np
 import pytest
+import tifffile
 import torch
 import zarr
 from napari.layers import Image, Labels, Layer
@@ -23,7 +24,7 @@ from napari_unet_studio.core.networks.unet import UNetSpec
 from napari_unet_studio.core.networks.unetpp import UNetPlusPlusSpec
 from napari_unet_studio.io.model import Model, ModelCard
 from napari_unet_studio.io.registry import models_folder, user_folder
-from napari_unet_studio.layers import METADATA_KEY
+from napari_unet_studio.layers import METADATA_KEY, source_of
 from napari_unet_studio.tasks.predict import PredictConfig
 from napari_unet_studio.widgets._colours import tone_of
 from napari_unet_studio.widgets._run import Run
@@ -885,3 +886,49 @@ def test_automatic_settings_say_so(segment: SegmentWidget) -> None:
         editor.value = 0
         assert editor.native.text() == text
     assert form.value() == PredictConfig()
+
+
+# -- axes of the file -----------------------------------------------------------------
+
+
+@pytest.fixture
+def drop(viewer: "Viewer", npe2pm: Any, tmp_path: Path) -> "Callable[..., Image]":
+    """Open a TIFF with napari's own reader, as when it is dropped onto the viewer."""
+
+    def opened(pixels: np.ndarray, axes: str, ome: bool = False) -> Image:
+        path = tmp_path / ("cells.ome.tif" if ome else "cells.tif")
+        tifffile.imwrite(path, pixels, imagej=not ome, metadata={"axes": axes})
+        with npe2pm.tmp_plugin(package="napari"):
+            (layer,) = viewer.open(str(path), plugin="napari")
+        return layer
+
+    return opened
+
+
+@pytest.mark.parametrize("ome", [False, True], ids=["ImageJ", "OME"])
+def test_channels_of_a_dropped_tiff_are_offered_and_not_stacked(
+    viewer: "Viewer", segment: SegmentWidget, finish: Any, drop: Any, ome: bool
+) -> None:
+    pixels = np.stack([squares(), squares() // 10])
+    layer = drop(pixels, "CYX", ome)
+    assert segment.input.axes.text == "CYX"
+    assert segment.input.channels.one.count() == 2
+    finish(segment)
+    labels = results(viewer)[0]
+    assert labels.data.shape == (64, 64)
+    assert labels.data.max() == 2
+    assert layer.axis_labels == ("-3", "-2", "-1")  # nothing of it is changed
+    segment.models.choose("two")
+    finish(segment)
+    assert viewer.layers["cells [two] labels" if not ome else "cells.ome [two] labels"]
+
+
+def test_film_of_a_dropped_tiff_is_one_and_so_is_its_result(
+    viewer: "Viewer", segment: SegmentWidget, finish: Any, drop: Any
+) -> None:
+    drop(squares((3, 64, 64)), "TYX")
+    assert segment.input.axes.text == "TYX"
+    finish(segment)
+    labels = results(viewer)[0]
+    assert source_of(labels).axes == "TYX"
+    assert (labels.data.max(axis=(1, 2)) == 2).all()

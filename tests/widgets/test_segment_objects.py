@@ -343,6 +343,24 @@ def test_keep_gives_a_copy_to_edit(
     assert kept.editable
 
 
+def test_labels_are_kept_once(viewer: "Viewer", show: Show, qtbot: "QtBot") -> None:
+    panel = show(discs())
+    said: list[str] = []
+    panel.said.connect(said.append)
+    for _ in range(3):
+        panel.keep_button.click()
+    assert said[1:] == 2 * [
+        "These labels are kept already, as 'cells [given] labels kept'."
+    ]
+    assert sum("kept" in layer.name for layer in viewer.layers) == 1
+    move(panel, qtbot, threshold=0.85)  # other labels
+    panel.keep_button.click()
+    assert sum("kept" in layer.name for layer in viewer.layers) == 2
+    viewer.layers[panel.result.kept].paint((3, 3), 9)
+    panel.keep_button.click()  # what is kept is another image by now
+    assert sum("kept" in layer.name for layer in viewer.layers) == 3
+
+
 def test_a_large_plane_is_shown_with_open_gaps_until_the_settings_rest():
     probability = np.zeros((1100, 1000), np.float32)
     probability[10:40, 10:40] = probability[10:40, 43:70] = 0.9

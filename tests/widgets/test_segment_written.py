@@ -48,6 +48,21 @@ def test_own_writes_leave_a_layer_intact() -> None:
     assert after.layer is viewer.layers["l [1]"]
 
 
+def test_strokes_on_other_pixels_can_neither_be_undone_nor_redone() -> None:
+    viewer = ViewerModel()
+    source = source_of(viewer.add_image(np.zeros(SMALL), name="image"))
+    pixels = [np.full(SMALL, value, np.int32) for value in (1, 2)]
+    before, _ = write(viewer, labels_tuple(pixels[0], source, "l", {}), None)
+    before.layer.paint((3, 3), 7)
+    before.layer.undo()
+    after, _ = write(viewer, labels_tuple(pixels[1].copy(), source, "l", {}), before)
+    assert after.layer is before.layer
+    after.layer.redo()
+    after.layer.undo()
+    np.testing.assert_array_equal(after.layer.data, pixels[1])
+    assert after.intact
+
+
 def test_layer_does_not_keep_what_watches_it() -> None:
     layer = ViewerModel().add_labels(np.zeros(SMALL, np.int32))
     watching = weakref.ref(Written(layer))

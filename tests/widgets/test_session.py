@@ -323,6 +323,119 @@ def test_strokes_of_the_brush_count_also_when_a_result_is_shown_again(
     assert "# changed by hand" not in session_of(widget).script()
 
 
+def test_layers_of_one_name_after_each_other_are_not_mixed_up(
+    viewer: "Viewer", dock: Any, wait: Any, again: Any, tmp_path: "Path"
+) -> None:
+    weights = dock("Separation weights")
+    for seed, folder in enumerate(("one", "two")):
+        (tmp_path / folder).mkdir()
+        labels = nuclei_2d((96, 90), seed=seed).labels.astype(np.uint16)
+        path = write_tiff(tmp_path / folder / "cell.tif", labels, "YX")
+        if "cell" in viewer.layers:
+            viewer.layers.remove("cell")
+        viewer.open(path, plugin="napari", layer_type="labels")
+        weights.labels.value = viewer.layers["cell"]
+        wait(weights)
+    assert_equal(again(session_of(weights).script()), viewer)
+
+
+def test_a_name_that_another_layer_had_before(
+    viewer: "Viewer", dock: Any, wait: Any, again: Any, tmp_path: "Path"
+) -> None:
+    weights = dock("Separation weights")
+    painted = [nuclei_2d((96, 90), seed=seed).labels for seed in (1, 2)]
+    first, second = (viewer.add_labels(each, name="cells") for each in painted)
+    for layer in (first, second):
+        weights.labels.value = layer
+        wait(weights)
+    first.name, second.name = "old", "cells"
+    weights.form.sigma.set_value(7.5)
+    wait(weights)
+    for name, pixels in zip(("cells", "cells -1"), painted, strict=True):
+        write_tiff(tmp_path / f"{name}.tif", pixels, "YX")
+    fresh = again(session_of(weights).script())
+    names = {layer.name for layer in viewer.layers}
+    assert names == {"old", "cells", "cells weights", "cells [1] weights"}
+    for name in names:
+        np.testing.assert_array_equal(fresh.layers[name].data, viewer.layers[name].data)
+
+
+def test_a_pixel_size_that_was_set_between_two_runs(
+    viewer: "Viewer", dock: Any, wait: Any, again: Any, tmp_path: "Path"
+) -> None:
+    weights = dock("Separation weights")
+    labels = viewer.add_labels(SAMPLE.labels, name="cells")
+    write_tiff(tmp_path / "cells.tif", SAMPLE.labels, "YX")
+    wait(weights)
+    labels.scale, labels.units = (0.5, 0.25), ("um", "um")
+    wait(weights)
+    assert_equal(again(session_of(weights).script()), viewer)
+
+
+def test_a_model_that_is_called_like_a_layer(viewer: "Viewer", dock: Any) -> None:
+    widget = dock("Object table")
+    image = viewer.add_image(SAMPLE.image, name="cells")
+    record(widget, "Train", "model = us.train_layers()\n", [image], trained="cells")
+    code = "us.predict_layer(\n    viewer,\n    'cells',\n    'cells',\n)\n"
+    made = viewer.add_labels(SAMPLE.labels, name="cells labels")
+    record(widget, "Segment", code, [image], [made], model="cells")
+    script = session_of(widget).script()
+    assert "(\n    viewer,\n    'cells',\n    model,\n)" in script
+
+
+def test_several_results_of_a_run_are_removed(
+    viewer: "Viewer", dock: Any, again: Any, tmp_path: "Path"
+) -> None:
+    widget = dock("Object table")
+    image = viewer.add_image(SAMPLE.image, name="cells")
+    made = [viewer.add_image(SAMPLE.image + n, name=f"m{n}") for n in range(4)]
+    code = "".join(
+        f"viewer.add_image(viewer.layers['cells'].data + {n}, name='m{n}')\n"
+        for n in range(4)
+    )
+    record(widget, "Add", code, [image], made)
+    for name in ("m0", "m2"):
+        viewer.layers.remove(name)
+    write_tiff(tmp_path / "cells.tif", SAMPLE.image, "YX")
+    fresh = again(session_of(widget).script())
+    assert [layer.name for layer in fresh.layers] == ["cells", "m1", "m3"]
+
+
+@pytest.mark.parametrize("title", ["Inspect", "Compare"])
+def test_layers_that_are_renamed_while_a_dock_looks_at_them(
+    viewer: "Viewer", dock: Any, again: Any, qtbot: "QtBot", title: str
+) -> None:
+    viewer.open_sample(PLUGIN, "nuclei_2d")
+    widget = dock(title)
+    if title == "Compare":
+        widget.form.add_model()
+    widget.run()
+    viewer.layers["Nuclei"].name, viewer.layers["Nuclei labels"].name = "a", "b"
+    qtbot.waitUntil(lambda: not widget.running, timeout=WAIT)
+    again(session_of(widget).script())
+
+
+@pytest.mark.parametrize("strokes", [1, 100])
+def test_strokes_are_told_apart_whatever_their_number(
+    viewer: "Viewer", dock: Any, strokes: int
+) -> None:
+    widget = dock("Object table")
+    labels = viewer.add_labels(np.zeros((96, 90), np.int32), name="cells")
+    for number in range(strokes):
+        labels.paint((number % 90, 50), 1 + number // 90)
+    painted = viewer.layers[0].data.copy()
+    record(widget, "Look", "print(viewer)", [labels])
+    note = "# The layer 'cells' was changed after this."
+    labels.undo()
+    labels.redo()
+    np.testing.assert_array_equal(labels.data, painted)
+    assert note not in session_of(widget).script()
+    if strokes == 1:  # of many, napari forgets the first
+        labels.undo()
+    labels.paint((10, 10), 9)
+    assert note in session_of(widget).script()
+
+
 def test_every_menu_copies_and_saves_the_session(
     viewer: "Viewer",
     dock: Any,

@@ -507,6 +507,22 @@ def test_empty_labels_give_an_empty_table(widget, viewer, qtbot):
     assert widget.view.current() is None
 
 
+def test_images_and_channels_of_one_name_have_columns_of_their_own(
+    widget, viewer, qtbot, cells
+):
+    colours = np.zeros((*cells.shape, 3), np.uint8)
+    colours[..., 0] = 200
+    viewer.add_image(colours, rgb=True, name="a")
+    viewer.add_image(np.full(cells.shape, 7.0, np.float32), name="a red")
+    viewer.add_labels(cells, name="cells")
+    measure(widget, qtbot)
+    assert set(widget.table["mean a red"]) == {200}
+    assert set(widget.table["mean a red (2)"]) == {7}
+    space = {"viewer": viewer}
+    exec(widget.as_python().replace("table.to_csv", "print"), space)
+    assert list(space["table"]) == list(widget.table)
+
+
 # -- files -----------------------------------------------------------------------------
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from napari.layers import Image, Labels
+from qtpy.QtWidgets import QMessageBox
 
 from napari_unet_studio import predict
 from napari_unet_studio.io.registry import available_models, load_model, models_folder
@@ -86,7 +87,10 @@ def test_impatient_clicks_start_one_training(
     under_way: Any,
     finish: Any,
     tiny: Any,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    yes = QMessageBox.StandardButton.Yes
+    monkeypatch.setattr(QMessageBox, "question", lambda *_: yes)
     widget.form.set(tiny(updates=ENDLESS))
     for _ in range(3):
         widget.run_button.click()

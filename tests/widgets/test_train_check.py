@@ -62,11 +62,11 @@ def test_a_remedy_is_applied_by_its_button(
     finish(widget)
     assert "error" in widget.panel.title.text()
     (card,) = (c for c in widget.panel.cards if c.finding.changes.get("target"))
-    assert "target to objects" in card.fix.toolTip()
+    assert "“Target” to objects" in card.fix.toolTip()
     assert widget.panel.stale.isHidden()
     card.fix.click()
     assert widget.form.value().target == "objects"
-    assert "Set target to objects" in widget.status.text()
+    assert "Set “Target” to objects" in widget.status.text()
     assert card.fix.text() == "Done"
     assert not card.fix.isEnabled()
     assert not widget.panel.stale.isHidden()
@@ -140,6 +140,8 @@ def test_a_remedy_that_does_not_fit_is_said(
     widget.panel.cards[0].fix.click()
     assert "patch" in widget.status.text()
     assert widget.form.value() == before
+    assert widget.panel.cards[0].fix.text() == "Fix"
+    assert widget.panel.cards[0].fix.isEnabled()
 
 
 def test_errors_stop_the_training_before_it_begins(
@@ -252,3 +254,19 @@ def test_a_training_ends_with_a_diagnosis(
     assert len({finding.text for finding in widget.panel.findings}) == len(
         widget.panel.findings
     )
+
+
+def test_a_training_that_cannot_be_resumed_is_doubted(
+    layers: tuple[Image, Labels], widget: TrainWidget, finish: Any
+) -> None:
+    widget.run()
+    assert widget.training is not None
+    file = widget.training.checkpoint
+    assert file is not None
+    file.unlink()
+    file.mkdir()  # in the way of the checkpoint
+    finish(widget)
+    (doubt,) = (f for f in widget.panel.findings if "resumed" in f.text)
+    assert doubt.kind == "doubt"
+    assert doubt.remedy == "Make room there before the next training."
+    assert doubt.text.endswith("could not be written: Is a directory.")

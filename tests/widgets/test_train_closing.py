@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 import time
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -97,7 +98,7 @@ def test_what_a_killed_program_had_reserved_goes_after_a_day() -> None:
     assert set(trainings_folder().iterdir()) == {new, newer}
 
 
-def test_trainings_of_one_name_are_told_apart_by_their_files(
+def test_trainings_have_their_names_and_are_told_apart_by_their_times(
     home: Path,
     layers: tuple[Image, Labels],
     widget: TrainWidget,
@@ -110,10 +111,24 @@ def test_trainings_of_one_name_are_told_apart_by_their_files(
     widget.cancel()
     finish(widget)
     (start,) = unfinished()
-    shutil.copy(start.path, start.path.with_stem("my model 2"))
-    widget.actions.resume.fill()
-    names = [a.text().split(":")[0] for a in widget.actions.resume.menu().actions()]
-    assert sorted(names) == ["my model", "my model 2"]
+    # Its name is taken by the file of another training.
+    other = start.path.with_stem("my model 2")
+    shutil.copy(start.path, other)
+    noon = datetime(2026, 5, 4, 12, 0).timestamp()
+    os.utime(start.path, (noon, noon))
+
+    def listed(seconds: int) -> list[str]:
+        os.utime(other, (noon + seconds, noon + seconds))
+        widget.actions.resume.fill()
+        return [action.text() for action in widget.actions.resume.menu().actions()]
+
+    later, earlier = listed(seconds=3600)
+    assert later.startswith("my model: ")
+    assert later.endswith("13:00")
+    assert earlier.startswith("my model: ")
+    later, earlier = listed(seconds=7)
+    assert later.endswith("12:00:07")
+    assert earlier.endswith("12:00:00")
 
 
 def test_closing_the_dock_stops_the_training_and_keeps_its_checkpoint(

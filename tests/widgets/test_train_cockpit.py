@@ -62,6 +62,18 @@ def test_the_figures_are_those_of_the_last_reading(course: Course) -> None:
     assert course.figures.text() == expected
 
 
+def test_a_checkpoint_that_cannot_be_written_is_said_at_once(course: Course) -> None:
+    assert course.unkept.isHidden()
+    why = "The training cannot be resumed: the disk is full. Nothing was changed."
+    course.follow(TrainProgress(12, 100, "Training", unsaved=why))
+    assert not course.unkept.isHidden()
+    assert "the disk is full. Make room there" in course.unkept.text()
+    course.follow(read(20, 0.5))
+    assert not course.unkept.isHidden()
+    course.follow(TrainProgress(30, 100, "Training", unsaved=""))
+    assert course.unkept.isHidden()
+
+
 def test_each_class_gets_a_curve_when_its_score_comes(course: Course) -> None:
     assert len(course.plot.panels) == 2
     course.follow(judged(5, iou=0.4, **{"iou 64": 0.3, "iou 128": 0.5}))

@@ -44,6 +44,13 @@ def test_the_panel_can_be_put_away(panel: FindingsPanel) -> None:
     assert panel.isHidden()
 
 
+def test_a_change_is_told_in_the_words_of_the_form(panel: FindingsPanel) -> None:
+    changes = {"zero": "background", "split_masks": 0.0}
+    panel.show_findings("Check", [Finding("doubt", "a", "b", changes)])
+    tip = panel.cards[0].fix.toolTip()
+    assert tip == "Set “Unpainted (0) is” to background, “Split masks (px)” to off."
+
+
 def test_long_words_do_not_widen_the_panel(panel: FindingsPanel) -> None:
     panel.show_findings("Check", [Finding("error", "x" * 300, "y" * 300, {"patch": 1})])
     assert panel.minimumSizeHint().width() <= 314

@@ -1,5 +1,6 @@
 """The table of a training's pairs: rows that come, follow layers, and are edited."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -112,6 +113,15 @@ def test_rows_are_added_changed_and_removed(
     table.fit_button.click()
     assert widget.pairs()[0] == (*layers, "train")
     assert len(widget.pairs()) == 2
+
+
+def test_a_cell_tells_the_folder_of_its_file(widget: TrainWidget) -> None:
+    for folder in (Path("one"), Path("other")):
+        image, labels = folder / "a.tif", folder / "a labels.tif"
+        widget.set_pairs([(image, labels, "train")])
+        cells = [widget.table.table.item(0, column) for column in (0, 1)]
+        tips = [cell.toolTip().splitlines()[0] for cell in cells]
+        assert tips == [str(image), str(labels)]
 
 
 def test_a_cell_opens_a_list_and_takes_the_choice(

@@ -1,5 +1,6 @@
 """What may go wrong with a training, and what is said of it."""
 
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 from napari.layers import Image, Labels
 from napari.utils.notifications import notification_manager
+from qtpy.QtWidgets import QMessageBox
 
 from napari_unet_studio.io.registry import load_model, models_folder
 from napari_unet_studio.widgets._train.checkpoints import trainings_folder
@@ -105,6 +107,97 @@ def test_a_model_that_cannot_be_saved_is_kept(
     assert trained.args == ["rescued"]
     assert load_model("rescued").card.scores
     assert widget.actions.resume.isVisibleTo(widget)
+
+
+@pytest.fixture
+def homeless(
+    layers: tuple[Image, Labels], widget: TrainWidget, home: Path, finish: Any
+) -> TrainWidget:
+    """Give the widget with a model that could not be saved."""
+    home.write_text("in the way")
+    widget.run()
+    finish(widget)
+    assert "NOT SAVED" in widget.status.text()
+    return widget
+
+
+@pytest.mark.parametrize("yes", [False, True])
+def test_a_model_that_is_not_saved_is_given_up_after_a_question(
+    yes: bool, homeless: TrainWidget, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    buttons = QMessageBox.StandardButton
+    asked: list[Any] = []
+
+    def question(*given: Any) -> Any:
+        asked.append(given)
+        return buttons.Yes if yes else buttons.No
+
+    monkeypatch.setattr(QMessageBox, "question", question)
+    homeless.actions.forget.click()
+    assert "'my model'" in asked[0][2]
+    assert asked[0][-1] == buttons.No
+    assert (homeless.unsaved.model is None) == yes
+    assert homeless.actions.save.isVisibleTo(homeless) != yes
+
+
+def test_what_is_set_takes_no_unsaved_model_out_of_sight(
+    homeless: TrainWidget,
+) -> None:
+    homeless.name.setText("another")
+    assert "NOT SAVED" in homeless.status.text()
+
+
+@pytest.mark.parametrize("full", ["nothing", "folder of temporary files", "all"])
+def test_a_model_that_is_not_saved_outlives_its_dock(
+    full: str,
+    homeless: TrainWidget,
+    viewer: "Viewer",
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    folder, house = tmp_path / "tmp", tmp_path / "house"
+    for place in (folder, house):
+        place.mkdir()
+    if full != "nothing":
+        folder = folder / "gone"
+    if full == "all":
+        house = house / "gone"
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    monkeypatch.setattr(Path, "home", lambda: house)
+    before = len(notification_manager.records)
+    viewer.window.remove_dock_widget(homeless)
+    (told,) = (note.message for note in notification_manager.records[before:])
+    assert "'my model'" in told
+    saved = list(tmp_path.rglob("*.unet"))
+    if full == "all":
+        assert "lost" in told
+        assert saved == []
+        return
+    (file,) = saved
+    assert file.is_relative_to(folder if full == "nothing" else house)
+    assert str(file) in told
+    assert load_model(file).card.name == "my model"
+
+
+def test_an_error_goes_when_its_cause_may_be_gone(
+    widget: TrainWidget, viewer: "Viewer", sample: Any
+) -> None:
+    widget.run()
+    assert "nothing to train on" in widget.status.text()
+    widget.table.add_row()
+    assert "no layer to choose" in widget.table.hint.text()
+    pair = viewer.add_image(sample.image), viewer.add_labels(sample.labels)
+    assert "no layer to choose" not in widget.table.hint.text()
+    widget.set_pairs([(*pair, "train")])
+    assert widget.status.text() == ""
+    widget.name.setText("a/b")
+    widget.run()
+    assert "name" in widget.status.text()
+    widget.name.setText("b")
+    assert widget.status.text() == ""
+    widget.say("Saved.")
+    widget.name.setText("c")
+    assert widget.status.text() == "Saved."
 
 
 def test_what_is_wrong_stays_in_the_dock_and_is_shown_by_napari(

@@ -136,6 +136,9 @@ def test_the_overlay_lies_on_its_labels_and_says_where_it_is_from(
     np.testing.assert_allclose(made.extent.world, layer.extent.world)
     assert made.metadata[METADATA_KEY]["source"] == "cells"
     assert made.metadata[METADATA_KEY]["weights"] == widget.form.value().to_dict()
+    layer.name = "nuclei"
+    press(widget, qtbot)
+    assert made.metadata[METADATA_KEY]["source"] == "nuclei"
     assert widget.scale.isVisibleTo(widget)
     assert viewer.layers.selection.active == layer
     text = widget.info.text()
@@ -995,6 +998,31 @@ def test_an_overlay_removed_during_the_work_is_not_brought_back(widget, viewer, 
     qtbot.waitUntil(lambda: not widget.running, timeout=30_000)
     assert [layer.name for layer in viewer.layers] == ["movie"]
     assert "removed" in widget.status.text()
+
+
+def test_weights_cropped_during_the_work_are_left_to_the_user(widget, viewer, qtbot):
+    viewer.add_labels(large(), name="movie", axis_labels=("t", "y", "x"))
+    widget.run_button.click()
+    qtbot.waitUntil(lambda: len(viewer.layers) == 2, timeout=30_000)
+    made = viewer.layers["movie weights"]
+    made.data = made.data[:, :50, :60]
+    qtbot.waitUntil(lambda: not widget.running, timeout=30_000)
+    assert made in viewer.layers
+    assert made.data.shape == (24, 50, 60)
+    assert "cropped" in widget.status.text()
+    assert widget.run_button.text() == "Show weights"
+
+
+def test_cropped_weights_follow_no_slider(widget, viewer, qtbot, cells):
+    viewer.add_labels(cells, name="cells")
+    press(widget, qtbot)
+    made = overlay_of(viewer)
+    made.data = part = made.data[:50, :60].copy()
+    widget.form.w0.set_value(33)
+    settled(widget, qtbot)
+    np.testing.assert_array_equal(made.data, part)
+    press(widget, qtbot)
+    assert len(viewer.layers) == 3
 
 
 def test_another_reading_in_mid_work_has_the_last_word(widget, viewer, qtbot):

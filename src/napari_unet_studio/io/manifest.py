@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from napari_unet_studio.core.errors import InputError
+from napari_unet_studio.core.errors import InputError, StudioError
 from napari_unet_studio.io.atomic import check_writable, sweep
 from napari_unet_studio.io.claims import Claims
 from napari_unet_studio.io.digests import Fingerprint, fingerprint
@@ -92,12 +92,16 @@ class Manifest:
         check_writable(self.path, "Choose another folder with --out")
         run = replace(run, version=version("napari-unet-studio"), began=_now())
         self._run = run
-        with self._file.change() as draft:
-            sweep(self.path)
-            number = draft.number(run)
-            began = draft.runs[number].began
-            draft.runs[number] = replace(run, began=began)
-            draft.latest = number
+        try:
+            with self._file.change() as draft:
+                sweep(self.path)
+                number = draft.number(run)
+                began = draft.runs[number].began
+                draft.runs[number] = replace(run, began=began)
+                draft.latest = number
+        except StudioError:  # a full disk, or a broken record: nothing was changed
+            self._staging.tidy()
+            raise
 
     @property
     def path(self) -> Path:

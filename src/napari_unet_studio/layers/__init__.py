@@ -25,7 +25,12 @@ from napari_unet_studio.layers.features import (
     saliency_layer,
     saliency_tuple,
 )
-from napari_unet_studio.layers.naming import axes_of, full_axes_of, read_axes
+from napari_unet_studio.layers.naming import (
+    axes_of,
+    found_axes,
+    full_axes_of,
+    read_axes,
+)
 from napari_unet_studio.layers.opening import current_viewer, open_layer
 from napari_unet_studio.layers.place import SPATIAL, Region, part_of
 from napari_unet_studio.layers.regions import shapes_region, visible_region
@@ -66,6 +71,7 @@ __all__ = [
     "feature_layer",
     "features_tuple",
     "fitting_channels",
+    "found_axes",
     "full_axes_of",
     "image_tuple",
     "labels_tuple",

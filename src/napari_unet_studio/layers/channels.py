@@ -10,7 +10,7 @@ from napari_unet_studio.core.channels import Channel
 from napari_unet_studio.core.errors import InputError
 from napari_unet_studio.layers.arrays import stacked
 from napari_unet_studio.layers.finding import layer_named
-from napari_unet_studio.layers.naming import axes_of, found_axes
+from napari_unet_studio.layers.naming import axes_of, found_axes, named_axes
 from napari_unet_studio.layers.source import Source, source_of
 
 if TYPE_CHECKING:
@@ -35,8 +35,10 @@ def combined_source(
     Raises
     ------
     InputError
-        If they do not fit each other, or one has channels itself.
+        If there is none, they do not fit each other, or one has channels itself.
     """
+    if not layers:
+        raise InputError("No layer is named; name one for each channel of the model.")
     sources = [source_of(layer, axes, level=level) for layer in layers]
     first = sources[0]
     for other in sources:
@@ -152,7 +154,7 @@ def unnamed_channels(image: "Layer", labels: "Layer") -> str | None:
         for axis in range(len(sizes[0]))
         if sizes[0][:axis] + sizes[0][axis + 1 :] == sizes[1]
     ]
-    if len(fitting) != 1 or found[fitting[0]] is not None:
+    if len(fitting) != 1 or named_axes(image)[fitting[0]] is not None:
         return None
     (axis,) = fitting
     named = [name for name in found[:axis] + found[axis + 1 :] if name is not None]

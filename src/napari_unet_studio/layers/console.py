@@ -169,7 +169,8 @@ def predict_layer(
         return stored
     prediction = predict(source.data, model, config, region=region, **image_of)
     if add:
-        source = replace(source, region=region)
+        if region is not None:  # with numbers where a slice has none
+            source = replace(source, region=prediction.region)
         add_tuples(viewer, prediction_tuples(prediction, source))
     return prediction
 

@@ -160,7 +160,8 @@ def feature_layer(
         spacing=source.spacing,
         region=region,
     )
-    source = replace(source, region=region)
+    if region is not None:  # with numbers where a slice has none
+        source = replace(source, region=found.region)
     return add_tuples(viewer, [features_tuple(found, source)])[0]
 
 

@@ -1,8 +1,9 @@
-"""What the axes of a layer are called: as it says, as its units say, or as typed."""
+"""What a layer's axes are called: as it, its file or its units say, or as typed."""
 
 from typing import TYPE_CHECKING
 
 from napari_unet_studio.core.errors import InputError
+from napari_unet_studio.layers.unnamed import axes_besides, has_names
 
 if TYPE_CHECKING:
     from napari.layers import Layer
@@ -12,13 +13,17 @@ _MOST = 5  # time, channels, z, y and x
 
 
 def axes_of(layer: "Layer") -> str:
-    """Return the names of a layer's axes but the channels; see :func:`.source_of`."""
+    """Return the names of a layer's axes but the channels; see :func:`.source_of`.
+
+    Time after z is told as it is, though nothing reads it so.
+    """
     named = [name for name in found_axes(layer) if name != "C"]
     known = None not in named and len(set(named)) == len(named)
     ordered = named == [a for a in "TZYX" if a in named]
-    if known and ordered:
+    if known and (ordered or named == list("ZTYX")):
         return "".join(map(str, named))
-    if len(named) == 3 and _is_time(layer, found_axes(layer).index(named[0])):
+    first = found_axes(layer).index(named[0]) if len(named) == 3 else -1
+    if first >= 0 and (named[0] == "T" or _is_time(layer, first)):
         return "TYX"
     return "TZYX"[-len(named) :]
 
@@ -48,6 +53,17 @@ def full_axes_of(layer: "Layer") -> str:
 
 
 def found_axes(layer: "Layer") -> list[str | None]:
+    """Return the name of each axis of a layer that is known, None for the others.
+
+    They are its ``axis_labels``. A layer without names of its own has those of the
+    image file that napari read it from, or those that its model was given.
+    """
+    if has_names(layer):
+        return named_axes(layer)
+    return [a if a in _NAMES.values() else None for a in axes_besides(layer)]
+
+
+def named_axes(layer: "Layer") -> list[str | None]:
     """Return the name of each axis of a layer that its ``axis_labels`` tell."""
     return [_NAMES.get(str(label).lower()) for label in layer.axis_labels]
 

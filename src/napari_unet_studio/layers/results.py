@@ -3,11 +3,10 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from napari_unet_studio.layers.source import Source
-
 if TYPE_CHECKING:  # at run time these load torch, which a widget opens without
     from napari_unet_studio.api import Prediction
     from napari_unet_studio.io.model import ModelCard
+    from napari_unet_studio.layers.source import Source
     from napari_unet_studio.tasks.stream import StoredPrediction
 
 LayerTuple = tuple[Any, dict[str, Any], str]
@@ -23,7 +22,11 @@ PROBABILITY: dict[str, Any] = {
 
 
 def labels_tuple(
-    data: Any, source: Source, name: str, provenance: Mapping[str, Any], **options: Any
+    data: Any,
+    source: "Source",
+    name: str,
+    provenance: Mapping[str, Any],
+    **options: Any,
 ) -> LayerTuple:
     """Return a Labels layer on the pixels of a source, or of its region."""
     return (
@@ -39,7 +42,11 @@ def labels_tuple(
 
 
 def image_tuple(
-    data: Any, source: Source, name: str, provenance: Mapping[str, Any], **options: Any
+    data: Any,
+    source: "Source",
+    name: str,
+    provenance: Mapping[str, Any],
+    **options: Any,
 ) -> LayerTuple:
     """Return an Image layer on the pixels of a source, or of its region."""
     return (*labels_tuple(data, source, name, provenance, **options)[:2], "image")
@@ -60,7 +67,7 @@ def shown_probabilities(card: "ModelCard", count: int) -> list[tuple[int, str]]:
     ]
 
 
-def prediction_tuples(prediction: "Prediction", source: Source) -> list[LayerTuple]:
+def prediction_tuples(prediction: "Prediction", source: "Source") -> list[LayerTuple]:
     """Return the layers of a prediction: probabilities (hidden), then labels.
 
     A model of classes gives one probability layer for each class but the first.
@@ -82,7 +89,7 @@ def prediction_tuples(prediction: "Prediction", source: Source) -> list[LayerTup
 
 
 def provenance_of(
-    prediction: "Prediction | StoredPrediction", source: Source | None = None
+    prediction: "Prediction | StoredPrediction", source: "Source | None" = None
 ) -> dict[str, Any]:
     """Return what made a prediction, as plain types for ``layer.metadata``."""
     from napari_unet_studio import __version__
@@ -101,7 +108,7 @@ def provenance_of(
     return made if source is None else made | choice_of(source)
 
 
-def choice_of(source: Source) -> dict[str, Any]:
+def choice_of(source: "Source") -> dict[str, Any]:
     """Return the axes of the layer, and what was taken of it where that was not all."""
     made: dict[str, Any] = {"layer_axes": source.letters}
     if source.layers:

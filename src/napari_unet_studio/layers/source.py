@@ -203,7 +203,13 @@ def _named(layer: "Layer", axes: str | None) -> tuple[str, int | None]:
             f"The layer {layer.name!r} has {len(named)} axes, at most time, z, y and x "
             "can be used; split it first, or name the axis of the channels 'c'."
         )
-    return axes_of(layer), channel_axis
+    axes = axes_of(layer)
+    if axes == "ZTYX":
+        raise InputError(
+            f"The layer {layer.name!r} has its axes in the order z, t, y, x; move time "
+            "to the front, as with numpy.swapaxes, or rename them."
+        )
+    return axes, channel_axis
 
 
 def _single(source: Source, channel: Channel) -> Source:

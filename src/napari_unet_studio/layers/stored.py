@@ -80,15 +80,20 @@ def file_tuples(path: Path) -> list[LayerTuple]:
         tuples.append(_image(levels, found, path))
     for inside in label_images(path):
         levels, found = levels_of(inside)
-        place = _place(found)
-        tuples.append(
-            (levels, {"name": f"{path.stem} {inside.name}", **place}, "labels")
-        )
+        place, name = _place(found, inside), f"{path.stem} {inside.name}"
+        axis = found.channel_axis
+        if axis is None:
+            tuples.append((levels, {"name": name, **place}, "labels"))
+            continue
+        for number in range(found.array.shape[axis]):  # a Labels layer has no channels
+            one = [level[(slice(None),) * axis + (number,)] for level in levels]
+            tuples.append((one, {"name": f"{name} {number}", **place}, "labels"))
     return [_flat(layer) for layer in tuples]
 
 
 def _image(levels: list[Any], found: "ImageFile", path: Path) -> LayerTuple:
-    options: dict[str, Any] = {"name": path.stem, "rgb": False, **_place(found)}
+    options: dict[str, Any] = {"name": path.stem, "rgb": False}
+    options |= _place(found, path)
     if found.channel_axis is not None:
         options["channel_axis"] = found.channel_axis
         options["name"] = [
@@ -98,13 +103,19 @@ def _image(levels: list[Any], found: "ImageFile", path: Path) -> LayerTuple:
     return levels, options, "image"
 
 
-def _place(found: "ImageFile") -> dict[str, Any]:
-    """Return pixel size, units and names of the axes but the channels."""
+def _place(found: "ImageFile", path: Path) -> dict[str, Any]:
+    """Return pixel size, place, units and names of the axes but the channels."""
+    from napari_unet_studio.io.zarr_images import read_offsets
+
     spatial = sum(axis in "ZYX" for axis in found.axes)
     rest = len(found.axes) - spatial
     unit = "um" if found.unit == "um" else "pixel"
+    scale = (1.0,) * rest + tuple(found.spacing or (1.0,) * spatial)
+    offsets = read_offsets(path)
+    starts = [offsets.get(axis, 0.0) if axis != "T" else 0.0 for axis in found.axes]
     return {
-        "scale": (1.0,) * rest + tuple(found.spacing or (1.0,) * spatial),
+        "scale": scale,
+        "translate": tuple(a * b for a, b in zip(starts, scale, strict=True)),
         "units": ("pixel",) * rest + (unit,) * spatial,
         "axis_labels": tuple(axis.lower() for axis in found.axes),
     }

@@ -134,8 +134,8 @@ def with_features(layer: Any, table: "ObjectTable") -> Any:
     -----
     napari finds the row of a label in the column "index"; where there is none, the
     number of a row is its label. Columns that are no measures stay, and so do rows of
-    labels that the table does not know. Of an id with rows at several time points,
-    napari's status bar shows the last one: see `with_time_last`.
+    labels that the table does not know. What has time points keeps them apart. Of an id
+    with rows at several ones, napari's status bar shows the last: see `with_time_last`.
     """
     before = layer.features
     frame = type(before)  # of pandas, which comes with napari
@@ -149,9 +149,12 @@ def with_features(layer: Any, table: "ObjectTable") -> Any:
     ]
     if not kept:
         return made
-    rest = before[kept].assign(index=ids.to_numpy()).drop_duplicates("index")
-    rest = rest[rest[kept].notna().any(axis=1)]
-    return made.merge(rest, on="index", how="outer", sort=False)
+    rest = before[kept].assign(index=ids.to_numpy())
+    keys = ["index"]
+    if "t" in made.columns and "t" in before.columns:
+        rest, keys = rest.assign(t=before["t"]), ["index", "t"]
+    rest = rest[rest[kept].notna().any(axis=1)].drop_duplicates(keys)
+    return made.merge(rest, on=keys, how="outer", sort=False)
 
 
 def with_time_last(features: Any, now: int) -> Any:

@@ -125,6 +125,8 @@ class TrainProgress(Progress):
         Since the last reading, where the loss was read.
     memory
         Bytes that the training takes: of the GPU, or of this process.
+    unsaved
+        Why the checkpoint could not be written just now; empty if it could be again.
     """
 
     loss: float | None = None
@@ -134,11 +136,13 @@ class TrainProgress(Progress):
     learning_rate: float | None = None
     patches_per_second: float | None = None
     memory: int | None = None
+    unsaved: str | None = None
 
     @property
     def routine(self) -> bool:
-        """Whether the record carries neither loss nor scores nor a preview."""
-        return self.loss is None and self.scores is None and self.preview is None
+        """Whether the record carries neither loss nor scores nor anything else."""
+        told = self.loss, self.scores, self.preview, self.unsaved
+        return all(part is None for part in told)
 
 
 class Clock:

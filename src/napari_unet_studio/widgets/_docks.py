@@ -1,6 +1,7 @@
 """Docks of this plugin, found and opened from one another."""
 
-from typing import TypeVar
+from collections.abc import Callable
+from typing import TypeVar, cast
 
 import napari.viewer
 from qtpy.QtWidgets import QDockWidget
@@ -8,6 +9,7 @@ from qtpy.QtWidgets import QDockWidget
 from napari_unet_studio.widgets._base import StudioWidget
 
 PLUGIN = "napari-unet-studio"
+_SHOWN = "U-Net Studio"  # what the menu calls it; see the manifest
 
 Kind = TypeVar("Kind", bound=StudioWidget)
 
@@ -24,8 +26,15 @@ def docked(viewer: "napari.viewer.Viewer", kind: type[Kind]) -> Kind | None:
     return None
 
 
-def in_front(viewer: "napari.viewer.Viewer", kind: type[Kind], title: str) -> Kind:
+def in_front(
+    viewer: "napari.viewer.Viewer",
+    kind: type[Kind],
+    title: str,
+    tabify: bool = False,
+) -> Kind:
     """Return the widget of a kind, brought to the front, or opened if there is none.
+
+    It is opened under the name that napari's menu gives it, so that the menu finds it.
 
     Parameters
     ----------
@@ -35,11 +44,15 @@ def in_front(viewer: "napari.viewer.Viewer", kind: type[Kind], title: str) -> Ki
         Class of the widget.
     title
         Its name in the manifest.
+    tabify
+        Open it as a tab on the docks that are there, not below them.
     """
     found = docked(viewer, kind)
     if found is None:
-        _, made = viewer.window.add_plugin_dock_widget(PLUGIN, title)
-        assert isinstance(made, kind)
+        make = cast("Callable[[napari.viewer.Viewer], Kind]", kind)
+        made = make(viewer)
+        name = f"{title} ({_SHOWN})"
+        viewer.window.add_dock_widget(made, name=name, tabify=tabify)
         return made
     dock = found.parent()
     assert isinstance(dock, QDockWidget)

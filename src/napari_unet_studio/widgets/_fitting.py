@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from napari.layers import Image, Labels
 
-from napari_unet_studio.layers import METADATA_KEY
+from napari_unet_studio.layers import METADATA_KEY, found_axes
 
 # Words that tell an image from its labels, not one image from another.
 _COMMON = re.compile(
@@ -32,8 +32,7 @@ def pixel_shape(layer: Image | Labels) -> tuple[int, ...]:
     shape = tuple(int(n) for n in data.shape)
     if getattr(layer, "rgb", False):
         return shape[:-1]
-    names = [str(name).lower() for name in layer.axis_labels]
-    channels = [i for i, name in enumerate(names) if name in ("c", "channel")]
+    channels = [i for i, name in enumerate(found_axes(layer)) if name == "C"]
     if len(channels) == 1 and isinstance(layer, Image):
         return shape[: channels[0]] + shape[channels[0] + 1 :]
     return shape

@@ -1,9 +1,11 @@
 """Labels that no file name is too long for."""
 
 import re
+from typing import Any
 
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QLabel, QSizePolicy
+from qtpy.QtGui import QKeySequence
+from qtpy.QtWidgets import QApplication, QLabel, QMenu, QSizePolicy
 
 # Not in numbers: "0.5" stays whole.
 _JOINTS = re.compile(r"(?<=[_\-./\\])(?<!\d\.)(?=\w)|(?<=\d\.)(?=[^\W\d])")
@@ -36,6 +38,30 @@ class WrappedLabel(QLabel):
     def text(self) -> str:
         """Return the text as it was given."""
         return self._given
+
+    def keyPressEvent(self, event: Any) -> None:
+        """Copy the selected text as it was given: a path has to be found again."""
+        if event.matches(QKeySequence.StandardKey.Copy) and self.hasSelectedText():
+            self.copy_selected()
+        else:
+            super().keyPressEvent(event)
+
+    def contextMenuEvent(self, event: Any) -> None:
+        """Offer to copy the selected text."""
+        if not self.hasSelectedText():
+            event.ignore()
+            return
+        menu = QMenu(self)
+        menu.addAction("Copy").triggered.connect(self.copy_selected)
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        menu.popup(event.globalPos())
+
+    def copy_selected(self) -> None:
+        """Put the selected text on the clipboard, without the places to break it."""
+        clipboard = QApplication.clipboard()
+        if clipboard is not None:
+            text = self.selectedText().replace(_BREAK, "")
+            clipboard.setText(text.replace("\u2029", "\n"))  # Qt's ends of lines
 
 
 def breakable(text: str) -> str:

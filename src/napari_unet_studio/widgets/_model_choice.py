@@ -227,16 +227,41 @@ def merit_of(card: "ModelCard", brief: bool = False) -> str:
         for key, name in _MEASURES.items()
         if key in card.scores
     ]
-    measured = ", ".join(scores) + ("" if brief else " on held-out images")
+    measured = ", ".join(scores) + ("" if brief else f" {judged_on(card)}")
     return text + (measured if scores else "not scored")
+
+
+def judged_on(card: "ModelCard") -> str:
+    """Say on what a model's scores were measured, as far as its card knows.
+
+    Examples
+    --------
+    >>> from napari_unet_studio.core.networks.catalog import get_spec
+    >>> from napari_unet_studio.io.model import ModelCard
+    >>> one = ({"name": "cells", "role": "train"},)
+    >>> judged_on(ModelCard(name="a", spec=get_spec("unet-16"), data=one))
+    'on a held-out part of its image'
+    """
+    if any(each.get("role") == "validate" for each in card.data):
+        return "on held-out images"
+    # Of a few images it may be parts, of many whole ones: that is not in the card.
+    if len(card.data) == 1:
+        return "on a held-out part of its image"
+    return "on held-out data"
+
+
+def trained_pixels(card: "ModelCard") -> str:
+    """Say on pixels of which size a model was trained; "" if they have none."""
+    if card.spacing is None or (card.unit == "pixel" and set(card.spacing) == {1.0}):
+        return ""
+    size = sides(card.spacing, "g")
+    unit = "µm" if card.unit == "um" else card.unit
+    return f"Trained on pixels of {size} {unit}."
 
 
 def details_of(card: "ModelCard") -> str:
     """Say what else a card knows, as HTML for a tooltip."""
-    lines = [card.description]
-    if card.spacing is not None:
-        size = sides(card.spacing, "g")
-        lines.append(f"Trained on pixels of {size} {card.unit}.")
+    lines = [card.description, trained_pixels(card)]
     field = sides(card.spec.receptive_field)
     lines.append(f"Judges each pixel by the {field} pixels around it.")
     lines += [str(note) for note in card.training.get("notes", ())]

@@ -125,6 +125,10 @@ class ObjectsPanel(QWidget):
     def keep(self) -> None:
         """Copy the labels into a layer of the user's."""
         if self.result is not None:
+            kept = self.result.kept
+            if kept is not None:
+                self.said.emit(f"These labels are kept already, as {kept!r}.")
+                return
             name = self.result.keep()
             self.said.emit(
                 "There are no labels to keep: their layer was removed."

@@ -33,7 +33,7 @@ class Origin:
         self.sample = layer.source.sample
         self.path = layer.source.path
         self.plugin = layer.source.reader_plugin
-        self._place = _place({name: getattr(layer, name) for name in _STATED})
+        self.place = place_of(layer)
 
     def lines(self, files: Files) -> list[str]:
         """Return Python that opens the layer if it is not there.
@@ -59,7 +59,7 @@ class Origin:
             words.append(f"plugin={self.plugin!r}")
         if self.kind == "labels" and not (opened and self.plugin == _PLUGIN):
             words.append("kind='labels'")
-        ndim = len(self._place["scale"])
+        ndim = len(self.place["scale"])
         usual: Place = {
             "scale": (1.0,) * ndim,
             "translate": (0.0,) * ndim,
@@ -82,7 +82,7 @@ class Origin:
         layer = self.of()
         if layer is None or self.sample[0] != _PLUGIN:
             painted = len(getattr(layer, "_undo_history", ()))
-            return None if painted else (self.name, self._place)
+            return None if painted else (self.name, self.place)
         from napari_unet_studio import sample_data
 
         for data, options, kind in getattr(sample_data, f"open_{self.sample[1]}")():
@@ -94,9 +94,14 @@ class Origin:
         """Return what is to be said of its place beside what is stated already."""
         return [
             f"{name}={value!r}"
-            for name, value in self._place.items()
+            for name, value in self.place.items()
             if value != stated.get(name)
         ]
+
+
+def place_of(layer: Any) -> Place:
+    """Return where a layer is: its pixel size, shift, units and names of its axes."""
+    return _place({name: getattr(layer, name) for name in _STATED})
 
 
 def _place(options: Mapping[str, Any]) -> Place:

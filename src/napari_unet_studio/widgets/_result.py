@@ -1,6 +1,7 @@
 """What a run leaves in the viewer: its layers, redrawn while settings change."""
 
 import time
+import weakref
 from copy import deepcopy
 from dataclasses import replace
 from functools import partial
@@ -55,6 +56,7 @@ class Result(Shown):
         self._stale = False  # the probabilities are others than those of the labels
         self._edited = False  # by the user
         self._remark = ""
+        self._kept: weakref.ref[Layer] | None = None
         self._undo: list[tuple[Index, NDArray[Any]]] = []
         self._job: Job[NDArray[np.int32] | None] | None = None
         self._timer = timer(self, FRAME, self._begin)
@@ -65,6 +67,11 @@ class Result(Shown):
     def layers(self) -> list[Layer]:
         """Its layers, the labels last; they may be removed by now."""
         return [written.layer for written in self._written]
+
+    @property
+    def untouched(self) -> list[Layer]:
+        """Those of its layers that the user has not edited."""
+        return [written.layer for written in self._written if written.intact]
 
     def fill(self, prediction: "Prediction", run: Run) -> None:
         """Show a prediction, in the layers of the one before where that is allowed."""
@@ -86,6 +93,16 @@ class Result(Shown):
         self.labels.visible = True
         self._follow()
 
+    @property
+    def kept(self) -> str | None:
+        """Name of a copy of the labels that is as they are now, if there is one."""
+        copy = None if self._kept is None else self._kept()
+        layers = self.viewer.layers
+        if copy is None or copy not in layers or self.labels not in layers:
+            return None
+        same = np.array_equal(copy.data, self.labels.data)
+        return str(copy.name) if same else None
+
     def keep(self) -> str | None:
         """Put a copy of the labels into the viewer and return its name."""
         layer = self.labels
@@ -102,6 +119,7 @@ class Result(Shown):
         active = selection.active
         self.viewer.layers.insert(self.viewer.layers.index(layer), copy)
         selection.active = active
+        self._kept = weakref.ref(copy)
         return str(copy.name)
 
     def _put(

@@ -1,19 +1,22 @@
 """Asking where to save a table or a picture."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
-from qtpy.QtWidgets import QFileDialog, QWidget
+from qtpy.QtWidgets import QFileDialog, QMessageBox, QWidget
 
 TABLE: Mapping[str, str] = MappingProxyType({"Table (*.csv)": ".csv"})
 """The suffix of a file by what the dialog calls its kind."""
+
+_SUFFIX = re.compile(r"\.[A-Za-z]\w*")  # not the end of "sigma 1.5"
 
 
 def ask_where(
     parent: QWidget, title: str, name: str, kinds: Mapping[str, str] = TABLE
 ) -> Path | None:
-    """Ask for a file; the chosen kind gives a missing suffix.
+    """Ask for a file; the chosen kind gives a missing suffix, and no file is lost.
 
     Parameters
     ----------
@@ -37,5 +40,17 @@ def ask_where(
     if not file:
         return None
     path = Path(file)
-    suffix = "" if path.suffix else kinds.get(kind, usual)
-    return path.with_name(path.name + suffix)
+    if _SUFFIX.fullmatch(path.suffix):
+        return path
+    path = path.with_name(path.name + kinds.get(kind, usual))
+    # The dialog has asked about the name without the suffix only.
+    return path if not path.exists() or _agreed(parent, title, path) else None
+
+
+def _agreed(parent: QWidget, title: str, path: Path) -> bool:
+    buttons = QMessageBox.StandardButton
+    question = f"{path.name} already exists. Replace it?"
+    answer = QMessageBox.question(
+        parent, title, question, buttons.Yes | buttons.No, buttons.No
+    )
+    return bool(answer == buttons.Yes)

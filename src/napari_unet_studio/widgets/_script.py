@@ -7,7 +7,7 @@ from typing import Any
 from napari.utils.naming import inc_name_count
 
 from napari_unet_studio.widgets._code import Files
-from napari_unet_studio.widgets._origins import Origin
+from napari_unet_studio.widgets._origins import Origin, Place
 from napari_unet_studio.widgets._step import Named, Reference, Step
 
 _IMPORT = re.compile(r"(import|from) ")
@@ -45,7 +45,9 @@ class Script:
         self._files = Files()
         self._imports = {"import napari": None, "import napari_unet_studio as us": None}
         self._named: dict[Reference, str] = {}  # the layers there are, by their names
+        self._places: dict[Reference, Place] = {}
         self._models: dict[str, str] = {}  # the variable of a model by its name
+        self._later: dict[Reference, Origin] = {}  # their names are taken at first
 
     def text(self) -> str:
         """Return the script."""
@@ -53,13 +55,17 @@ class Script:
         used = {use.of for step in kept for use in _all_used(step)}
         opening: list[str] = []
         for origin in self._origins:
-            if origin.of in used:
-                opening += origin.lines(self._files)
-                self._named[origin.of] = origin.name
+            if origin.of not in used:
+                continue
+            if origin.name in self._named.values():
+                self._later[origin.of] = origin
+            else:
+                opening += self._opened(origin)
         work: list[str] = []
         for step in kept:
             work += ["", *self._lines(step, used)]
-        last = self._renamed([(of, of()) for of in self._named])
+        layers = [(of, of()) for of in self._named]
+        last = self._renamed([pair for pair in layers if self._holds(pair[1])])
         if last:
             work += ["", *last]
         head = [
@@ -88,13 +94,21 @@ class Script:
         return kept[::-1]
 
     def _there(self, each: Named) -> bool:
-        layer = each.layer
+        return self._holds(each.layer)
+
+    def _holds(self, layer: Any) -> bool:
         return layer is not None and layer in self._viewer.layers
 
     # -- one run ----------------------------------------------------------------------
 
     def _lines(self, step: Step, used: set[Reference]) -> list[str]:
-        lines = self._renamed([(use.of, use) for use in _all_used(step)])
+        lines = []
+        for use in _all_used(step):
+            if use.of in self._later:
+                lines += self._opened(self._later.pop(use.of))
+        lines += self._renamed([(use.of, use) for use in _all_used(step)])
+        for use in _all_used(step):
+            lines += self._placed(use)
         lines.append(f"# {step.what}")
         for use in step.used:
             if not use.intact:
@@ -110,7 +124,8 @@ class Script:
         code = step.code
         if step.model in self._models:
             name, variable = repr(step.model), self._models[step.model]
-            code = re.sub(rf"(?<=    ){re.escape(name)}(?=,\n)", variable, code)
+            after = r"(?<=    )(?<!viewer,\n    )"  # there a layer of this name stands
+            code = re.sub(rf"{after}{re.escape(name)}(?=,\n)", variable, code)
             code = re.sub(rf"(?<=: ){re.escape(name)}(?=,\n)", variable, code)
         if step.trained:
             number = len(self._models) + 1
@@ -128,20 +143,21 @@ class Script:
     def _results(self, step: Step, used: set[Reference]) -> list[str]:
         """Give the new layers the names they had, and drop those that were removed."""
         lines: list[str] = []
-        count = len(step.made)
+        count, some = len(step.made), any(map(self._there, step.made))
         taken = self._named.values()
         names = [
             _coerced(each, taken) if _follows(each, step) else "" for each in step.made
         ]
         for place, (each, given) in enumerate(zip(step.made, names, strict=True)):
-            self._named[each.of] = each.name
             if given != each.name:
+                lines += self._freed(each.name)
                 lines.append(f"viewer.layers[{place - count}].name = {each.name!r}")
+            self._named[each.of] = each.name
+            self._places[each.of] = each.place
         for place, each in enumerate(step.made):
-            if not self._there(each) and each.of not in used:
-                if any(self._there(other) for other in step.made):
-                    lines.append(f"del viewer.layers[{place - count}]")
-                    count -= 1
+            if not self._there(each) and each.of not in used and some:
+                # Counted from the last, the others keep their places.
+                lines.append(f"del viewer.layers[{place - count}]")
                 del self._named[each.of]
         for each in step.made:
             if self._there(each) and not each.intact:
@@ -162,9 +178,39 @@ class Script:
         lines = []
         for of, now in layers:
             before = self._named.get(of)
-            if before is not None and now is not None and now.name != before:
+            if before is not None and now.name != before:
+                lines += self._freed(now.name)
                 lines.append(f"viewer.layers[{before!r}].name = {now.name!r}")
                 self._named[of] = now.name
+        return lines
+
+    def _placed(self, use: Named) -> list[str]:
+        """Put a layer where it was, if it was moved since it was opened or made."""
+        before = self._places.get(use.of, use.place)
+        self._places[use.of] = use.place
+        if len(before["scale"]) != len(use.place["scale"]):  # it got other pixels
+            return []
+        return [
+            f"viewer.layers[{use.name!r}].{part} = {value!r}"
+            for part, value in use.place.items()
+            if value != before.get(part)
+        ]
+
+    def _freed(self, name: str) -> list[str]:
+        """Give another name to the layer that has a name which the next one had."""
+        held = [of for of, taken in self._named.items() if taken == name]
+        if not held:
+            return []
+        other = name
+        while other in self._named.values():
+            other = inc_name_count(other)
+        self._named[held[0]] = other
+        return [f"viewer.layers[{name!r}].name = {other!r}"]
+
+    def _opened(self, origin: Origin) -> list[str]:
+        lines = [*self._freed(origin.name), *origin.lines(self._files)]
+        self._named[origin.of] = origin.name
+        self._places[origin.of] = origin.place
         return lines
 
 

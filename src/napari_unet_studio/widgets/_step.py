@@ -5,7 +5,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 from weakref import ReferenceType, ref
 
+import numpy as np
+
+from napari_unet_studio.widgets._origins import Place, place_of
+
 Reference = ReferenceType[Any]
+Strokes = tuple[int, Reference | None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,18 +24,22 @@ class Named:
     name
         Its name.
     born
-        The name that it came with, if a run made it.
+        The name that it came with, if a run made it; "" if that is not known any more.
     data
         Its pixels, not kept alive; None of what cannot tell.
+    place
+        Where it is, see :func:`._origins.place_of`.
     strokes
-        How many strokes of the brush can be undone.
+        How many strokes of the brush can be undone, and what the last one painted over,
+        not kept alive.
     """
 
     of: Reference
     name: str
     born: str
     data: Reference | None
-    strokes: int
+    place: Place
+    strokes: Strokes
 
     @classmethod
     def as_is(cls, layer: Any) -> "Named":
@@ -42,7 +51,8 @@ class Named:
                 data = ref(layer.data)
             except TypeError:
                 data = None
-        return cls(ref(layer), layer.name, layer.name, data, _strokes(layer))
+        name, place = layer.name, place_of(layer)
+        return cls(ref(layer), name, name, data, place, _strokes(layer))
 
     @property
     def layer(self) -> Any:
@@ -56,7 +66,8 @@ class Named:
         if layer is None:
             return True
         same = self.data is None or layer.multiscale or self.data() is layer.data
-        return same and _strokes(layer) == self.strokes
+        count, last = _strokes(layer)
+        return same and count == self.strokes[0] and last is self.strokes[1]
 
     def since(self, before: "Named") -> "Named":
         """Return it with the name that it came with, and as untouched as it was then.
@@ -129,6 +140,9 @@ class Step:
         """Return it with what is known of its layers from an earlier run."""
         known = {each.of: each for each in before.made}
         made = (each.since(known.get(each.of, each)) for each in self.made)
+        if [use.name for use in self.used] != [use.name for use in before.used]:
+            # They came with names after those of then.
+            made = (replace(each, born="") for each in made)
         return replace(self, made=tuple(made))
 
 
@@ -137,5 +151,11 @@ def plain(wrapped: Any) -> Any:
     return getattr(wrapped, "__wrapped__", wrapped)
 
 
-def _strokes(layer: Any) -> int:
-    return len(getattr(layer, "_undo_history", ()))
+def _strokes(layer: Any) -> Strokes:
+    history = getattr(layer, "_undo_history", ())
+    if not history:
+        return 0, None
+    # The number alone stays the same once napari forgets the first strokes, and if
+    # another one is painted in place of one that was undone.
+    arrays = [part for part in history[-1][-1] if isinstance(part, np.ndarray)]
+    return len(history), ref(arrays[-1]) if arrays else None

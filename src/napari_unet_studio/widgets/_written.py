@@ -13,6 +13,7 @@ from napari.layers import Layer
 from numpy.typing import NDArray
 
 from napari_unet_studio.layers import LayerTuple, add_tuples
+from napari_unet_studio.widgets._step import plain
 
 _WHOLE = 2**24  # bytes that are looked at; the window stands still meanwhile
 _WORDS = 509  # sums of a checksum
@@ -103,6 +104,9 @@ def write(
             f"{added.name!r}."
         )
         return Written(added), note
+    # Redone on the new pixels and undone again, a stroke would leave old ones.
+    for name in ("_undo_history", "_redo_history"):
+        getattr(plain(layer), name, []).clear()
     layer.data = data
     if not in_place:
         for name in ("scale", "translate", "rotate", "shear", "affine", "units"):

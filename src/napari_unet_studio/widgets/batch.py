@@ -79,7 +79,7 @@ class BatchWidget(BatchDock):
         self._plan = plan
         self._outcomes.begin(plan)
         self.table.show_outcomes(self._outcomes.known)
-        self._show_buttons()
+        self._on_row(self.table.key)
         if not plan.items:
             self.say(summary(self._outcomes.of(plan), 0.0))
             return

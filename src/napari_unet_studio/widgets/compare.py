@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Hashable
+from dataclasses import replace
 from pathlib import Path
 
 import napari.viewer
@@ -14,6 +15,7 @@ from napari_unet_studio.layers import add_tuples
 from napari_unet_studio.tasks.comparison import Comparison
 from napari_unet_studio.tasks.progress import Progress
 from napari_unet_studio.widgets._base import StudioWidget
+from napari_unet_studio.widgets._colours import tone_of
 from napari_unet_studio.widgets._compare.code import as_python, as_shell
 from napari_unet_studio.widgets._compare.form import CompareForm
 from napari_unet_studio.widgets._compare.outcome import Outcome
@@ -75,7 +77,7 @@ class CompareWidget(StudioWidget):
         self.body.addWidget(self.form)
         self.body.addWidget(self.outcome)
         self.body.addStretch(1)
-        self.form.changed.connect(self.reset_choices)
+        self.form.changed.connect(self._on_form)
         self.form.failed.connect(self.complain)
         self.results.chosen.connect(self._on_row)
         self.results.clicked_again.connect(self._on_clicked)
@@ -95,6 +97,12 @@ class CompareWidget(StudioWidget):
         self._follow()
         self._mark()
         self._show_buttons()
+
+    def _on_form(self) -> None:
+        """Follow the form; an error was of what it showed before."""
+        if tone_of(self.status) and not self.running:
+            self.say("")
+        self.reset_choices()
 
     def _follow(self) -> None:
         """Notice edits of all that is or was compared."""
@@ -201,7 +209,7 @@ class CompareWidget(StudioWidget):
             hidden = self._show_errors()
         self._told = self._shown.news(self.versions, self._now)
         self.say(" ".join(filter(None, [text, hidden])))
-        record(self, "Compare", as_python(plan, None), plan.layers)
+        record(self, "Compare", as_python(_renamed(plan), None), plan.layers)
 
     def _on_finished(self) -> None:
         stopped = self.job is not None and self.job.stopping
@@ -250,8 +258,7 @@ class CompareWidget(StudioWidget):
             self.overlay.remove()
         else:
             self.legend.show_counts(shown.row.scores)
-            below = [x for x in self.form.labels() if x in self._shown.layers]
-            hidden = self.overlay.show(shown, self.legend.only, below)
+            hidden = self.overlay.show(shown, self.legend.only, self.form.labels())
         self.reset_choices()
         return hidden_layers(hidden)
 
@@ -316,3 +323,11 @@ class CompareWidget(StudioWidget):
         self._sync_timer.stop()
         self.versions.follow([])
         self.overlay.remove()
+
+
+def _renamed(plan: Plan) -> Plan:
+    """Return a plan with the names that its layers have now."""
+    source, picture = replace(plan.source, name=plan.reference.name), plan.picture
+    if picture is not None:
+        picture = replace(picture, name=plan.image.name)
+    return replace(plan, source=source, picture=picture)

@@ -13,7 +13,7 @@ from napari_unet_studio.layers.deformed import deformed_tuples
 from napari_unet_studio.widgets._base import layer_choice
 from napari_unet_studio.widgets._controls import SETTLED, Edits, has_depth, soon
 from napari_unet_studio.widgets._deform.apply import apply, compiled, warm_up
-from napari_unet_studio.widgets._deform.chosen import Chosen
+from napari_unet_studio.widgets._deform.chosen import Chosen, labels_on
 from napari_unet_studio.widgets._deform.code import as_python, as_shell, as_step
 from napari_unet_studio.widgets._deform.draws import DrawsPanel
 from napari_unet_studio.widgets._deform.form import DeformForm
@@ -42,6 +42,8 @@ class DeformWidget(LiveWidget):
         )
         self._offer = True  # a slider brings the preview, until it is switched off
         self._refused = False  # the chosen layers do not fit together
+        # An image, and the labels that were chosen for it by themselves.
+        self._proposed: tuple[Any, Any] = (None, None)
         self._rebuild_timer = self.clock(0, self._rebuild)
         self._placed_timer = self.clock(SETTLED, self._on_layers)
         self._live: LivePreview | None = None
@@ -84,7 +86,9 @@ class DeformWidget(LiveWidget):
             "Copy code that does the same to the clipboard.",
         )
         self.live = self._live = LivePreview(self, self.form)
-        self.draws = self._panel = DrawsPanel(self, self._chosen, self.form.value)
+        self.draws = self._panel = DrawsPanel(
+            self, self._chosen, self.form.value, self.preview.isChecked
+        )
         self.body.addWidget(self.draws)
         self.live.summarised.connect(self.info.setText)
         self.draws.changed.connect(self.reset_choices)
@@ -100,6 +104,7 @@ class DeformWidget(LiveWidget):
         self._switch_off(offer=False)
         self.live.remove()
         self.draws.switch_off()
+        self._proposed = (None, None)
 
     def as_python(self) -> str:
         """Return code that deforms the chosen layers."""
@@ -147,7 +152,8 @@ class DeformWidget(LiveWidget):
             record(self, f"Deform {name}", code, chosen.layers, [added, *others])
             several = len(deformation.frames) > 1
             alike = ", all slices and time points alike" if several else ""
-            self.say(f"Added “{added.name}”{alike}.")
+            names = " and ".join(f"“{layer.name}”" for layer in (added, *others))
+            self.say(f"Added {names}{alike}.")
 
         self.launch(partial(apply, deformation), f"Deforming {name}", show)
 
@@ -250,6 +256,8 @@ class DeformWidget(LiveWidget):
     def on_removed(self, event: Any) -> None:
         """Notice that the user removed a part of the preview or of the draws."""
         preview, layer = self.live.layers, event.value
+        if layer in self._proposed:
+            self._proposed = (None, None)
         if self.draws.on_removed(layer):
             soon(self._rebuild_timer)
         if preview is None or not preview.owns(layer):
@@ -262,6 +270,23 @@ class DeformWidget(LiveWidget):
             for box, name in ((self.form.bent, "grid"), (self.form.arrows, "arrows")):
                 if layer == preview.lines.get(name):
                     box.setChecked(False)
+
+    def reset_choices(self, event: object = None) -> None:
+        """Refresh the layer combo boxes, and choose labels if only one layer fits."""
+        super().reset_choices(event)
+        image, labels = self.image.value, self.labels.value
+        before, proposed = self._proposed
+        if self._closed or image is None or image == before:
+            return  # once for an image: None may be what the user wants
+        if labels is not None and labels != proposed:
+            return  # the user's choice
+        found = labels_on(image, self.layers_of(Labels))
+        if len(found) == 1:
+            self._proposed = image, found[0]
+            self.labels.value = found[0]
+        elif labels is not None and labels not in found:
+            self._proposed = (None, None)
+            self.labels.value = None
 
     def layers_of(self, kind: type[Layer]) -> list[Any]:
         """Return the layers to choose from: all of a kind but those made for a look."""

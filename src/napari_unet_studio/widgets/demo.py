@@ -25,10 +25,18 @@ from napari_unet_studio.tasks.demo import (
     training_of,
 )
 from napari_unet_studio.widgets._base import StudioWidget
-from napari_unet_studio.widgets._docks import PLUGIN
+from napari_unet_studio.widgets._docks import in_front
+from napari_unet_studio.widgets.deform import DeformWidget
 from napari_unet_studio.widgets.segment import SegmentWidget
+from napari_unet_studio.widgets.train import TrainWidget
+from napari_unet_studio.widgets.weights import WeightsWidget
 
-WIDGETS = ("Segment", "Train", "Separation weights", "Elastic deformation")
+WIDGETS: dict[str, type[StudioWidget]] = {
+    "Segment": SegmentWidget,
+    "Train": TrainWidget,
+    "Separation weights": WeightsWidget,
+    "Elastic deformation": DeformWidget,
+}
 _WIDTH = 400  # of the docks, in pixels
 # Time for the canvas to draw what was added, in milliseconds.
 _SETTLE = 800
@@ -69,9 +77,9 @@ class Demo(QObject):
             viewer.add_layer(layer)
         self.image, self.truth = layers
         self.widgets: dict[str, Any] = {}
-        for name in WIDGETS:
-            tabify = bool(self.widgets)
-            dock, widget = viewer.window.add_plugin_dock_widget(PLUGIN, name, tabify)
+        for name, kind in WIDGETS.items():
+            widget = in_front(viewer, kind, name, tabify=bool(self.widgets))
+            dock: Any = widget.parent()
             dock.setWindowTitle(name)  # short, for the tabs
             self.widgets[name] = (dock, widget)
         # Wide enough for the names on the tabs.

@@ -1,5 +1,7 @@
 """The dock widget "Inspect": a network's diagram, feature maps, receptive field."""
 
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -69,16 +71,18 @@ class InspectWidget(InspectDock):
             self.complain(error)
             return
         self.load_torch()
-        self.launch(look.maps, "Looking", partial(self._on_maps, look))
+        self.launch(look.maps, "Looking", partial(self._on_maps, look, self._given))
 
-    def _on_maps(self, look: Look, found: "FeatureMaps | None") -> None:
+    def _on_maps(
+        self, look: Look, given: Sequence[Any], found: "FeatureMaps | None"
+    ) -> None:
         if found is None or self._stopped:
             return
         made = features_tuple(found, look.source, look.title)
         layer = put(self.viewer, made, self._maps.get(look.key))
         self._maps[look.key] = self._maps_layer = layer
         self._channels = found.channels
-        self._record("Feature maps", look, layer, look.code())
+        self._record("Feature maps", look, given, layer, Look.code)
         # The strongest first, whatever was on display.
         self.viewer.dims.set_current_step(self._map_axis(layer), 0)
         self._show_map()
@@ -170,7 +174,8 @@ class InspectWidget(InspectDock):
             return
         self.load_torch()
         task = partial(look.saliency, pixel)
-        self.launch(task, "Saliency", partial(self._on_saliency, look), listed=False)
+        done = partial(self._on_saliency, look, self._given)
+        self.launch(task, "Saliency", done, listed=False)
 
     def _pixel_at(self, look: Look, position: Any) -> tuple[int, ...]:
         from napari_unet_studio.layers.place import pixels_of
@@ -189,20 +194,36 @@ class InspectWidget(InspectDock):
             )
         return pixel
 
-    def _on_saliency(self, look: Look, found: "Saliency | None") -> None:
+    def _on_saliency(
+        self, look: Look, given: Sequence[Any], found: "Saliency | None"
+    ) -> None:
         if found is None or self._stopped:
             return
         made = saliency_tuple(found, look.source)
         self._saliency = put(self.viewer, made, self._saliency)
         self._pixel = found.pixel
-        self._record("Saliency", look, self._saliency, look.saliency_code(self._pixel))
+        code = partial(Look.saliency_code, pixel=found.pixel)
+        self._record("Saliency", look, given, self._saliency, code)
         place = ", ".join(map(str, found.pixel))
         text = f"The logit at ({place}) is {found.logit:.2f}."
         self.say(" ".join([text, *found.notes]))
 
-    def _record(self, what: str, look: Look, made: Any, code: str) -> None:
-        used = [layer for layer in self.viewer.layers if layer.name in look.layers]
-        record(self, what, code, used, [made], model=look.reference)
+    @property
+    def _given(self) -> Sequence[Any]:
+        """The layers that are the image."""
+        return self.input.channels.joined or (self.image.value,)
+
+    def _record(
+        self,
+        what: str,
+        look: Look,
+        given: Sequence[Any],
+        made: Any,
+        code: Callable[[Look], str],
+    ) -> None:
+        # By their names now: they may have been renamed meanwhile.
+        look = replace(look, layers=tuple(layer.name for layer in given))
+        record(self, what, code(look), given, [made], model=look.reference)
 
     def as_python(self) -> str:
         """Return code that shows the feature maps, and the saliency if there is one."""
@@ -214,8 +235,7 @@ class InspectWidget(InspectDock):
         look = self._looked()
         if look is None:
             return ""
-        layers = self.input.channels.joined or (self.image.value,)
-        return look.command(layers, self._shown_pixel)
+        return look.command(self._given, self._shown_pixel)
 
     def _looked(self) -> Look | None:
         try:

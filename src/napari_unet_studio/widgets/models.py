@@ -216,6 +216,9 @@ class ModelsWidget(ModelsDock):
         entry = self.entry
         if self.running or entry is None or entry.path is None:
             return
+        if self.exporting.absent:
+            self.say(self.exporting.absent, error=True)
+            return
         lacking = self.exporting.lacking()
         if lacking:
             self.exporting.form.editor(lacking[0]).native.setFocus()

@@ -17,7 +17,6 @@ from napari_unet_studio.widgets._base import (
     show_info,
     show_warning,
 )
-from napari_unet_studio.widgets._colours import tone_of
 from napari_unet_studio.widgets._form import Form, aligned_form, collapsible
 from napari_unet_studio.widgets._model_choice import ModelChoice
 from napari_unet_studio.widgets._run import Outcome, Run
@@ -25,7 +24,12 @@ from napari_unet_studio.widgets._segment.image import ImageChoice, image_layers
 from napari_unet_studio.widgets._segment.provisional import ProvisionalLayer
 from napari_unet_studio.widgets._segment.results import Results
 from napari_unet_studio.widgets._segment.stained import StainedHint
-from napari_unet_studio.widgets._segment.texts import made_text, progress_text
+from napari_unet_studio.widgets._segment.texts import (
+    closed_text,
+    hidden_text,
+    made_text,
+    progress_text,
+)
 
 if TYPE_CHECKING:  # at run time these load torch or scikit-image: not for opening
     from napari_unet_studio.core.instances import ObjectConfig
@@ -54,7 +58,6 @@ class SegmentWidget(StudioWidget):
 
     def __init__(self, napari_viewer: "napari.viewer.Viewer") -> None:
         super().__init__(napari_viewer, "Segment")
-        self.run_button.setToolTip("Run the model on the image.")
         self._results = Results(self.viewer, self)
         self._results.noted.connect(self._on_note)
         self._results.failed.connect(self.on_failure)
@@ -118,7 +121,7 @@ class SegmentWidget(StudioWidget):
         if self.panel is not None:
             self.panel.say_place()
         before = self.input.key
-        self.input.refresh(self._card())
+        self._refresh(self._card())
         for result in self._results.take_gone():
             if self.panel is not None and self.panel.result is result:
                 self.panel.show_result(None)
@@ -128,7 +131,9 @@ class SegmentWidget(StudioWidget):
             self._on_part()
 
     def on_closed(self) -> None:
-        """Stop what runs; labels shown in advance go back to what they were."""
+        """Stop what runs, and say so; labels shown in advance go back."""
+        if self._run is not None and self.job is not None and not self.job.stopping:
+            show_info(closed_text(self._run))
         super().on_closed()
         self._end_provisional()
         self._results.stop()
@@ -140,22 +145,32 @@ class SegmentWidget(StudioWidget):
             return None
 
     def _on_image(self, *_: object) -> None:
-        if tone_of(self.status):  # an error of the image before
+        if not self.running:  # else it is of the image that is being segmented
             self.say("")
         self._on_choice()
 
     def _on_choice(self, *_: object) -> None:
         """Show what goes with the chosen image and model."""
         card = self._card()
-        self.input.refresh(card)
+        self._refresh(card)
         self.stained.show_for(self.image.value, card)
         self._on_part()
+
+    def _refresh(self, card: "ModelCard | None") -> None:
+        """Show what there is to choose, and name the image that the button is for."""
+        self.input.refresh(card)
+        image = self.image.value
+        name = "the image" if image is None else repr(image.name)
+        self.run_button.setToolTip(f"Run the model on {name}.")
 
     def _on_part(self) -> None:
         """Show the result of the chosen part of the image, if there is one."""
         self._fit_section()
         chosen = (self.image.value, self.models.path, self.input.key)
-        self._show(self._results.of(*chosen))
+        result = self._results.of(*chosen)
+        if result is not None:
+            self._results.bring(result)
+        self._show(result)
 
     def _show(self, result: "Shown | None") -> None:
         if self._advanced is not None:
@@ -183,7 +198,8 @@ class SegmentWidget(StudioWidget):
         self._so_far = ProvisionalLayer(
             self.viewer, run.layer, run.source, run.card, self
         )
-        self.launch(self._run.task, "Segmenting", self._on_result, self._on_tiles)
+        title = f"Segmenting {run.source.title}"
+        self.launch(run.task, title, self._on_result, self._on_tiles)
 
     def _prepared(self) -> Run:
         """Read everything that the run depends on: nothing changed later matters.
@@ -270,7 +286,8 @@ class SegmentWidget(StudioWidget):
         text = f"Segmented {run.source.title} in {seconds:.1f} s."
         if result.path is not None:
             text += f" The result is in {result.path}."
-        self.say(" ".join((text, *self._notes)))
+        hidden = hidden_text(self._results.hidden)
+        self.say(" ".join(filter(None, (text, hidden, *self._notes))))
         self.segmented.emit(result.labels)
 
     def _filled(self, run: Run, prediction: Any) -> "Shown":

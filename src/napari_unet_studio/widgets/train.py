@@ -1,5 +1,6 @@
 """The Train widget: from images and labels, in layers or files, to a model."""
 
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from napari_unet_studio.io.registry import free_name
 from napari_unet_studio.layers import Source
 from napari_unet_studio.tasks.progress import Progress
 from napari_unet_studio.tasks.train_config import TrainConfig
+from napari_unet_studio.widgets._asking import agreed
 from napari_unet_studio.widgets._base import show_info, show_warning
 from napari_unet_studio.widgets._train.checking import Check, Checked
 from napari_unet_studio.widgets._train.checkpoints import Unfinished, reserve_checkpoint
@@ -23,6 +25,7 @@ from napari_unet_studio.widgets._train.place import Place
 from napari_unet_studio.widgets._train.reading import Taken
 from napari_unet_studio.widgets._train.texts import (
     closed_text,
+    discard_question,
     expectation,
     progress_text,
     summary,
@@ -51,6 +54,7 @@ class TrainWidget(TrainDock):
     def __init__(self, napari_viewer: "napari.viewer.Viewer") -> None:
         super().__init__(napari_viewer)
         self.training: Training | None = None
+        self._resumed: Unfinished | None = None  # while it goes on
         self._recipe: Recipe | None = None  # holds layers while a training runs
         self.unsaved = Unsaved(self)
         self._checking = False
@@ -61,9 +65,9 @@ class TrainWidget(TrainDock):
         actions.check.clicked.connect(self.check)
         actions.leave.clicked.connect(self.cancel)
         actions.pause.clicked.connect(self.pause)
-        actions.discard.clicked.connect(self.discard)
+        actions.discard.clicked.connect(self.ask_discard)
         actions.save.clicked.connect(self.unsaved.ask)
-        actions.forget.clicked.connect(self.unsaved.forget)
+        actions.forget.clicked.connect(self.unsaved.ask_forget)
         self.set_running(False)
         self.table.refresh()
 
@@ -119,6 +123,7 @@ class TrainWidget(TrainDock):
         path = None if resumed is None else resumed.path
         history = () if resumed is None else resumed.card.training["history"]
         self.training = Training(rows, config, name, checkpoint, path, repeat=repeat)
+        self._resumed = resumed
         self._recipe = Recipe(self.pairs(), config)
         images = [row.image for row in rows if isinstance(row.image, Source)]
         places = tuple(Place(image) for image in images)
@@ -135,6 +140,8 @@ class TrainWidget(TrainDock):
         config = self.form.value() if resumed is None else resumed.config
         self.table.refresh()
         rows = [Taken.of(*pair) for pair in self.pairs() if pair[2] != "off"]
+        if not rows and resumed is not None:
+            raise InputError(f"Its images are not in the table. {resumed.made_with}")
         if not rows:
             raise InputError(
                 "There is nothing to train on: add a row with an image and the labels "
@@ -164,6 +171,19 @@ class TrainWidget(TrainDock):
         """Stop; a training saves what there is."""
         self._stop(keep=True)
 
+    def ask_discard(self) -> None:
+        """Ask, and stop without saving; the training goes on until the answer."""
+        training = self.training
+        if training is None or self.job is None or self.job.stopping:
+            return
+        # Before the first update there is nothing that could be lost.
+        question = discard_question(training, self.progress.value())
+        title = "Discard the training"
+        if not self.course.empty and not agreed(self, title, question):
+            return
+        if self.training is training:  # it may have ended meanwhile
+            self.discard()
+
     def discard(self) -> None:
         """Stop, and save nothing."""
         self._stop(keep=False)
@@ -182,6 +202,7 @@ class TrainWidget(TrainDock):
         """Stop, and say so; the checkpoint stays: the training can be resumed."""
         if self.training is not None and self.job is not None and not self.job.stopping:
             show_info(closed_text(self.training, begun=not self.course.empty))
+        self.unsaved.rescue()
         super().on_closed()
         self.course.end(keep=False)
 
@@ -194,7 +215,7 @@ class TrainWidget(TrainDock):
         self.actions.show_state(running, unsaved, self._checking)
         if not running:
             self.course.end()
-            self.training = self._recipe = None
+            self.training = self._recipe = self._resumed = None
             self._checking = False
 
     def on_progress(self, progress: Progress) -> None:
@@ -207,9 +228,16 @@ class TrainWidget(TrainDock):
 
     def on_failure(self, failure: Failure) -> None:
         """Tell what went wrong, without the curves of what was not gone on with."""
+        resumed, error = self._resumed, failure.error
+        if resumed is not None and self.course.empty and isinstance(error, InputError):
+            failure = replace(failure, error=InputError(f"{error} {resumed.made_with}"))
         super().on_failure(failure)
         if self.training is not None and self.course.empty:
             self.course.setVisible(False)
+
+    def _on_mended(self) -> None:
+        if self.unsaved.model is None:  # that stays wrong, whatever is set
+            super()._on_mended()
 
     def _on_data(self) -> None:
         self._other_data = True

@@ -60,7 +60,7 @@ def test_labels_that_are_no_whole_numbers_are_refused(squares, dtype) -> None:
 
 def test_labels_of_another_shape_are_refused(squares) -> None:
     image, labels = squares()
-    refused(image, labels[:-1], r"\(64, 64\) pixels but its labels have \(63, 64\)")
+    refused(image, labels[:-1], "64 × 64 pixels but its labels have 63 × 64")
 
 
 def test_channels_do_not_count_when_shapes_are_compared(squares) -> None:

@@ -144,7 +144,12 @@ class Course:
                     return
                 save = True
             if save:
+                before = self.keeper.unsaved
                 self._save()
+                after = self.keeper.unsaved
+                if after != before:
+                    record = replace(self.pace.record(), unsaved=after)
+                    yield from self.pace.without(record)
 
     def _advance(self) -> float:
         """Do an update and return its learning rate."""

@@ -89,8 +89,8 @@ def check_pairs(pairs: Sequence[Pair]) -> list[Pair]:
                     "(channel_axis, or the axis labels of the layer)."
                 )
             raise InputError(
-                f"The image {name!r} has {expected} pixels but its labels have "
-                f"{tuple(labels.shape)}; {remedy}"
+                f"The image {name!r} has {_sides(expected)} pixels but its labels have "
+                f"{_sides(labels.shape)}; {remedy}"
             )
         spacing = _checked_spacing(pair.spacing, frames.axes, name)
         used.append(replace(pair, labels=labels, name=name, spacing=spacing))
@@ -100,6 +100,10 @@ def check_pairs(pairs: Sequence[Pair]) -> list[Pair]:
             "role train."
         )
     return used
+
+
+def _sides(shape: Sequence[int]) -> str:
+    return " × ".join(map(str, shape))
 
 
 def channels_of(pairs: Sequence[Pair], ndim: int) -> int:

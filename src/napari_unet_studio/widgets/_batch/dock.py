@@ -32,6 +32,7 @@ class BatchDock(StudioWidget):
     def __init__(self, viewer: "napari.viewer.Viewer") -> None:
         super().__init__(viewer, "Run batch")
         self._closed = False
+        self._complaint = ""  # what was said last in red
         self._outcomes = Outcomes()
         self.form = BatchForm(self.viewer, self)
         self.table = BatchTable()
@@ -76,14 +77,14 @@ class BatchDock(StudioWidget):
             for button in buttons:
                 layout.addWidget(button, 1)
         self.body.addWidget(self.form.top)
-        self.body.addWidget(self.table)
+        self.body.addWidget(self.table, 1000)  # all the height that it has rows for
         self.body.addWidget(self.detail)
         self.body.addLayout(row)
         self.body.addLayout(more)
         self.body.addWidget(self.form.bottom)
         self.body.addStretch(1)
         self.form.images_changed.connect(self._show_entries)
-        self.form.changed.connect(self._show_buttons)
+        self.form.changed.connect(self._on_form)
         self.form.failed.connect(self.complain)
         self.table.chosen.connect(self._on_row)
         self.table.opened.connect(self.show_result)
@@ -94,6 +95,13 @@ class BatchDock(StudioWidget):
         if isinstance(error, StudioError):
             error = type(error)(in_the_window(str(error)))
         super().complain(error, report)
+        self._complaint = self.status.text()
+
+    def _on_form(self) -> None:
+        """Take back what was wrong with the form as it was before."""
+        if not self.running and self.status.text() == self._complaint:
+            self.say("")
+        self._show_buttons()
 
     # -- images -----------------------------------------------------------------------
 
@@ -140,7 +148,7 @@ class BatchDock(StudioWidget):
     def _show_entries(self) -> None:
         self.table.show_entries(self.form.entries)
         self._outcomes.keep([entry.key for entry in self.form.entries])
-        self._show_buttons()
+        self._on_form()
 
     def _ticked(self) -> list[Any]:
         return [e for e in self.form.entries if self.table.is_ticked(e.key)]

@@ -120,7 +120,7 @@ class BatchForm(QObject):
         _column(above, buttons, widget=self.top)
         sections = self.written, self.read_as, self.objects.section, self.running
         _column(below, self.models.info, *sections, widget=self.bottom)
-        self.source.currentIndexChanged.connect(lambda _: self.refresh())
+        self.source.currentIndexChanged.connect(lambda _: self._on_source())
         self.models.changed.connect(self._on_model)
         self.models.failed.connect(self.failed)
         self.place.changed.connect(self._on_place)
@@ -186,23 +186,24 @@ class BatchForm(QObject):
     def refresh(self) -> None:
         """Look which images there are: layers come and go, and files do too."""
         files = not self.of_layers
-        if files:
-            self._leave_gone()
+        troubles: list[StudioError] = self._leave_gone() if files else []
         self.place.suit(files, self._usual())
         try:
             entries = self._entries()
         except StudioError as error:  # folders that hold no image any more
             entries = []
-            self.failed.emit(error)
+            troubles.append(error)
         before = [(entry.key, entry.name) for entry in self.entries]
         self.entries = entries
         self.browse_button.setVisible(files)
         self.clear_button.setVisible(files)
         self.clear_button.setEnabled(bool(self.paths))
         self.reading.suit(not files)
-        self._on_place()
+        self.written.setVisible(not self.place.as_layers)
         if [(entry.key, entry.name) for entry in entries] != before:
             self.images_changed.emit()
+        for trouble in troubles:  # last: another form takes back what was said before
+            self.failed.emit(trouble)
 
     def layers(self) -> list[Image]:
         """Return the layers that are offered."""
@@ -215,18 +216,19 @@ class BatchForm(QObject):
             return layer_entries(self.layers())
         return file_entries(self.paths, self._out()) if self.paths else []
 
-    def _leave_gone(self) -> None:
-        """Take files and folders out that are not there any more, and say so."""
+    def _leave_gone(self) -> list[StudioError]:
+        """Take out files and folders that are gone; return what to say."""
         gone = [path for path in self.paths if _is_gone(path)]
-        if gone:
-            self.paths = [path for path in self.paths if path not in gone]
-            names = ", ".join(map(str, gone))
-            self.failed.emit(
-                InputError(
-                    f"{names} is not there any more, and was taken out of the list; "
-                    "add it again when it is."
-                )
+        if not gone:
+            return []
+        self.paths = [path for path in self.paths if path not in gone]
+        names = ", ".join(map(str, gone))
+        return [
+            InputError(
+                f"{names} is not there any more, and was taken out of the list; "
+                "add it again when it is."
             )
+        ]
 
     def _out(self) -> Path | None:
         try:
@@ -251,6 +253,10 @@ class BatchForm(QObject):
         # Files say only when they are read whether their pixels have a size.
         self.network.fit(None if found is None else found[1], "um")
         self.objects.refresh()
+        self.changed.emit()
+
+    def _on_source(self) -> None:
+        self.refresh()
         self.changed.emit()
 
     def _on_place(self) -> None:

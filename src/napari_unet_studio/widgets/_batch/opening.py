@@ -1,6 +1,6 @@
 """Images and results of a batch in the viewer."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import ReferenceType, ref
@@ -10,6 +10,7 @@ from napari.layers import Layer
 
 from napari_unet_studio.io.image_file import ImageFile, described
 from napari_unet_studio.io.images import is_in_zarr, read_image
+from napari_unet_studio.io.zarr_images import read_offsets
 from napari_unet_studio.layers import (
     METADATA_KEY,
     LayerTuple,
@@ -36,7 +37,7 @@ class Opened:
 
     def __init__(self, viewer: "napari.viewer.Viewer") -> None:
         self._viewer = viewer
-        self._known: dict[tuple[Path, int], list[ReferenceType[Layer]]] = {}
+        self._known: dict[Hashable, list[ReferenceType[Layer]]] = {}
 
     def image(self, path: Path, stated: Stated) -> list[Layer]:
         """Open an image, or return its layers if they are there.
@@ -46,8 +47,9 @@ class Opened:
         StorageError, InputError
             If it cannot be read.
         """
-        known = self._find(path)
-        return known or self._add(path, image_tuples(path, stated))
+        # The same file lies elsewhere once other axes or another pixel size are stated.
+        key = (*_stamp(path), stated._replace(channel=None))
+        return self._find(key) or self._add(key, image_tuples(path, stated))
 
     def result(
         self, outcome: "Outcome", provenance: Mapping[str, Any], source: Source | None
@@ -70,8 +72,9 @@ class Opened:
         """
         path = outcome.labels
         assert path is not None
-        return self._find(path) or self._add(
-            path, label_tuples(path, outcome.name, provenance, source)
+        key = _stamp(path)
+        return self._find(key) or self._add(
+            key, label_tuples(path, outcome, provenance, source)
         )
 
     def show(self, layers: Sequence[Layer]) -> None:
@@ -81,17 +84,17 @@ class Opened:
         if layers:
             self._viewer.layers.selection = {layers[-1]}
 
-    def _find(self, path: Path) -> list[Layer]:
+    def _find(self, key: Hashable) -> list[Layer]:
         """Return the layers of a file, if it is as it was when they were opened."""
-        found = [layer() for layer in self._known.get(_stamp(path), [])]
+        found = [layer() for layer in self._known.get(key, [])]
         return [x for x in found if x is not None and x in self._viewer.layers]
 
-    def _add(self, path: Path, tuples: Sequence[LayerTuple]) -> list[Layer]:
+    def _add(self, key: Hashable, tuples: Sequence[LayerTuple]) -> list[Layer]:
         before = list(self._viewer.layers)
         add_tuples(self._viewer, tuples)
         # Not what that returns: a wrapper, and a list of them for channels.
         added = [layer for layer in self._viewer.layers if layer not in before]
-        self._known[_stamp(path)] = [ref(layer) for layer in added]
+        self._known[key] = [ref(layer) for layer in added]
         return added
 
 
@@ -106,7 +109,7 @@ def image_tuples(path: Path, stated: Stated) -> list[LayerTuple]:
     if is_in_zarr(path) and stated == Stated():
         return [layer for layer in file_tuples(path) if layer[2] == "image"]
     found = described(read_image(path), stated.axes, stated.spacing, stated.unit)
-    options: dict[str, Any] = {"name": path.stem, "rgb": False, **place_of(found)}
+    options: dict[str, Any] = {"name": path.stem, "rgb": False, **place_of(found, path)}
     axis, array = found.channel_axis, found.array
     if axis is not None:
         colours = array.dtype == "uint8" and array.shape[axis] in _COLOURS
@@ -120,7 +123,10 @@ def image_tuples(path: Path, stated: Stated) -> list[LayerTuple]:
 
 
 def label_tuples(
-    path: Path, name: str, provenance: Mapping[str, Any], source: Source | None
+    path: Path,
+    outcome: "Outcome",
+    provenance: Mapping[str, Any],
+    source: Source | None,
 ) -> list[LayerTuple]:
     """Return the layer of the labels in a file or a store.
 
@@ -128,30 +134,45 @@ def label_tuples(
     ----------
     path
         A label image, or one in a store.
-    name
+    outcome
         Of the image.
     provenance
         What made them.
     source
         The image, if it is a layer.
     """
+    name = outcome.name
     title = f"{name} [{provenance['model']}] labels"
     made = {METADATA_KEY: {"source": name, **provenance, "path": str(path)}}
     levels, found = levels_of(path)
-    place = place_of(found) if source is None else source.of(None)
+    image = Path(outcome.image)
+    image = image if image.is_absolute() else path  # of a layer that is gone: a name
+    place = place_of(found, image) if source is None else source.of(None)
     looks = {"name": title, "metadata": made, "opacity": 0.5}
     if len(levels) > 1:
         return [(levels, {**place, **looks, "multiscale": True}, "labels")]
     return [(levels[0], {**place, **looks}, "labels")]
 
 
-def place_of(found: ImageFile) -> dict[str, Any]:
-    """Return pixel size, units and names of the axes but the channels."""
+def place_of(found: ImageFile, image: Path) -> dict[str, Any]:
+    """Return pixel size, place, units and names of the axes but the channels.
+
+    Parameters
+    ----------
+    found
+        An image, or labels on its pixels.
+    image
+        The file of the image, which may say where its first pixel lies.
+    """
     spatial = sum(axis in "ZYX" for axis in found.axes)
     rest = len(found.axes) - spatial
     unit = "um" if found.unit == "um" else "pixel"
+    scale = (1.0,) * rest + tuple(found.spacing or (1.0,) * spatial)
+    offsets = read_offsets(image) if is_in_zarr(image) else {}
+    starts = [offsets.get(axis, 0.0) if axis != "T" else 0.0 for axis in found.axes]
     return {
-        "scale": (1.0,) * rest + tuple(found.spacing or (1.0,) * spatial),
+        "scale": scale,
+        "translate": tuple(a * b for a, b in zip(starts, scale, strict=True)),
         "units": ("pixel",) * rest + (unit,) * spatial,
         "axis_labels": tuple(axis.lower() for axis in found.axes),
     }

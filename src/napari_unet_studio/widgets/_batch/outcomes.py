@@ -22,6 +22,7 @@ class Outcomes:
 
         for entry in plan.entries:
             self.known.pop(entry.key, None)
+            self._plans.pop(entry.key, None)
         for key, reason in plan.bad.items():
             self.put(key, Outcome("", "", "failed", error=reason), plan)
 

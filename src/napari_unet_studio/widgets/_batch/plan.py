@@ -16,7 +16,7 @@ from napari_unet_studio.tasks.batch_config import BatchConfig
 from napari_unet_studio.tasks.progress import Progress, ShouldStop
 from napari_unet_studio.widgets._batch.entries import Entry, file_names
 from napari_unet_studio.widgets._batch.reading import Stated
-from napari_unet_studio.widgets._batch.texts import NO_FILES, NO_LAYERS
+from napari_unet_studio.widgets._batch.texts import NO_LAYER, NOTHING
 
 if TYPE_CHECKING:
     from napari_unet_studio.core.object_config import ObjectConfig
@@ -125,7 +125,7 @@ def plan_of(form: "BatchForm", ticked: Sequence[Entry]) -> Plan:
     """
     card = form.models.card()
     if not form.entries:
-        raise InputError(NO_LAYERS if form.of_layers else NO_FILES)
+        raise InputError(NO_LAYER if form.of_layers else NOTHING)
     if not ticked:
         raise InputError("No image is ticked; tick those to segment in the table.")
     path = form.models.path

@@ -118,7 +118,10 @@ class ReadingForm(QWidget):
         """Show something else."""
         self.axes.setEditText(stated.axes or AS_STATED)
         texts: dict[Any, str] = {None: ALL, "grey": GREY}
-        self.channel.setCurrentText(texts.get(stated.channel, str(stated.channel)))
+        channel = texts.get(stated.channel, str(stated.channel))
+        if self.channel.findText(channel) < 0:  # of an image with more of them
+            self.channel.addItem(channel)
+        self.channel.setCurrentText(channel)
         sizes = "" if stated.spacing is None else ", ".join(map(str, stated.spacing))
         self.spacing.setText(sizes)
         units = {unit: text for text, unit in _UNITS.items()}

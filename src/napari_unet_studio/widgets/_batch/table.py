@@ -30,13 +30,13 @@ if TYPE_CHECKING:
 
 _RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 _KEY = Qt.ItemDataRole.UserRole + 10
-_SHOWN = (3, 8)  # fewest and most rows that have room
+_SHOWN = (3, 8)  # rows that have room: at least, and before other parts have theirs
 _NAMES = (100, 152)  # pixels that names are given by themselves
 _COLUMNS = {
     "Image": (120, "Ticked images are segmented. Double click one to see its result."),
     "Status": (74, "What became of the image."),
-    "Objects": (58, "How many objects were found."),
-    "Time": (48, "How long the image took."),
+    "Objects": (60, "How many objects were found."),
+    "Time": (50, "How long the image took."),
     "Remark": (320, "What went wrong, or what there is to know of the result."),
 }
 IMAGE, STATUS, OBJECTS, TIME, REMARK = range(5)
@@ -65,9 +65,11 @@ class BatchTable(QTableWidget):
         header.setHighlightSections(False)
         header.setMinimumSectionSize(40)
         for place, (title, (width, tip)) in enumerate(_COLUMNS.items()):
-            item = QTableWidgetItem(title)
+            right = place in (OBJECTS, TIME)
+            # Over the numbers, and clear of the next title: Qt leaves no margin there.
+            item = QTableWidgetItem(title + "\u00a0" * right)
             item.setToolTip(tip)
-            item.setTextAlignment(_RIGHT if place in (OBJECTS, TIME) else LEFT)
+            item.setTextAlignment(_RIGHT if right else LEFT)
             self.setHorizontalHeaderItem(place, item)
             header.resizeSection(place, width)
         self.setToolTip(
@@ -231,9 +233,11 @@ class BatchTable(QTableWidget):
                 cell.setToolTip(tip)
 
     def _fit(self) -> None:
-        count = min(max(self.rowCount(), _SHOWN[0]), _SHOWN[1])
+        rows = max(self.rowCount(), _SHOWN[0])
         bar = self.horizontalScrollBar().sizeHint().height()
-        self.setFixedHeight((1 + count) * ROW + bar + 2 * self.frameWidth())
+        around = ROW + bar + 2 * self.frameWidth()
+        self.setMinimumHeight(min(rows, _SHOWN[1]) * ROW + around)
+        self.setMaximumHeight(rows * ROW + around)
 
     def _give_names_room(self) -> None:
         """Make their column as wide as they need, unless the user has made it so."""

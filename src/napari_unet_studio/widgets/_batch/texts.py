@@ -39,6 +39,14 @@ _OPTIONS = {
 _CHANNELS = re.compile(r"take one of its channels \(channel 0 to (\d+)\)")
 NO_FILES = "Drop images or a folder of images here, or press Browse…"
 NO_LAYERS = "There is no image in the viewer; open one, or choose files above."
+NOTHING = (
+    "No image is listed for a batch; drop images or a folder of images on the dock "
+    "Batch, or press Browse… there."
+)
+NO_LAYER = (
+    "There is no image in the viewer for a batch; open one, or choose files and "
+    "folders in the dock Batch."
+)
 
 
 def counted(count: int, noun: str) -> str:

@@ -7,7 +7,12 @@ from qtpy.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from napari_unet_studio.core.channels import Channel
 from napari_unet_studio.core.errors import StudioError
-from napari_unet_studio.layers import METADATA_KEY, axes_of, channels_of
+from napari_unet_studio.layers import (
+    METADATA_KEY,
+    axes_of,
+    channels_of,
+    unnamed_channels,
+)
 from napari_unet_studio.widgets._base import layer_choice
 from napari_unet_studio.widgets._compare.candidates import CandidateList
 from napari_unet_studio.widgets._compare.overlay import is_error_map
@@ -179,8 +184,12 @@ class CompareForm(QWidget):
     def _show_image(self) -> None:
         """Show the choice of the image where a model needs one."""
         image = self.image.value
-        needed = bool(self.candidates.models)
-        names = channels_of(image) if needed and image is not None else []
+        reference, needed = self.reference.value, bool(self.candidates.models)
+        names: list[tuple[str, Channel]] = []
+        if needed and image is not None and reference is not None:
+            # As the plan reads it: an axis that the reference lacks holds channels.
+            axes = unnamed_channels(image, reference)
+            names = channels_of(image, axes)
         if names != self._names:
             self._names = names
             with QSignalBlocker(self.channel):

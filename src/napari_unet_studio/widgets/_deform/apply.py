@@ -2,9 +2,11 @@
 
 import threading
 from collections.abc import Generator
+from math import prod
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from napari_unet_studio.core.axes import Frames
 from napari_unet_studio.core.deform import (
@@ -13,6 +15,8 @@ from napari_unet_studio.core.deform import (
     deform_blocks,
     deform_channels,
 )
+from napari_unet_studio.core.errors import InputError
+from napari_unet_studio.layers import Source
 from napari_unet_studio.tasks.progress import Progress, ShouldStop
 from napari_unet_studio.widgets._deform.preview import Deformation
 
@@ -39,10 +43,10 @@ def apply(
         len(deformation.frames),
         deformation.image,
     )
-    image = np.empty(source.data.shape, source.data.dtype)
+    image = _room_for(source)
     frames = Frames.of(image, deformation.ndim, source.axes, source.channel_axis)
     others = [
-        None if other is None else np.empty(other.data.shape, other.data.dtype)
+        None if other is None else _room_for(other)
         for other in (deformation.labels, deformation.weights)
     ]
     yield Progress(0, 100 * count, "Deforming")
@@ -68,6 +72,19 @@ def apply(
             if whole is not None:
                 whole[index] = part
     return None if should_stop() else Deformed(image, *others)
+
+
+def _room_for(source: Source) -> NDArray[Any]:
+    """Return an array for what becomes of a layer."""
+    data = source.data
+    try:
+        return np.empty(data.shape, data.dtype)
+    except MemoryError:
+        size = prod(data.shape) * data.dtype.itemsize / 1e9
+        raise InputError(
+            f"All of {source.name!r} deformed would take {size:,.0f} GB, more memory "
+            "than there is; crop the layer, or look at the preview of parts of it."
+        ) from None
 
 
 def _counted(

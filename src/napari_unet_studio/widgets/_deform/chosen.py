@@ -1,11 +1,14 @@
 """The layers that are deformed: an image, its labels and its weights."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from napari_unet_studio.core.errors import InputError
+from napari_unet_studio.layers import METADATA_KEY
 from napari_unet_studio.layers.deformed import Part, Template
 from napari_unet_studio.widgets._controls import position_in
 from napari_unet_studio.widgets._deform.preview import Deformation, Index
+from napari_unet_studio.widgets._fitting import pixel_shape
 
 
 class Chosen:
@@ -42,6 +45,16 @@ class Chosen:
             sources.get("weight_map"),
             ndim if "Z" in image_source.axes else 2,
         )
+
+
+def labels_on(image: Any, layers: Sequence[Any]) -> list[Any]:
+    """Return those of some labels layers that the user gave for an image's pixels."""
+    return [
+        layer
+        for layer in layers
+        if METADATA_KEY not in layer.metadata
+        and pixel_shape(layer) == pixel_shape(image)
+    ]
 
 
 def position_of(viewer: Any, layer: Any, deformation: Deformation) -> tuple[Index, int]:

@@ -48,6 +48,8 @@ class DrawsPanel(QWidget):
         Reads the chosen layers, or raises a StudioError.
     config
         Returns the settings of the deformation.
+    previewed
+        Returns whether a preview lies on the image, which is to stay in view.
     """
 
     changed = Signal()
@@ -58,11 +60,13 @@ class DrawsPanel(QWidget):
         widget: LiveWidget,
         choose: Callable[[], Chosen],
         config: Callable[[], DeformConfig],
+        previewed: Callable[[], bool],
     ) -> None:
         super().__init__()
         self._widget = widget
         self._choose = choose
         self._config = config
+        self._previewed = previewed
         self._chosen: Chosen | None = None
         self._strip: Strip | None = None
         self._camera: Camera | None = None
@@ -210,7 +214,7 @@ class DrawsPanel(QWidget):
         if self._camera is not None and not self._camera.moved:
             shape = strip.shape or (1, 1)
             image = chosen.deformation.frames.shape
-            together = seen_together(shape[-2:], image[-2:])
+            together = seen_together(shape[-2:], image[-2:]) or self._previewed()
             self._camera.fit([*strip.layers, *chosen.layers * together])
         self.changed.emit()
 

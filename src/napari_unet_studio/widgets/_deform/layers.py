@@ -137,7 +137,9 @@ class PreviewLayers:
     @property
     def refused(self) -> bool:
         """Whether the view is too large to be computed between two redraws."""
-        return any(layer.data.refused for layer in self._present(self.shown))
+        shown = [layer.data for layer in self._present(self.shown)]
+        # The user may have given a layer another array.
+        return any(isinstance(x, DeformedArray) and x.refused for x in shown)
 
     def summary(self) -> str:
         """Return how strong the deformation is, and what is not shown."""

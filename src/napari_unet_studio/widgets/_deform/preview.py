@@ -68,10 +68,13 @@ class Deformation:
         shape = self.frames.leading + self.frames.shape
         for what, source in (("labels", labels), ("weights", weights)):
             if source is not None and tuple(source.data.shape) != shape:
+                # Of an axis that they lack, only its name says what it holds.
+                named = ", or name its axis of the channels 'c'"
+                lacking = source.data.ndim == len(shape) - 1
                 raise InputError(
                     f"The {what} {source.name!r} have shape {tuple(source.data.shape)} "
                     f"and the image {image.name!r} has {shape}; choose {what} of this "
-                    "image."
+                    f"image{named * lacking}."
                 )
         self.spacing = image.spacing[-ndim:]
         self.config = DeformConfig()

@@ -8,7 +8,7 @@ from napari_unet_studio.core.config import field_types
 from napari_unet_studio.core.deform import DeformConfig
 from napari_unet_studio.core.errors import StudioError
 from napari_unet_studio.tasks.train_config import TrainConfig
-from napari_unet_studio.widgets._docks import PLUGIN, docked
+from napari_unet_studio.widgets._docks import docked, in_front
 
 if TYPE_CHECKING:
     from napari_unet_studio.widgets.train import TrainWidget
@@ -63,10 +63,10 @@ def use_in_train(viewer: Any, config: DeformConfig) -> str:
     str
         What was set, for the user.
     """
-    widget = train_widget(viewer)
-    opened = widget is None
-    if widget is None:
-        _, widget = viewer.window.add_plugin_dock_widget(PLUGIN, "Train", tabify=True)
+    from napari_unet_studio.widgets.train import TrainWidget
+
+    opened = train_widget(viewer) is None
+    widget = in_front(viewer, TrainWidget, "Train", tabify=True)
     if widget.running:
         return (
             "Nothing was set: a training is under way. Its settings stay as they are "

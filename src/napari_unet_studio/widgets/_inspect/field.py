@@ -100,6 +100,7 @@ class FieldBox(QObject):
         self._known = False  # where the cursor is: napari knows once it has moved
         self._clock = timer(owner, FRAME, self._follow)
         self._busy = False
+        self._hidden = False  # in 3D, where there is no plane for it
         self.layer: Any = None
         self.on = False
 
@@ -161,8 +162,9 @@ class FieldBox(QObject):
         if not self.on or self._now is None:
             return
         if self._viewer.dims.ndisplay != 2:
-            if self.layer is not None and len(self.layer.data):
-                self.layer.data = np.zeros((0, 2, self.layer.ndim))
+            # Not emptied: napari 0.9 with vispy 0.17 then fails to draw it in 2D.
+            if self.layer is not None and self.layer.visible:
+                self.layer.visible, self._hidden = False, True
             return
         over = self._known and self._viewer.mouse_over_canvas
         pixel = self._pixel(self._now.source, over)
@@ -171,6 +173,9 @@ class FieldBox(QObject):
             self._add(lines)
         else:
             self.layer.data = lines
+            if self._hidden:
+                self.layer.visible = True
+        self._hidden = False
 
     def _pixel(self, source: Source, over: bool) -> tuple[int, ...]:
         """Return the pixel of the image under the cursor.

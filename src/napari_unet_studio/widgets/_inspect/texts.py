@@ -92,7 +92,7 @@ def about_box(spec: NetworkSpec, name: str, facts: BoxFacts) -> str:
 
 def speed_text(speed: "Speed") -> str:
     """Tell how fast a network is."""
-    number = amount(speed.pixels_per_second, "pixels a second")
+    number = f"{in_words(speed.pixels_per_second)} pixels a second"
     tiles = f"{speed.tiles} tile{'s' * (speed.tiles != 1)}"
     return (
         f"{number} on {speed.device}, in float32: about {_seconds(speed.seconds)} for "
@@ -120,6 +120,21 @@ def amount(value: float, unit: str) -> str:
     size, letter = next(s for s in _SI if value >= s[0] or s[0] == 1.0)
     joined = f"{letter}{unit}" if unit == "B" else f"{letter} {unit}".strip()
     return f"{value / size:.3g} {joined}"
+
+
+def in_words(value: float) -> str:
+    """Return a number of three digits for a sentence.
+
+    Examples
+    --------
+    >>> in_words(7_364), in_words(999_900), in_words(12_340_000)
+    ('7,360', '1 million', '12.3 million')
+    """
+    value = float(f"{value:.3g}")
+    for size, word in ((1e9, "billion"), (1e6, "million")):
+        if value >= size:
+            return f"{value / size:.3g} {word}"
+    return f"{value:,.0f}"
 
 
 def _seconds(seconds: float) -> str:

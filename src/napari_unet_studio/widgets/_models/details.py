@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from contextlib import suppress
+from typing import Any
 
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import (
@@ -79,6 +80,11 @@ class Details(QWidget):
             self._clock.stop()
             self._unsaved = False
             self.noted.emit(self.entry, self.notes.toPlainText())
+
+    def hideEvent(self, event: Any) -> None:
+        """Hand over the notes: where napari is closed, nothing else tells of it."""
+        self.save_notes()
+        super().hideEvent(event)
 
     def _on_written(self) -> None:
         self._unsaved = True

@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from magicgui.widgets.bases import CategoricalWidget
 from qtpy.QtCore import Signal
@@ -19,14 +20,18 @@ from napari_unet_studio.core.config import help_texts
 from napari_unet_studio.core.errors import StudioError
 from napari_unet_studio.io.model_file import load_model_file
 from napari_unet_studio.layers import Source, fitting_channels, source_of
-from napari_unet_studio.tasks.export_config import SUFFIXES, ExportConfig
+from napari_unet_studio.tasks.export_config import (
+    SUFFIXES,
+    ExportConfig,
+    ExportFormat,
+)
 from napari_unet_studio.tasks.progress import Progress, ShouldStop
 from napari_unet_studio.widgets._controls import copy_button
 from napari_unet_studio.widgets._form import Form
 from napari_unet_studio.widgets._models.code import export_python, export_shell
 from napari_unet_studio.widgets._models.entries import Entry
 from napari_unet_studio.widgets._models.text_box import text_box
-from napari_unet_studio.widgets._segment.rows import Row
+from napari_unet_studio.widgets._segment.rows import Row, remark, small_label
 
 if TYPE_CHECKING:
     from napari_unet_studio.tasks.export import Exported
@@ -36,6 +41,11 @@ KINDS = {
     "onnx": "ONNX network",
     "torchscript": "TorchScript program",
     "state_dict": "PyTorch state dict",
+}
+# The extra of this package, and what it brings.
+_NEEDED = {
+    "bioimageio": ("bioimageio", "bioimageio.spec"),
+    "onnx": ("onnx", "onnx", "onnxruntime"),
 }
 _ABOUT = ("authors", "licence", "cite", "description")
 _PACKAGED = (*_ABOUT, "documentation")
@@ -97,12 +107,14 @@ class ExportPanel(QWidget):
         super().__init__()
         self.entry: Entry | None = None
         self.image = image
-        self.form = Form(ExportConfig(), hidden=("documentation",))
+        works: ExportFormat = next(filter(_works, get_args(ExportFormat)))
+        self.form = Form(ExportConfig(works), hidden=("documentation",))
         self.documentation = text_box(3)
         self.documentation.setToolTip(help_texts(ExportConfig)["documentation"])
         rows = self.form.findChild(QFormLayout)
         self._documentation = Row(rows, "Documentation", self.documentation)
         self.form.add_row("Test image", image.native)
+        self.lack = small_label()
         self.send = QPushButton("Export…")
         self.send.setToolTip(
             "Choose a file and write the model to it, after a check that it computes "
@@ -120,6 +132,7 @@ class ExportPanel(QWidget):
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(4)
         column.addWidget(self.form)
+        column.addWidget(self.lack)
         column.addLayout(buttons)
         self.form.changed.connect(self._fit)
         self.send.clicked.connect(self.wanted)
@@ -167,6 +180,11 @@ class ExportPanel(QWidget):
         card = None if self.entry is None else self.entry.card
         return () if card is None else missing_for(card, self.value())
 
+    @property
+    def absent(self) -> str:
+        """What has to be installed for the chosen format, in a sentence; or ""."""
+        return _absent(self.form.values()["format"])
+
     def source(self) -> Source | None:
         """Return the test image as the model takes it; None if there is none.
 
@@ -201,6 +219,7 @@ class ExportPanel(QWidget):
         for name in (*_ABOUT, "answer", "opset"):
             self.form.show_field(name, name not in idle)
         self._documentation.show("documentation" not in idle)
+        remark(self.lack, self.absent, error=True)
 
     def _python(self) -> str:
         return self._code(export_python)
@@ -216,6 +235,29 @@ class ExportPanel(QWidget):
         except StudioError as error:
             self.failed.emit(error)
             return ""
+
+
+def _absent(kind: str) -> str:
+    """Say which packages a format needs and how they come, if they are not there."""
+    extra, *needed = _NEEDED.get(kind, ("",))
+    absent = [name for name in needed if not _is_installed(name)]
+    if not absent:
+        return ""
+    return (
+        f"This format needs {' and '.join(absent)}; install with pip install "
+        f"'napari-unet-studio[{extra}]'."
+    )
+
+
+def _works(kind: str) -> bool:
+    return not _absent(kind)
+
+
+def _is_installed(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:  # of the package that it is in
+        return False
 
 
 def _idle(kind: str) -> set[str]:

@@ -7,9 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from napari_unet_studio.core.amounts import memory
 from napari_unet_studio.io.model_list import ListedModel
-from napari_unet_studio.widgets._model_choice import kind_of, merit_of
+from napari_unet_studio.widgets._model_choice import (
+    judged_on,
+    kind_of,
+    merit_of,
+    trained_pixels,
+)
 from napari_unet_studio.widgets._models.entries import Entry
-from napari_unet_studio.widgets._table.texts import pretty
 from napari_unet_studio.widgets._words import sides
 
 if TYPE_CHECKING:
@@ -88,10 +92,7 @@ def _told(texts: Mapping[str, str]) -> dict[str, str]:
 
 def _input(card: "ModelCard") -> str:
     text = f"Judges each pixel by the {sides(card.spec.receptive_field)} around it."
-    if card.spacing is None:
-        return text
-    size = sides(card.spacing, "g")
-    return f"Trained on pixels of {size} {pretty(card.unit)}. {text}"
+    return f"{trained_pixels(card)} {text}".strip()
 
 
 def _scores(card: "ModelCard") -> str:
@@ -99,7 +100,7 @@ def _scores(card: "ModelCard") -> str:
         classes = ", ".join(map(str, card.class_values))
         return f"Classes {classes}; {_measures(card.scores) or 'not scored'}"
     scores = _measures(card.scores)
-    return f"{scores} on held-out images" if scores else "Not scored."
+    return f"{scores} {judged_on(card)}" if scores else "Not scored."
 
 
 def _measures(scores: Mapping[str, Any]) -> str:

@@ -63,8 +63,18 @@ class Shown(QObject):
 
     def belongs_to(self, layer: object, model: Path | None, key: object) -> bool:
         """Return whether this is the result of an image, a model and a choice."""
-        mine = self._layers[0]() is layer and self.model == model
+        mine = self.image is layer and self.model == model
         return layer is not None and mine and self.key == key
+
+    @property
+    def image(self) -> Layer | None:
+        """The image layer; None if it is gone."""
+        return self._layers[0]()
+
+    @property
+    def untouched(self) -> list[Layer]:
+        """Those of its layers that the user has not edited."""
+        return self.layers
 
     @property
     def layers(self) -> list[Layer]:
@@ -106,6 +116,11 @@ class Shown(QObject):
 
     def stop(self) -> None:
         """Stop redrawing; the labels go on showing what they were last."""
+
+    @property
+    def kept(self) -> str | None:
+        """Name of a copy of the labels that is as they are now, if there is one."""
+        return None
 
     def keep(self) -> str | None:
         """Put a copy of the labels into the viewer and return its name."""

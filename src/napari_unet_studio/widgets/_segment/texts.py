@@ -2,11 +2,14 @@
 
 from collections.abc import Sequence
 from math import prod
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from napari_unet_studio.core.amounts import time_left
 from napari_unet_studio.tasks.progress import Progress
 from napari_unet_studio.widgets._words import sides
+
+if TYPE_CHECKING:
+    from napari_unet_studio.widgets._run import Run
 
 
 def progress_text(progress: Progress) -> str:
@@ -70,6 +73,21 @@ def made_text(config: Any, ndim: int, tiles: int, shape: Sequence[int]) -> str:
     if config.level:
         words.append(f"level {config.level}")
     return ", ".join(words)
+
+
+def closed_text(run: "Run") -> str:
+    """Say that a run stops with its dock, and what is kept."""
+    rest = "Nothing is kept."
+    if run.out is not None:
+        rest = "What is done is kept: Segment goes on from there."
+    title = run.source.title
+    return f"The segmentation of {title!r} stops, for its dock was closed. {rest}"
+
+
+def hidden_text(names: Sequence[str]) -> str:
+    """Say which layers a new result hid, or nothing."""
+    was = "was" if len(names) == 1 else "were"
+    return f"Of another model, {', '.join(names)} {was} hidden." if names else ""
 
 
 def _tiles_text(

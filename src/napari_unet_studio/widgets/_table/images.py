@@ -70,10 +70,10 @@ class ImageList(QListWidget):
     def offer(self, labels: Labels | None, layers: Sequence[Any]) -> None:
         """Offer the channels of those layers that fit the labels."""
         images = [layer for layer in layers if isinstance(layer, Image)]
-        self._choices = []
+        found: list[Choice] = []
         for layer in images if labels is not None else ():
-            self._choices += _choices_of(layer, labels)
-        names = [choice.name for choice in self._choices]
+            found += _choices_of(layer, labels)
+        self._choices = _distinct(found)
         self.blockSignals(True)
         self.clear()
         for choice in self._choices:
@@ -86,7 +86,7 @@ class ImageList(QListWidget):
                 Qt.CheckState.Checked if ticked else Qt.CheckState.Unchecked
             )
             self.addItem(item)
-        if not names:
+        if not self._choices:
             item = QListWidgetItem("no image on the same pixels")
             item.setFlags(Qt.ItemFlag.NoItemFlags)
             self.addItem(item)
@@ -112,6 +112,18 @@ class ImageList(QListWidget):
         ticks = self._ticks.setdefault(choice.layer, {})
         ticks[choice.channel] = item.checkState() == Qt.CheckState.Checked
         self.changed.emit()
+
+
+def _distinct(choices: Sequence[Choice]) -> list[Choice]:
+    """Return channels with a name of its own for each: "a red" may be a layer too."""
+    found: dict[str, Choice] = {}
+    for choice in choices:
+        name, number = choice.name, 1
+        while name in found:
+            number += 1
+            name = f"{choice.name} ({number})"
+        found[name] = choice._replace(name=name)
+    return list(found.values())
 
 
 def _choices_of(layer: Any, labels: Labels) -> list[Choice]:

@@ -3,7 +3,7 @@
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QHBoxLayout, QMenu, QPushButton, QStackedWidget, QWidget
 
-from napari_unet_studio.widgets._train.checkpoints import unfinished
+from napari_unet_studio.widgets._train.checkpoints import titles, unfinished
 
 
 class ResumeButton(QPushButton):
@@ -26,8 +26,8 @@ class ResumeButton(QPushButton):
         """List what can be resumed now."""
         self._menu.clear()
         found = unfinished()
-        for training in found:
-            action = self._menu.addAction(training.title)
+        for title, training in zip(titles(found), found, strict=True):
+            action = self._menu.addAction(title)
             action.triggered.connect(lambda *_, it=training: self.chosen.emit(it))
         if not found:
             self._menu.addAction("No unfinished training").setEnabled(False)
@@ -57,10 +57,10 @@ class TrainButtons(QStackedWidget):
         )
         self.pause = button("Pause", "Give the computer a rest; nothing is lost.")
         self.discard = button(
-            "Discard", "Stop now and save nothing; earlier models stay as they are."
+            "Discard…", "Stop and save nothing; earlier models stay as they are."
         )
         self.save = button("Save as…", "Choose a file for the trained model.")
-        self.forget = button("Discard model", "Forget the model that is not saved.")
+        self.forget = button("Discard model…", "Forget the model that is not saved.")
         self.leave = button("Stop the check", "Check no further.")
         keep.setText("Stop and keep")
         keep.setToolTip(

@@ -1,6 +1,7 @@
 """The files of trainings that were stopped: finding, reserving and removing them."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import count
@@ -15,6 +16,8 @@ from napari_unet_studio.tasks.train_config import TrainConfig
 from napari_unet_studio.widgets._train.texts import updates_done
 
 CHECKPOINT_SUFFIX = ".ckpt"
+_NAMED = 4  # images of a training; of more the number is told
+_MINUTES, _SECONDS = "%d %b %Y, %H:%M", "%d %b %Y, %H:%M:%S"
 _RESERVED = 24 * 3600  # seconds; a training has written a checkpoint long before
 
 
@@ -28,10 +31,13 @@ class Unfinished:
         Its checkpoint.
     card
         Of the network as it is in the checkpoint.
+    written
+        When, in seconds since the epoch.
     """
 
     path: Path
     card: ModelCard
+    written: float
 
     @property
     def config(self) -> TrainConfig:
@@ -39,14 +45,31 @@ class Unfinished:
         return TrainConfig.from_dict(self.card.training["config"])
 
     @property
-    def title(self) -> str:
-        """Name of the file, progress and time for people.
+    def made_with(self) -> str:
+        """What it can be resumed with, in a sentence or two."""
+        data = self.card.data
+        images = [f"{pair.get('name')!r} ({pair.get('role')})" for pair in data]
+        named = ", ".join(images[:_NAMED])
+        more = len(images) - _NAMED
+        if more > 0:
+            named += f" and {more} more"
+        return (
+            f"The training {self.card.name!r} was begun with {named}"
+            f"{', in this order' * (len(images) > 1)}. Labels painted in a layer that "
+            "is gone have to be opened again, as they were then."
+        )
 
-        Trainings of one name have files of several.
+    def title(self, form: str = _MINUTES) -> str:
+        """Return name, progress and time for people.
+
+        Parameters
+        ----------
+        form
+            Of the time.
         """
         done = updates_done(self.card.training)
-        when = datetime.fromtimestamp(self.path.stat().st_mtime)
-        return f"{self.path.stem}: {done}, {when:%d %b %Y, %H:%M}"
+        when = datetime.fromtimestamp(self.written)
+        return f"{self.card.name}: {done}, {when:{form}}"
 
 
 def trainings_folder() -> Path:
@@ -60,13 +83,22 @@ def unfinished() -> list[Unfinished]:
     for path in trainings_folder().glob(f"*{CHECKPOINT_SUFFIX}"):
         try:
             with Archive(path, "checkpoint") as archive:
-                training = Unfinished(
-                    path, ModelCard.from_dict(archive.document("card"))
-                )
-            found.append((path.stat().st_mtime, training.title, training))
+                card = ModelCard.from_dict(archive.document("card"))
+            training = Unfinished(path, card, path.stat().st_mtime)
+            training.title()  # of a card without what is told of it, none
+            found.append(training)
         except (StudioError, OSError, KeyError):
             continue
-    return [training for *_, training in sorted(found, key=lambda f: f[:2])[::-1]]
+    return sorted(found, key=lambda training: training.written, reverse=True)
+
+
+def titles(found: Sequence[Unfinished]) -> list[str]:
+    """Return what trainings are called in a list; alike ones are told with seconds."""
+    usual = [training.title() for training in found]
+    return [
+        training.title(_SECONDS) if usual.count(title) > 1 else title
+        for training, title in zip(found, usual, strict=True)
+    ]
 
 
 def reserve_checkpoint(name: str) -> Path | None:

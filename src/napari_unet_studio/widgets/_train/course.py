@@ -18,6 +18,7 @@ from qtpy.QtWidgets import (
 from napari_unet_studio.core.errors import StudioError
 from napari_unet_studio.tasks.progress import Prepared, Progress, TrainProgress
 from napari_unet_studio.widgets._axes import BLUE, GREEN, RED, Curve, Panel
+from napari_unet_studio.widgets._colours import DOUBT, tinted
 from napari_unet_studio.widgets._plot import LivePlot
 from napari_unet_studio.widgets._saving import ask_where
 from napari_unet_studio.widgets._train.export import KINDS, save_curves
@@ -25,7 +26,7 @@ from napari_unet_studio.widgets._train.form import fine_print
 from napari_unet_studio.widgets._train.held_out import HeldOutLayers, in_words
 from napari_unet_studio.widgets._train.place import Place
 from napari_unet_studio.widgets._train.preview import PreviewLayer
-from napari_unet_studio.widgets._train.texts import figures
+from napari_unet_studio.widgets._train.texts import figures, unkept
 from napari_unet_studio.widgets._viewing import remove_layers
 
 if TYPE_CHECKING:
@@ -77,6 +78,8 @@ class Course(QWidget):
             "napari or on the GPU, and the estimated time to the end."
         )
         self.measured = fine_print()
+        self.unkept = fine_print()
+        tinted(self.unkept, DOUBT)
         self.keep_layers = QCheckBox("Keep the layers")
         self.keep_layers.setToolTip(
             "While a network trains, one layer shows what it makes of a held-out "
@@ -115,10 +118,12 @@ class Course(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 6, 0, 0)
         layout.setSpacing(4)
-        for part in (self.plot, self.figures, self.measured, self._preview_row):
+        told = self.figures, self.unkept, self.measured
+        for part in (self.plot, *told, self._preview_row):
             layout.addWidget(part)
         layout.addLayout(row)
         self.measured.setVisible(False)
+        self.unkept.setVisible(False)
         self._preview_row.setVisible(False)
         self.setVisible(False)
 
@@ -143,6 +148,8 @@ class Course(QWidget):
         if not isinstance(progress, TrainProgress):
             return
         self._note(progress)
+        if progress.unsaved is not None:
+            self._note_unkept(progress.unsaved)
         if progress.loss is not None:
             self._last = progress
             self.figures.setText(figures(progress))
@@ -165,6 +172,7 @@ class Course(QWidget):
     def end(self, keep: bool = True) -> None:
         """Take the layers away, unless they shall be kept."""
         self.close_button.setVisible(True)
+        self.unkept.setVisible(False)
         self._preview_row.setVisible(False)
         if self._stage is not None and not (keep and self.keep_layers.isChecked()):
             remove_layers(self._stage.viewer, self._layers())
@@ -195,6 +203,12 @@ class Course(QWidget):
         self.preview_note.setText(f"Preview: {preview.title}")
         self.show_button.setVisible(preview.place is not None)
         self._preview_row.setVisible(preview.there)
+
+    def _note_unkept(self, reason: str) -> None:
+        """Say that there is no checkpoint, as long as that is so."""
+        found = unkept(reason, "Make room there: it is tried again every minute or so.")
+        self.unkept.setText(f"▲ {found}")
+        self.unkept.setVisible(bool(reason))
 
     def _reveal(self) -> None:
         if self._preview is not None:

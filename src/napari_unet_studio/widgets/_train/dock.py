@@ -58,6 +58,7 @@ class TrainDock(StudioWidget):
         self.panel = FindingsPanel()
         # The layers that the check on show is of; not kept alive.
         self._subjects: list[ReferenceType[Any]] = []
+        self._complained = False  # in the line below the buttons
         for part in (self.table, self.form, self.device, self.panel):
             self.body.addWidget(part)
         self.course = Course()
@@ -83,6 +84,8 @@ class TrainDock(StudioWidget):
         self.panel.mend.connect(self._mend)
         self.form.changed.connect(self._on_settings)
         self.table.changed.connect(self.panel.grow_stale)
+        for change in (self.form.changed, self.table.changed, self.name.textChanged):
+            change.connect(self._on_mended)
         self._on_settings()
 
     # -- for programs -----------------------------------------------------------------
@@ -156,6 +159,16 @@ class TrainDock(StudioWidget):
         """Say where a training runs."""
         self.device.setText(device_text(device))
 
+    def say(self, text: str, error: bool = False) -> None:
+        """Show a line below the buttons."""
+        super().say(text, error)
+        self._complained = error
+
+    def _on_mended(self) -> None:
+        """Take back what was wrong with other images or settings."""
+        if self._complained and not self.running:
+            self.say("")
+
     def _mend(self, finding: Finding) -> None:
         """Make the changes that a finding proposes."""
         try:
@@ -163,6 +176,7 @@ class TrainDock(StudioWidget):
         except StudioError as error:
             self.complain(error)
         else:
+            self.panel.set_mended(finding)
             self.say(f"Set {changes_text(finding)}.")
 
     def set_running(self, running: bool) -> None:

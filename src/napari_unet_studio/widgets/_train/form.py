@@ -1,5 +1,6 @@
 """The settings of a training: what everybody sets in sight, the rest one click away."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from magicgui.widgets.bases import ValueWidget
@@ -33,7 +34,7 @@ _SECTIONS = {
 _REST = tuple(
     name for name in field_types(TrainConfig) if name not in (*_MAIN, *_APART)
 )
-_ZEROS = {
+ZEROS: Mapping[str, str] = {
     "updates": "no limit",
     "epochs": "no limit",
     "minutes": "no limit",
@@ -44,6 +45,7 @@ _ZEROS = {
     "ema": "off",
     "hold_out": "nothing",
 }
+"""What the editors of some fields show in place of 0."""
 _TARGETS = {
     "objects": "Labels number the objects (or mark them as one mask); touching objects "
     "are learnt as separate.",
@@ -65,13 +67,13 @@ class TrainForm(QWidget):
     def __init__(self, config: TrainConfig) -> None:
         super().__init__()
         self._quiet = False
-        self._main = Form(config, hidden=(*_REST, *_APART), zeros=_ZEROS)
+        self._main = Form(config, hidden=(*_REST, *_APART), zeros=ZEROS)
         self._rest = Form(
             config,
             hidden=(*_MAIN, *_APART),
             titles={"weights": "Pixel weights", "augment": "Augmentation"},
             groups=_SECTIONS,
-            zeros=_ZEROS,
+            zeros=ZEROS,
         )
         self.recipe = _recipe_box()
         self.start = StartChoice(help_texts(TrainConfig)["start"])

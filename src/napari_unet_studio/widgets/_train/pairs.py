@@ -26,7 +26,7 @@ from napari_unet_studio.widgets._choice_cells import (
     Choices,
 )
 from napari_unet_studio.widgets._colours import WRONG as WRONG_TONE
-from napari_unet_studio.widgets._colours import tinted
+from napari_unet_studio.widgets._colours import tinted, tone_of
 from napari_unet_studio.widgets._fitting import fitting_pairs
 from napari_unet_studio.widgets._labels import WrappedLabel
 from napari_unet_studio.widgets._train.files import (
@@ -59,6 +59,8 @@ class PairsTable(QWidget):
         self._rows: list[Row] = []
         self._shown: list[tuple[str, ...]] | None = None
         self._touched = False
+        self._problem = ""
+        self._present: set[int] = set()
         self.table = plain_table(["Image", "Labels", "Use to", ""])
         self.table.setToolTip(
             "What is learnt from: images, their labels, and whether they are trained "
@@ -128,6 +130,10 @@ class PairsTable(QWidget):
         if self._rows and not rows:  # nothing is left of what the user chose
             self._touched = False
         self._set(rows + ([] if self._touched else self._fitting(rows)))
+        if present != self._present:  # what was said of the layers before is over
+            self._present = present
+            if tone_of(self.hint) != WRONG_TONE:
+                self._say_problem()
 
     def _fitting(self, rows: Sequence[Row]) -> list[Row]:
         """Return new rows for layers that are in none of `rows`."""
@@ -242,7 +248,7 @@ class PairsTable(QWidget):
     def _show_rows(self) -> None:
         columns = (*FIELDS, "")
         now = [
-            (*(row.text(field) for field in FIELDS), row.complaint, row.remark)
+            (*map(row.text, FIELDS), *map(row.tip, FIELDS), row.complaint)
             for row in self._rows
         ]
         if now == self._shown:
@@ -270,8 +276,12 @@ class PairsTable(QWidget):
                 "Open an image and paint some objects on it in a Labels layer of the "
                 "same size; the pair then appears here. Or add files."
             )
-        self._say(problem, error=bool(self._rows))
+        self._problem = problem
+        self._say_problem()
         self.clear_button.setEnabled(bool(self._rows))
+
+    def _say_problem(self) -> None:
+        self._say(self._problem, error=bool(self._rows))
 
     def _say(self, text: str, error: bool = False) -> None:
         tinted(self.hint, WRONG_TONE if error else "")

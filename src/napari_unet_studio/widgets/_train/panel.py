@@ -1,7 +1,7 @@
 """What the check and the diagnosis find, each with a button that mends it."""
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from qtpy.QtCore import QEvent, Qt, Signal
 from qtpy.QtWidgets import (
@@ -16,11 +16,13 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_unet_studio.core.config import Config, field_types
+from napari_unet_studio.tasks.train_config import TrainConfig
 from napari_unet_studio.tasks.training.findings import Finding
 from napari_unet_studio.widgets._colours import DOUBT, NOTE, WRONG, tinted
 from napari_unet_studio.widgets._controls import timer
 from napari_unet_studio.widgets._labels import WrappedLabel
-from napari_unet_studio.widgets._train.form import SMALL, fine_print
+from napari_unet_studio.widgets._train.form import SMALL, ZEROS, fine_print
 
 
 class _Look(NamedTuple):
@@ -115,7 +117,7 @@ class FindingsPanel(QFrame):
         self.stale.setVisible(False)
         for finding in found:
             card = FindingCard(finding)
-            card.fix.clicked.connect(lambda *_, it=card: self._on_fix(it))
+            card.fix.clicked.connect(lambda *_, it=finding: self.mend.emit(it))
             self._list.addWidget(card)
             card.setVisible(True)  # now, for Qt would do it later
             self.cards.append(card)
@@ -168,9 +170,11 @@ class FindingsPanel(QFrame):
         if self._area is not None:
             self._area.verticalScrollBar().setValue(self.y())
 
-    def _on_fix(self, card: "FindingCard") -> None:
-        card.set_mended()
-        self.mend.emit(card.finding)
+    def set_mended(self, finding: Finding) -> None:
+        """Show that the changes of a finding were made."""
+        for card in self.cards:
+            if card.finding is finding:
+                card.set_mended()
 
     def _drop(self) -> None:
         for card in self.cards:
@@ -240,20 +244,27 @@ def counted(findings: Sequence[Finding]) -> str:
 
 
 def changes_text(finding: Finding) -> str:
-    """Return the settings that a finding would change.
+    """Return the settings that a finding would change, as the form calls them.
 
     Examples
     --------
-    >>> changes_text(Finding("doubt", "", "", {"patch": 64, "weights": {"gap": 2}}))
-    'patch to 64, weights gap to 2'
-    >>> changes_text(Finding("error", "", "", {"start": "", "split_masks": 4.0}))
-    'start to none, split masks to 4'
+    >>> changes_text(Finding("doubt", "", "", {"batch": 2, "weights": {"gap": 2}}))
+    '“Batch size” to 2, “Gap (px)” to 2'
+    >>> changes_text(Finding("error", "", "", {"start": "", "patch": 0, "ema": 0.5}))
+    '“Start from model” to none, “Patch (px)” to automatic, “Moving average” to 0.5'
     """
-    words: list[str] = []
-    for name, value in finding.changes.items():
-        nested = value if isinstance(value, dict) else {"": value}
-        for key, v in nested.items():
-            shown = f"{v:g}" if isinstance(v, float) else v
-            title = f"{name} {key}".strip().replace("_", " ")
-            words.append(f"{title} to {'none' if v == '' else shown}")
-    return ", ".join(words)
+    return ", ".join(_changes(TrainConfig, finding.changes))
+
+
+def _changes(config: type[Config], changes: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a field and its new value, of nested configurations as well."""
+    for name, value in changes.items():
+        kind, options = field_types(config)[name]
+        if isinstance(value, Mapping):
+            yield from _changes(kind, value)
+            continue
+        title = options.get("label", name.replace("_", " ").capitalize())
+        shown = f"{value:g}" if isinstance(value, float) else value
+        if not value:
+            shown = ZEROS.get(name, "none" if value == "" else shown)
+        yield f"“{title}” to {shown}"

@@ -1,6 +1,7 @@
 """What the Train widget says: times, networks, results."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from napari_unet_studio.core.amounts import duration, memory, rough, time_left
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 _SCORES = {"iou": "IoU", "f1": "F1", "dice": "Dice"}
 # What a training notes and a diagnosis says better.
 _DIAGNOSED = ("one class everywhere", "no longer a number")
+_UNKEPT = "The training cannot be resumed"
 _WITHOUT_MODEL = {
     "discarded": "Discarded: nothing was saved.",
     "interrupted": "Interrupted; it can be resumed.",
@@ -134,11 +136,26 @@ def verdict(card: ModelCard) -> tuple[Finding, ...]:
     found = diagnose(card.training, card.scores)
     said = " ".join(finding.text for finding in found)
     notes = [
-        finding_of(InputError(note), kind="note")
+        unkept(note) if _UNKEPT in note else finding_of(InputError(note), kind="note")
         for note in card.training["notes"]
         if not any(words in note and words in said.lower() for words in _DIAGNOSED)
     ]
     return (*found, *notes)
+
+
+def unkept(
+    note: str, remedy: str = "Make room there before the next training."
+) -> Finding:
+    """Return why a training has no checkpoint, with what can be done about it.
+
+    Examples
+    --------
+    >>> print(unkept("The training cannot be resumed: the disk is full. Take another."))
+    The training cannot be resumed: the disk is full. Make room there before the next
+    training.
+    """
+    # A folder cannot be chosen for it, as for results.
+    return replace(finding_of(InputError(note), kind="doubt"), remedy=remedy)
 
 
 def summary(outcome: Outcome) -> str:
@@ -183,6 +200,32 @@ def closed_text(training: "Training", begun: bool) -> str:
         "“Resume…” in Train goes on from what is kept." if kept else "Nothing is kept."
     )
     return f"The training {training.name!r} stops, for its dock was closed. {rest}"
+
+
+def discard_question(training: "Training", updates: int) -> str:
+    """Ask whether a training is to be stopped without keeping anything.
+
+    Parameters
+    ----------
+    training
+        It runs.
+    updates
+        Done so far.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace as Training
+    >>> print(discard_question(Training(name="cells", resume=None), 12))
+    Discard the training 'cells'? After 12 updates, all that it has learnt is lost: no
+    model is saved, and it cannot be resumed.
+    """
+    done = f"{updates} update{'s' * (updates != 1)}"
+    lost = f"After {done}, all that it has learnt is lost: no model is saved, and "
+    rest = "it cannot be resumed."
+    if training.resume is not None:
+        lost = f"After {done}, what it has learnt since it was resumed is lost: "
+        rest = "no model is saved, and “Resume…” begins where it did."
+    return f"Discard the training {training.name!r}? {lost}{rest}"
 
 
 def quality(scores: Mapping[str, float], training: Mapping[str, object]) -> str:

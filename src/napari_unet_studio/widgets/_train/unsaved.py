@@ -1,5 +1,6 @@
 """A model that could not be saved when its training ended, until it is."""
 
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,8 @@ from qtpy.QtWidgets import QFileDialog
 from napari_unet_studio.core.errors import InputError, StudioError
 from napari_unet_studio.io.model_file import SUFFIX
 from napari_unet_studio.io.registry import available_models
+from napari_unet_studio.widgets._asking import agreed
+from napari_unet_studio.widgets._base import show_warning
 from napari_unet_studio.widgets._train.checkpoints import whole_name
 
 if TYPE_CHECKING:
@@ -67,6 +70,43 @@ class Unsaved(QObject):
         self._end(f"Saved: {saved}")
         if available_models().get(model.name) == saved:
             self._widget.trained.emit(model.name)
+
+    def ask_forget(self) -> None:
+        """Ask, and give up the model."""
+        model = self.model
+        if model is None:
+            return
+        question = (
+            f"Discard the model {model.name!r}? It is in no file: what the training "
+            "has learnt is lost. “Save as…” keeps it."
+        )
+        if agreed(self._widget, "Discard the model", question) and self.model is model:
+            self.forget()
+
+    def rescue(self) -> None:
+        """Save the model where there is room, if there is one, and say where.
+
+        There is nobody to ask any more: the dock is closed.
+        """
+        model, self.model = self.model, None
+        if model is None:
+            return
+        for folder in (tempfile.gettempdir(), str(Path.home())):
+            try:
+                # A folder of its own: nothing there is replaced.
+                own = tempfile.mkdtemp(prefix="unet-studio-", dir=folder)
+                path = model.save(Path(own) / f"{model.name}{SUFFIX}")
+            except (OSError, StudioError):
+                continue
+            show_warning(
+                f"The model {model.name!r} was not saved yet when its dock was closed. "
+                f"It lies in {path}: move it to a place of yours."
+            )
+            return
+        show_warning(
+            f"The model {model.name!r} is lost: its dock was closed, and no folder "
+            "had room for it."
+        )
 
     def forget(self) -> None:
         """Give up the model."""

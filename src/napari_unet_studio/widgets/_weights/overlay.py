@@ -56,12 +56,14 @@ class Overlay:
 
     @property
     def alive(self) -> bool:
-        """Whether the weight map is in the viewer."""
-        return self.layer is not None and self.layer in self.viewer.layers
+        """Whether the weight map is in the viewer, and has the shape of the labels."""
+        if self.layer is None or self.layer not in self.viewer.layers:
+            return False
+        return tuple(self.layer.data.shape) == self.maps.shape
 
     @property
     def gone(self) -> bool:
-        """Whether the weight map was in the viewer and was removed."""
+        """Whether the weight map was in the viewer and was removed or cropped."""
         return self.layer is not None and not self.alive
 
     @property
@@ -108,7 +110,8 @@ class Overlay:
         if not new:
             self.layer.data[(*index, *region)] = weights
         facts = self.layer.metadata.setdefault(METADATA_KEY, {})
-        facts.update(self._facts(config))
+        # The labels may have another name by now.
+        facts.update(self._facts(config), source=self.labels.name)
         self._range = None
         frame = self.maps.kept(index)
         if frame is not None and frame.gap == config.gap:
@@ -132,6 +135,7 @@ class Overlay:
             self.target.data = self.target.data.astype(target.dtype)
         self.target.data[index] = target
         self._gaps[index] = gap
+        self.target.metadata.setdefault(METADATA_KEY, {})["source"] = self.labels.name
         self._redraw(self.target, index)
 
     def preview(self, index: Index, region: Region, config: WeightConfig) -> None:
@@ -198,7 +202,7 @@ class Overlay:
 
     def empty(self, config: WeightConfig, index: Index) -> None:
         """Empty a frame that does not show these settings; in any thread."""
-        if self.layer is not None and self.written.get(index) != self._now(config):
+        if self.alive and self.written.get(index) != self._now(config):
             self.layer.data[index] = np.nan
 
     def forget_rest(self, config: WeightConfig) -> str:

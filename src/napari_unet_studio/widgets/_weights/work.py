@@ -146,7 +146,7 @@ class WeightWork(LiveWidget):
         if overlay.labels not in self.viewer.layers:
             self.say("The labels layer was removed, so its weights are not shown.")
         elif overlay.gone:
-            self.say("The weight map was removed. Show weights brings it back.")
+            self.say(_gone_text(overlay, self.viewer))
         elif complete and overlay.alive:
             self._finish(overlay, config)
         elif overlay.alive:
@@ -272,3 +272,10 @@ class WeightWork(LiveWidget):
     def _on_look(self, event: Any = None) -> None:
         overlay = self._overlay()
         self.scale.show_layer(None if overlay is None else overlay.layer)
+
+
+def _gone_text(overlay: Overlay, viewer: "napari.viewer.Viewer") -> str:
+    """Say what became of a weight map that is no longer written."""
+    if overlay.layer in viewer.layers:
+        return "The weight map was cropped and stays so. Show weights makes a new one."
+    return "The weight map was removed. Show weights brings it back."
