@@ -335,6 +335,19 @@ def test_several_processes_write_one_record(tmp_path, out) -> None:
     assert not (out / ".batch").exists()
 
 
+def test_a_run_that_ends_leaves_the_places_of_others(image, out) -> None:
+    other = image.with_name("b.tif")
+    other.write_bytes(b"second")
+    manifest = Manifest(out, RUN, [image])
+    manifest.kept("a", fingerprint(image), FILES)
+    place = manifest.staged(FILES["labels"])
+    do(out, other, files={"labels": "b.tif"})
+    place.write_text("result")
+    manifest.done("a", image, fingerprint(image), FILES)
+    manifest.close()
+    assert inside(out) == ["a.tif", "b.tif", "batch.json"]
+
+
 def test_each_image_is_a_line_however_the_record_was_laid_out(image, out) -> None:
     second = image.with_name("b.tif")
     second.write_bytes(b"second")

@@ -100,7 +100,7 @@ class Manifest:
                 draft.runs[number] = replace(run, began=began)
                 draft.latest = number
         except StudioError:  # a full disk, or a broken record: nothing was changed
-            self._staging.tidy()
+            self._staging.tidy(())
             raise
 
     @property
@@ -267,7 +267,7 @@ class Manifest:
                 number = draft.number(self._run)
                 draft.runs[number] = replace(draft.runs[number], ended=_now())
         self._claims.give_all_back()
-        self._staging.tidy()
+        self._staging.tidy(set(self._sources.values()))
 
     def _unchanged(self, entry: Entry) -> set[str]:
         """Return the kinds of results that are as they were written."""

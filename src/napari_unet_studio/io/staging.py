@@ -8,6 +8,7 @@ from pathlib import Path
 
 from napari_unet_studio.io.atomic import sweep
 from napari_unet_studio.io.guard import writing
+from napari_unet_studio.io.manifest_lock import lock, unlock
 from napari_unet_studio.io.record import Written
 
 _NAME = ".batch"
@@ -85,11 +86,28 @@ class Staging:
         with suppress(OSError):
             self.path(file, source).unlink()
 
-    def tidy(self) -> None:
-        """Remove empty folders; what is unfinished stays."""
-        for folder, _, _ in os.walk(self._stage, topdown=False):
+    def tidy(self, sources: Iterable[str]) -> None:
+        """Remove the empty folders of some images; what is unfinished stays.
+
+        Those of other images stay too: another process may be about to write there.
+        """
+        for source in sources:
+            _remove_empty(self.path("", source))
+        shared = self.path("", "")
+        if shared.is_dir():
+            file = lock(self.lock_of_all, wait=False)
+            if file is not None:
+                _remove_empty(shared)
+                unlock(file, self.lock_of_all)
+        for folder in (self.claims, self._stage):
             with suppress(OSError):
-                Path(folder).rmdir()
+                folder.rmdir()
+
+
+def _remove_empty(place: Path) -> None:
+    for folder, _, _ in os.walk(place, topdown=False):
+        with suppress(OSError):
+            Path(folder).rmdir()
 
 
 def _replace(staged: Path, path: Path) -> None:
