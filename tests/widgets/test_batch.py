@@ -194,7 +194,8 @@ def test_files_become_labels_and_the_table_says_what_failed(widget, images, wait
     row = widget.table.row_text(key_of(widget, "day 2"))
     assert row[2] == str(expected.max())
     assert row[3].endswith(" s")
-    assert "bad.tif" in widget.table.row_text(key_of(widget, "bad"))[4]
+    remark = widget.table.row_text(key_of(widget, "bad"))[4]
+    assert remark.startswith("cannot be read as an image: not a TIFF file")
     assert "3 images segmented" in widget.status.text()
     assert "1 failed" in widget.status.text()
     assert widget.detail.text().startswith("bad: ")  # chosen, as none was

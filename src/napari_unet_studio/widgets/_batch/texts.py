@@ -130,8 +130,9 @@ def _more(count: int, parts: Sequence[str]) -> str:
 
 
 def remark_of(outcome: "Outcome") -> str:
-    """Return what there is to say about an image, in a line."""
-    return in_the_window(outcome.error) or " ".join(outcome.notes)
+    """Return what there is to say about an image, in a line, without its path."""
+    error = outcome.error.removeprefix(f"{outcome.image} ")
+    return in_the_window(error) or " ".join(outcome.notes)
 
 
 def in_the_window(sentence: str) -> str:
