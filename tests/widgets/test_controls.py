@@ -19,11 +19,12 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_unet_studio.widgets._docks import PLUGIN
 from napari_unet_studio.widgets._form import collapsible
 from napari_unet_studio.widgets._labels import WrappedLabel
 from napari_unet_studio.widgets._saving import ask_where
 from napari_unet_studio.widgets.deform import DeformWidget
-from napari_unet_studio.widgets.demo import PLUGIN, WIDGETS
+from napari_unet_studio.widgets.demo import WIDGETS
 from napari_unet_studio.widgets.segment import SegmentWidget
 from napari_unet_studio.widgets.train import TrainWidget
 from napari_unet_studio.widgets.weights import WeightsWidget
