@@ -118,7 +118,7 @@ def test_errors_come_first_and_every_finding_once():
     ("bad", "word", "remedy"),
     [
         ({"labels": cells()[1].astype(float)}, "float64", "Convert them"),
-        ({"labels": cells()[1][:-1]}, "(95, 96)", "Choose the labels"),
+        ({"labels": cells()[1][:-1]}, "95 × 96", "Choose the labels"),
         (
             {"image": np.zeros((96, 96, 3), np.uint8)},
             "(96, 96, 3)",
