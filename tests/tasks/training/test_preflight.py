@@ -121,7 +121,7 @@ def test_errors_come_first_and_every_finding_once():
         ({"labels": cells()[1][:-1]}, "95 × 96", "Choose the labels"),
         (
             {"image": np.zeros((96, 96, 3), np.uint8)},
-            "(96, 96, 3)",
+            "96 × 96 × 3",
             "channel_axis = -1",
         ),
         ({"role": "test"}, "'test'", "train, validate, off"),
