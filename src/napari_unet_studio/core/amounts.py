@@ -1,4 +1,7 @@
-"""Times and amounts of memory, as people read them."""
+"""Times, amounts of memory and sides of images, as people read them."""
+
+from collections.abc import Iterable
+from typing import Any
 
 
 def duration(seconds: float) -> str:
@@ -62,3 +65,21 @@ def memory(size: float) -> str:
     if size < 0.95e9:
         return f"{size / 1e6:.0f} MB"
     return f"{size / 1e9:.1f} GB" if size < 9.95e9 else f"{size / 1e9:.0f} GB"
+
+
+def sides(shape: Iterable[Any], form: str = "") -> str:
+    """Return the lengths of sides for people.
+
+    Parameters
+    ----------
+    shape
+        The lengths.
+    form
+        How each is written, as after the colon in an f-string.
+
+    Examples
+    --------
+    >>> sides((204, 204)), sides((0.5, 0.25, 0.25), "g")
+    ('204 × 204', '0.5 × 0.25 × 0.25')
+    """
+    return " × ".join(f"{n:{form}}" for n in shape)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import QObject, QSignalBlocker, Qt, Signal
 from qtpy.QtWidgets import QComboBox, QFileDialog, QLabel
 
+from napari_unet_studio.core.amounts import sides
 from napari_unet_studio.core.errors import InputError, StudioError
 from napari_unet_studio.core.networks.foreign import KIND_NAMES, ForeignSpec
 from napari_unet_studio.io.model_file import read_card
@@ -17,7 +18,6 @@ from napari_unet_studio.io.registry import available_models, known_models
 from napari_unet_studio.widgets._form import Calm
 from napari_unet_studio.widgets._model_watch import ModelWatch
 from napari_unet_studio.widgets._models.taking import FILTER, MODEL, kind_of_file
-from napari_unet_studio.widgets._words import sides
 
 if TYPE_CHECKING:
     from napari_unet_studio.io.model import ModelCard

@@ -5,7 +5,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
-from qtpy.QtWidgets import QFileDialog, QMessageBox, QWidget
+from qtpy.QtWidgets import QFileDialog, QWidget
+
+from napari_unet_studio.widgets._asking import agreed
 
 TABLE: Mapping[str, str] = MappingProxyType({"Table (*.csv)": ".csv"})
 """The suffix of a file by what the dialog calls its kind."""
@@ -44,13 +46,5 @@ def ask_where(
         return path
     path = path.with_name(path.name + kinds.get(kind, usual))
     # The dialog has asked about the name without the suffix only.
-    return path if not path.exists() or _agreed(parent, title, path) else None
-
-
-def _agreed(parent: QWidget, title: str, path: Path) -> bool:
-    buttons = QMessageBox.StandardButton
     question = f"{path.name} already exists. Replace it?"
-    answer = QMessageBox.question(
-        parent, title, question, buttons.Yes | buttons.No, buttons.No
-    )
-    return bool(answer == buttons.Yes)
+    return path if not path.exists() or agreed(parent, title, question) else None

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import napari.viewer
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QFileDialog, QMessageBox
+from qtpy.QtWidgets import QFileDialog
 
 from napari_unet_studio.core.errors import StudioError
 from napari_unet_studio.tasks.progress import Progress, ShouldStop
+from napari_unet_studio.widgets._asking import agreed
 from napari_unet_studio.widgets._base import show_warning
 from napari_unet_studio.widgets._docks import in_front
 from napari_unet_studio.widgets._models.dock import ModelsDock
@@ -127,17 +128,10 @@ class ModelsWidget(ModelsDock):
         question = f"Move the model {entry.name!r} to the trash?"
         if entry.source == "file":
             question = f"Take {entry.name!r} off the list? Its file stays."
-        if self._agreed(question):
+        if agreed(self, "Delete a model", question):
             from napari_unet_studio.io.library import delete_model
 
             self._change(lambda entry: delete_model(entry.name), "{}")
-
-    def _agreed(self, question: str) -> bool:
-        buttons = QMessageBox.StandardButton
-        answer = QMessageBox.question(
-            self, "Delete a model", question, buttons.Yes | buttons.No, buttons.No
-        )
-        return bool(answer == buttons.Yes)
 
     def _change(self, done: Callable[[Entry], Path | str], told: str) -> None:
         """Do something to the chosen model's file and say so."""

@@ -6,6 +6,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
+from napari_unet_studio.core.amounts import sides
 from napari_unet_studio.core.axes import Frames, as_array, spatial_ndim
 from napari_unet_studio.core.errors import InputError
 
@@ -89,8 +90,8 @@ def check_pairs(pairs: Sequence[Pair]) -> list[Pair]:
                     "(channel_axis, or the axis labels of the layer)."
                 )
             raise InputError(
-                f"The image {name!r} has {_sides(expected)} pixels but its labels have "
-                f"{_sides(labels.shape)}; {remedy}"
+                f"The image {name!r} has {sides(expected)} pixels but its labels have "
+                f"{sides(labels.shape)}; {remedy}"
             )
         spacing = _checked_spacing(pair.spacing, frames.axes, name)
         used.append(replace(pair, labels=labels, name=name, spacing=spacing))
@@ -100,10 +101,6 @@ def check_pairs(pairs: Sequence[Pair]) -> list[Pair]:
             "role train."
         )
     return used
-
-
-def _sides(shape: Sequence[int]) -> str:
-    return " × ".join(map(str, shape))
 
 
 def channels_of(pairs: Sequence[Pair], ndim: int) -> int:

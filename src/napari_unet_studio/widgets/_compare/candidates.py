@@ -16,12 +16,12 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_unet_studio.core.amounts import sides
 from napari_unet_studio.widgets._choice_cells import QUIET, WRONG, ChoiceCells
 from napari_unet_studio.widgets._compare.texts import NOTHING, misfit
 from napari_unet_studio.widgets._fitting import pixel_shape
 from napari_unet_studio.widgets._labels import WrappedLabel
 from napari_unet_studio.widgets._train.table import CENTRE, LEFT, ROW, plain_table
-from napari_unet_studio.widgets._words import sides
 
 _SHOWN = (2, 6)  # fewest and most rows that have room
 

@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from weakref import ref
 
+from napari_unet_studio.core.amounts import sides
 from napari_unet_studio.core.channels import Channel
 from napari_unet_studio.core.errors import InputError
 from napari_unet_studio.layers import Source, source_of, training_source
@@ -15,7 +16,6 @@ from napari_unet_studio.tasks.progress import Progress, ShouldStop
 from napari_unet_studio.widgets._compare.candidates import Entry
 from napari_unet_studio.widgets._compare.stamps import Asked, Known, Stamp
 from napari_unet_studio.widgets._compare.versions import Versions
-from napari_unet_studio.widgets._words import sides
 
 if TYPE_CHECKING:
     from napari_unet_studio.tasks.evaluate import Kind

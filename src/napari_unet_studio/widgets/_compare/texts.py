@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from napari_unet_studio.widgets._words import sides
+from napari_unet_studio.core.amounts import sides
 
 TITLES = {
     "f1": "F1",

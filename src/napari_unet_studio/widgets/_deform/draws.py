@@ -15,6 +15,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_unet_studio.core.amounts import sides
 from napari_unet_studio.core.deform import DeformConfig
 from napari_unet_studio.core.errors import StudioError
 from napari_unet_studio.widgets._controls import FRAME, soon
@@ -31,7 +32,6 @@ from napari_unet_studio.widgets._deform.train import (
 )
 from napari_unet_studio.widgets._form import Calm
 from napari_unet_studio.widgets._live import LiveWidget
-from napari_unet_studio.widgets._words import sides
 from napari_unet_studio.widgets._worker import Failure
 
 COUNT, MOST = 8, 36  # patches to start with, and at most

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from napari_unet_studio.core.amounts import sides
 from napari_unet_studio.core.errors import ConfigError
 from napari_unet_studio.core.networks.points import (
     BoxFacts,
@@ -12,7 +13,6 @@ from napari_unet_studio.core.networks.points import (
     named_nodes,
 )
 from napari_unet_studio.core.networks.spec import NetworkSpec, Shape
-from napari_unet_studio.widgets._words import sides
 
 if TYPE_CHECKING:  # at run time these load torch
     from napari_unet_studio.tasks.inspect import Channel

@@ -5,7 +5,7 @@ from contextlib import suppress
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from napari_unet_studio.core.amounts import memory
+from napari_unet_studio.core.amounts import memory, sides
 from napari_unet_studio.io.model_list import ListedModel
 from napari_unet_studio.widgets._model_choice import (
     judged_on,
@@ -14,7 +14,6 @@ from napari_unet_studio.widgets._model_choice import (
     trained_pixels,
 )
 from napari_unet_studio.widgets._models.entries import Entry
-from napari_unet_studio.widgets._words import sides
 
 if TYPE_CHECKING:
     from napari_unet_studio.io.model import ModelCard

@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from math import prod
 from typing import TYPE_CHECKING, Any
 
-from napari_unet_studio.core.amounts import time_left
+from napari_unet_studio.core.amounts import sides, time_left
 from napari_unet_studio.tasks.progress import Progress
-from napari_unet_studio.widgets._words import sides
 
 if TYPE_CHECKING:
     from napari_unet_studio.widgets._run import Run

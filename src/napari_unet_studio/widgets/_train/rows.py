@@ -6,10 +6,10 @@ from typing import Any, get_args
 
 from napari.layers import Image, Labels
 
+from napari_unet_studio.core.amounts import sides
 from napari_unet_studio.layers import unnamed_channels
 from napari_unet_studio.tasks.training.pairs import Role
 from napari_unet_studio.widgets._fitting import pixel_shape
-from napari_unet_studio.widgets._words import sides
 
 RowTuple = tuple[Image | Path, Labels | Path, Role]
 """An Image layer or a file, a Labels layer or a file, and a role."""

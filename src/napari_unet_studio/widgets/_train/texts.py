@@ -4,14 +4,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from napari_unet_studio.core.amounts import duration, memory, rough, time_left
+from napari_unet_studio.core.amounts import duration, memory, rough, sides, time_left
 from napari_unet_studio.core.errors import InputError
 from napari_unet_studio.core.networks.spec import NetworkSpec
 from napari_unet_studio.io.model import ModelCard
 from napari_unet_studio.tasks.progress import Progress, TrainProgress
 from napari_unet_studio.tasks.training.findings import Finding, finding_of
 from napari_unet_studio.widgets._train.outcome import Outcome
-from napari_unet_studio.widgets._words import sides
 
 if TYPE_CHECKING:
     from napari_unet_studio.widgets._train.training import Training
