@@ -22,6 +22,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 # What napari compiles sets the number of threads that torch takes, to this one: two
 # processes with two spinning threads each are five times slower.
 os.environ.setdefault("NUMBA_NUM_THREADS", "1")
+if "numba" in sys.modules:  # with napari's plugin of pytest, before this file
+    sys.modules["numba"].config.reload_config()
 os.environ.setdefault("QT_API", "pyqt6")
 os.environ.setdefault("PYTEST_QT_API", os.environ["QT_API"])
 
@@ -51,9 +53,15 @@ _GUI_FIXTURES = {
 
 
 @pytest.hookimpl(trylast=True)
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """Choose a Qt without windows where there is no X server."""
-    # pytest-xvfb has started its server by now, if it can.
+    # pytest-xvfb has started its server by now, if it can: one for each process that
+    # runs tests, which inherits the variables of the process that starts it.
+    starts_others = config.getoption("numprocesses", None) and not hasattr(
+        config, "workerinput"
+    )
+    if starts_others:
+        return
     if sys.platform == "linux" and not (
         os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
     ):
@@ -97,11 +105,11 @@ def data_dir() -> Path:
 def gl_limits() -> None:
     """Tell napari the limits of OpenGL where Qt's offscreen platform offers none.
 
-    Without an X server there is no OpenGL context to ask, and napari cannot add an
-    image (vispy issue 2736). The names are private, hence the guard: a napari that
+    Without a window there is no OpenGL context to ask, and napari cannot add an image
+    (vispy issue 2736). The names are private, hence the guard: a napari that
     moved them is left as it is.
     """
-    if os.environ.get("QT_QPA_PLATFORM") != "offscreen" or os.environ.get("DISPLAY"):
+    if os.environ.get("QT_QPA_PLATFORM") != "offscreen":
         return
     patch = pytest.MonkeyPatch()
     try:
