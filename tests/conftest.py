@@ -1,19 +1,22 @@
 """What every test may rely on: a quiet Qt, a drained viewer, no real user folders."""
 
 import gc
+import itertools
 import os
 import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
+from weakref import WeakSet
 
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from napari import Viewer
     from pytestqt.qtbot import QtBot
+    from qtpy.QtWidgets import QApplication
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -41,7 +44,7 @@ for _variable, _folder in {
     _path = Path(_user_folder.name, _folder)
     _path.mkdir()
     os.environ[_variable] = str(_path)
-os.environ["NAPARI_CONFIG"] = str(Path(_user_folder.name, "config", "napari.yaml"))
+os.environ["NAPARI_CONFIG"] = ""  # napari reads no settings, and writes none
 
 _GUI_FIXTURES = {
     "make_napari_viewer",
@@ -102,15 +105,21 @@ def data_dir() -> Path:
 
 
 @pytest.fixture(scope="session")
-def gl_limits() -> None:
-    """Tell napari the limits of OpenGL where Qt's offscreen platform offers none.
+def gl_limits(qapp: "QApplication") -> None:
+    """Have napari ask for the limits of OpenGL once, and tell them if there is none.
 
-    Without a window there is no OpenGL context to ask, and napari cannot add an image
-    (vispy issue 2736). The names are private, hence the guard: a napari that
-    moved them is left as it is.
+    napari keeps the answers, but asks when the first image is added, where it depends
+    on what was drawn before whether there is a context of OpenGL to ask. Without an X
+    server there is none at all, and it cannot add an image (vispy issue 2736). The
+    names are private, hence the guards: a napari that moved them is left as it is.
     """
-    if os.environ.get("QT_QPA_PLATFORM") != "offscreen":
-        return
+    try:
+        from napari._vispy.utils import gl
+
+        if gl.get_gl_extensions() and all(gl.get_max_texture_sizes()):
+            return
+    except (AttributeError, ImportError):
+        pass
     patch = pytest.MonkeyPatch()
     try:
         from napari._vispy import canvas
@@ -123,27 +132,58 @@ def gl_limits() -> None:
         patch.undo()
 
 
-@pytest.fixture(scope="module")
-def small_heap() -> None:
-    """Keep what earlier tests and imports left out of the garbage collector's sight.
-
-    napari's fixture collects garbage around each viewer, which takes longer the more
-    objects there are: half of the time of a test late in the run.
-    """
-    gc.unfreeze()
-    gc.collect()
-    gc.freeze()
+@pytest.fixture(scope="session")
+def viewers_so_far() -> "itertools.count[int]":
+    """Give the number of viewers that were made before."""
+    return itertools.count()
 
 
 @pytest.fixture
-def no_old_garbage(small_heap: None) -> None:
-    """Do the same with what the viewers before left, which napari has collected."""
-    gc.freeze()
+def no_old_garbage(viewers_so_far: "itertools.count[int]") -> None:
+    """Keep what earlier tests and imports left out of the garbage collector's sight.
+
+    napari's fixture collects garbage around each viewer, which takes longer the more
+    objects there are: half of the time of a test late in the run. The viewer before is
+    still there, and stays in memory if it is hidden: one of ten is.
+    """
+    if next(viewers_so_far) % 10 == 0:
+        gc.collect()
+        gc.freeze()
+
+
+@pytest.fixture(scope="session")
+def known_plugins() -> "Iterator[None]":
+    """Let napari read the manifests of all plugins once and not for every viewer.
+
+    None is installed while tests run.
+    """
+    from npe2 import PluginManager
+
+    look = PluginManager.discover
+    known: WeakSet[PluginManager] = WeakSet()
+
+    def look_once(
+        manager: PluginManager,
+        paths: "Sequence[str]" = (),
+        clear: bool = False,
+        include_npe1: bool = False,
+    ) -> int:
+        if manager in known and not (paths or clear):
+            return 0
+        known.add(manager)
+        return look(manager, paths, clear, include_npe1)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(PluginManager, "discover", look_once)
+        yield
 
 
 @pytest.fixture
 def make_napari_viewer(
-    gl_limits: None, no_old_garbage: None, make_napari_viewer: "Callable[..., Viewer]"
+    gl_limits: None,
+    known_plugins: None,
+    no_old_garbage: None,
+    make_napari_viewer: "Callable[..., Viewer]",
 ) -> "Callable[..., Viewer]":
     """Make napari viewers, as napari's own fixture does, also without OpenGL."""
     return make_napari_viewer

@@ -147,6 +147,7 @@ def test_otsu_finds_objects_bright_or_dark() -> None:
         assert found.max() > nuclei_objects.components(mask).max()
 
 
+@pytest.mark.slow
 def test_one_table_shows_all_methods(folders, tmp_path) -> None:
     pytest.importorskip("monai")
     weights = tmp_path / "peer.safetensors"
@@ -173,6 +174,7 @@ def test_one_table_shows_all_methods(folders, tmp_path) -> None:
         ]
 
 
+@pytest.mark.slow
 def test_without_weights_and_training_the_peer_has_a_note(folders, tmp_path) -> None:
     result = _call(folders, f"--weights-file={tmp_path / 'none'}", "--json")
     assert result.exit_code == 0, result.output

@@ -36,6 +36,7 @@ def test_a_model_becomes_an_onnx_file(tmp_path, picture) -> None:
     assert (tmp_path / "nuclei.onnx").stat().st_size > 1e6
 
 
+@pytest.mark.slow
 def test_a_package_holds_what_the_options_say(tmp_path, picture) -> None:
     out = tmp_path / "nuclei.zip"
     words = ("--authors", "Ada; Charles", "--licence", "CC-BY-4.0", "--opset", "17")

@@ -9,6 +9,7 @@ from napari_unet_studio.widgets._canvas_record import table
 from napari_unet_studio.widgets.benchmark import measure, synthetic_labels
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(
     os.environ.get("QT_QPA_PLATFORM") == "offscreen", reason="nothing is drawn"
 )

@@ -682,6 +682,7 @@ print("closed")
 """
 
 
+@pytest.mark.slow
 def test_closing_the_window_in_mid_run_ends_all(tmp_path: Path) -> None:
     if os.environ.get("QT_QPA_PLATFORM") == "offscreen":
         pytest.skip("no image can be added without OpenGL")

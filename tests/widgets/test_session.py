@@ -280,6 +280,7 @@ def test_other_names_and_strokes_of_the_brush_are_noticed(
         np.testing.assert_array_equal(fresh.layers[name].data, viewer.layers[name].data)
 
 
+@pytest.mark.slow
 def test_what_a_removed_layer_led_to_is_still_made(
     viewer: "Viewer", dock: Any, wait: Any, again: Any, qtbot: "QtBot"
 ) -> None:

@@ -55,6 +55,7 @@ def test_the_copied_script_makes_the_same_model(
         assert torch.equal(a, b)
 
 
+@pytest.mark.slow
 def test_the_shell_command_and_the_card_make_the_same_model(
     same_model: Any,
     widget: TrainWidget,

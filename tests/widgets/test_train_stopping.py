@@ -48,6 +48,7 @@ def is_paused(widget: TrainWidget) -> bool:
     return widget.progress.format().startswith("Paused")
 
 
+@pytest.mark.slow
 def test_stop_and_keep_saves_a_model_and_can_be_resumed(
     layers: tuple[Image, Labels],
     widget: TrainWidget,
@@ -135,6 +136,7 @@ def test_a_training_goes_on_unless_it_is_to_be_discarded(
     assert load_model("my model").card.training["updates"] >= 2
 
 
+@pytest.mark.slow
 def test_a_training_that_ends_during_the_question_is_not_discarded(
     layers: tuple[Image, Labels],
     widget: TrainWidget,

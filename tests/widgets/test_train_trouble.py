@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from napari.layers import Image, Labels
+from napari.settings import get_settings
 from napari.utils.notifications import notification_manager
-from qtpy.QtWidgets import QMessageBox
+from qtpy.QtGui import QCloseEvent
+from qtpy.QtWidgets import QApplication, QMessageBox
 
 from napari_unet_studio.io.registry import load_model, models_folder
 from napari_unet_studio.widgets._train.checkpoints import trainings_folder
@@ -111,9 +113,16 @@ def test_a_model_that_cannot_be_saved_is_kept(
 
 @pytest.fixture
 def homeless(
-    layers: tuple[Image, Labels], widget: TrainWidget, home: Path, finish: Any
+    layers: tuple[Image, Labels],
+    widget: TrainWidget,
+    home: Path,
+    finish: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> TrainWidget:
     """Give the widget with a model that could not be saved."""
+    # The viewer leaves it there when the test is over.
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     home.write_text("in the way")
     widget.run()
     finish(widget)
@@ -175,6 +184,50 @@ def test_a_model_that_is_not_saved_outlives_its_dock(
         return
     (file,) = saved
     assert file.is_relative_to(folder if full == "nothing" else house)
+    assert str(file) in told
+    assert load_model(file).card.name == "my model"
+
+
+class CloseOfTheFrame(QCloseEvent):
+    """What the button in the frame of a window sends; a program cannot send it."""
+
+    def spontaneous(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize("yes", [False, True])
+def test_napari_asks_before_it_closes_with_a_model_that_is_not_saved(
+    yes: bool,
+    homeless: TrainWidget,
+    viewer: "Viewer",
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[Any] = []
+
+    def answer(*given: Any) -> Any:
+        asked.append(given)
+        buttons = QMessageBox.StandardButton
+        return buttons.Yes if yes else buttons.No
+
+    monkeypatch.setattr(QMessageBox, "question", answer)
+    get_settings().application.confirm_close_window = False  # napari's own question
+    event = CloseOfTheFrame()
+    QApplication.sendEvent(viewer.window._qt_window, event)
+    (question,) = asked
+    assert "'my model'" in question[2]
+    assert event.isAccepted() == yes
+    assert (homeless.unsaved.model is None) == yes
+    assert len(list(tmp_path.rglob("*.unet"))) == yes
+
+
+def test_a_model_that_is_not_saved_outlives_a_viewer_that_a_program_closes(
+    homeless: TrainWidget, viewer: "Viewer", tmp_path: Path
+) -> None:
+    before = len(notification_manager.records)
+    viewer.close()
+    (file,) = tmp_path.rglob("*.unet")
+    (told,) = (note.message for note in notification_manager.records[before:])
     assert str(file) in told
     assert load_model(file).card.name == "my model"
 

@@ -265,7 +265,7 @@ class TrainWidget(TrainDock):
             self._subjects = []  # it is of the training, and outlives the layers
             self.panel.show_findings("Diagnosis", found)
         if outcome.error is not None:
-            self.unsaved.model = model
+            self.unsaved.keep(model)
             self.complain(outcome.error)
         self.say(summary(outcome), error=outcome.error is not None)
         if outcome.path is not None:

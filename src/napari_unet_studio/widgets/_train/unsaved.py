@@ -4,8 +4,8 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QObject
-from qtpy.QtWidgets import QFileDialog
+from qtpy.QtCore import QEvent, QObject
+from qtpy.QtWidgets import QFileDialog, QMainWindow
 
 from napari_unet_studio.core.errors import InputError, StudioError
 from napari_unet_studio.io.model_file import SUFFIX
@@ -36,6 +36,33 @@ class Unsaved(QObject):
         super().__init__(widget)
         self._widget = widget
         self.model: Model | None = None
+
+    def keep(self, model: "Model") -> None:
+        """Keep a model, also when napari is closed."""
+        self.model = model
+        window = self._widget.parent()
+        while window is not None and not isinstance(window, QMainWindow):
+            window = window.parent()
+        if window is not None:
+            window.installEventFilter(self)  # of many times, one counts
+
+    def eventFilter(self, watched: QObject, event: Any) -> bool:
+        """Ask before napari is closed by its user, and rescue the model if it is.
+
+        napari cannot be kept from closing by a program or by its menu.
+        """
+        if event.type() != QEvent.Type.Close or self.model is None:
+            return False
+        name = self.model.name
+        question = (
+            f"Close napari? The model {name!r} is not saved yet: it will be left in "
+            "the folder of temporary files. “Save as…” in Train puts it where you want."
+        )
+        if event.spontaneous() and not agreed(self._widget, "Close napari", question):
+            event.ignore()
+            return True
+        self.rescue()
+        return False
 
     def refuse(self) -> None:
         """Raise an InputError if there is a model that another one would replace."""
@@ -86,7 +113,7 @@ class Unsaved(QObject):
     def rescue(self) -> None:
         """Save the model where there is room, if there is one, and say where.
 
-        There is nobody to ask any more: the dock is closed.
+        There is nobody to ask any more: the dock is closed, or napari is.
         """
         model, self.model = self.model, None
         if model is None:
@@ -99,13 +126,13 @@ class Unsaved(QObject):
             except (OSError, StudioError):
                 continue
             show_warning(
-                f"The model {model.name!r} was not saved yet when its dock was closed. "
+                f"The model {model.name!r} was not saved yet when it was closed. "
                 f"It lies in {path}: move it to a place of yours."
             )
             return
         show_warning(
-            f"The model {model.name!r} is lost: its dock was closed, and no folder "
-            "had room for it."
+            f"The model {model.name!r} is lost: it was closed before it was saved, "
+            "and no folder had room for it."
         )
 
     def forget(self) -> None:
