@@ -132,6 +132,17 @@ def gl_limits(qapp: "QApplication") -> None:
         patch.undo()
 
 
+@pytest.fixture(scope="module")
+def small_heap() -> None:
+    """Keep what earlier tests and imports left out of the garbage collector's sight.
+
+    It takes longer the more objects there are: half of the time of a test late in the
+    run, where each collects garbage.
+    """
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(scope="session")
 def viewers_so_far() -> "itertools.count[int]":
     """Give the number of viewers that were made before."""
@@ -140,11 +151,9 @@ def viewers_so_far() -> "itertools.count[int]":
 
 @pytest.fixture
 def no_old_garbage(viewers_so_far: "itertools.count[int]") -> None:
-    """Keep what earlier tests and imports left out of the garbage collector's sight.
+    """Do the same for napari's fixture, which collects garbage around each viewer.
 
-    napari's fixture collects garbage around each viewer, which takes longer the more
-    objects there are: half of the time of a test late in the run. The viewer before is
-    still there, and stays in memory if it is hidden: one of ten is.
+    The viewer before is still there and stays in memory if it is hidden: one of ten is.
     """
     if next(viewers_so_far) % 10 == 0:
         gc.collect()

@@ -684,8 +684,8 @@ print("closed")
 
 @pytest.mark.slow
 def test_closing_the_window_in_mid_run_ends_all(tmp_path: Path) -> None:
-    if os.environ.get("QT_QPA_PLATFORM") == "offscreen":
-        pytest.skip("no image can be added without OpenGL")
+    if sys.platform == "linux" and not os.environ.get("DISPLAY"):
+        pytest.skip("no image can be added without an X server")
     script = tmp_path / "window.py"
     script.write_text(WINDOW)
     done = subprocess.run(

@@ -217,6 +217,9 @@ def test_napari_asks_before_it_closes_with_a_model_that_is_not_saved(
     (question,) = asked
     assert "'my model'" in question[2]
     assert event.isAccepted() == yes
+    # napari may have asked as well, and stay.
+    assert ("It lies in" in homeless.status.text()) == yes
+    assert homeless.actions.save.isVisibleTo(homeless) != yes
     assert (homeless.unsaved.model is None) == yes
     assert len(list(tmp_path.rglob("*.unet"))) == yes
 
@@ -229,6 +232,28 @@ def test_a_model_that_is_not_saved_outlives_a_viewer_that_a_program_closes(
     (file,) = tmp_path.rglob("*.unet")
     (told,) = (note.message for note in notification_manager.records[before:])
     assert str(file) in told
+    assert load_model(file).card.name == "my model"
+
+
+def test_a_model_outlives_its_dock_if_it_cannot_be_saved_after_that(
+    layers: tuple[Image, Labels],
+    widget: TrainWidget,
+    viewer: "Viewer",
+    home: Path,
+    under_way: Any,
+    finish: Any,
+    tiny: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    home.write_text("in the way")
+    widget.form.set(tiny(updates=100_000))
+    under_way(widget)
+    widget.cancel()
+    viewer.window.remove_dock_widget(widget)
+    finish(widget)
+    (file,) = tmp_path.rglob("*.unet")
     assert load_model(file).card.name == "my model"
 
 

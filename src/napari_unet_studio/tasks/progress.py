@@ -76,12 +76,15 @@ class HeldOut(NamedTuple):
     gap
         Pixels beside it, along the axis of the cut, that are neither trained nor
         measured on.
+    axes
+        Letters of the axes of the labels, such as "TYX"; "" if nobody told them.
     """
 
     pair: int
     name: str
     region: tuple[slice, ...]
     gap: tuple[slice, ...] | None = None
+    axes: str = ""
 
 
 @dataclass(frozen=True, eq=False)

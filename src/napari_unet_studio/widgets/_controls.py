@@ -21,7 +21,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_unet_studio.core.errors import StudioError
-from napari_unet_studio.layers import source_of
+from napari_unet_studio.layers import SPATIAL, source_of
 from napari_unet_studio.widgets._form import Calm
 from napari_unet_studio.widgets._session_menu import add_session
 
@@ -30,7 +30,6 @@ SETTLED = 300  # milliseconds without a change after which the rest is computed
 DRAFT = 1 << 20  # pixels that are drawn while a slider moves
 # Pixels: of a number's field at least, and beside its number; with and without buttons.
 _WITH_BUTTONS, _WITHOUT_BUTTONS = (108, 62), (76, 24)
-_PLACE = ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labels")
 
 
 class _NumberField(QDoubleSpinBox):
@@ -222,7 +221,7 @@ class Edits:
     def _pairs(self, layer: Any) -> list[tuple[Any, Callable[..., None]]]:
         events = layer.events
         pairs = [(events.data, self._replaced)]
-        pairs += [(getattr(events, name), self._placed) for name in _PLACE]
+        pairs += [(getattr(events, name), self._placed) for name in SPATIAL]
         if hasattr(events, "labels_update"):
             pairs.append((events.labels_update, self._painted))
             pairs.append((events.set_data, self._on_redrawn))

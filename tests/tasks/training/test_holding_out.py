@@ -70,7 +70,7 @@ def test_the_last_frames_of_a_stack_are_held_out_beyond_one(
     assert names(result.validate) == [f"film [{i}]" for i in range(start, count)]
     frame = slice(0, 64), slice(0, 64)
     region, gap = (slice(start, count), *frame), (slice(start - 1, start), *frame)
-    assert result.held_out == ((0, "film", region, gap),)
+    assert result.held_out == ((0, "film", region, gap, "TYX"),)
     assert not result.notes
 
 
@@ -353,7 +353,7 @@ def test_what_is_learned_does_not_know_what_is_held_out(preset, mask, target) ->
         "target": target,
     }
     result = dataset([Pair(image, labels)], **options)
-    ((_, _, region, _),) = result.held_out
+    region = result.held_out[0].region
     assert region[0] == slice(128, 160)
     (part,), (judged,) = result.train, result.validate
     rows = slice(0, part.shape[0])

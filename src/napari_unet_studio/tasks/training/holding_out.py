@@ -185,12 +185,17 @@ def record(number: int, pair: Pair, cut: Cut | None = None) -> HeldOut:
     (slice(4, 5, None), slice(3, 4, None), slice(0, 8, None))
     """
     region = [slice(0, int(size)) for size in pair.labels.shape]
-    if cut is None:
-        return HeldOut(number, pair.name, tuple(region))
-    gap = list(region)
-    region[cut.axis], gap[cut.axis] = slice(*cut.held), slice(*cut.gap)
-    wide = cut.gap[1] > cut.gap[0]
-    return HeldOut(number, pair.name, tuple(region), tuple(gap) if wide else None)
+    gap: list[slice] | None = None
+    if cut is not None:
+        if cut.gap[1] > cut.gap[0]:
+            gap = [*region]
+            gap[cut.axis] = slice(*cut.gap)
+        region[cut.axis] = slice(*cut.held)
+    beside = None if gap is None else tuple(gap)
+    axes = (pair.axes or "").replace("C", "")
+    if len(axes) != len(region):  # channels under another letter
+        axes = ""
+    return HeldOut(number, pair.name, tuple(region), beside, axes)
 
 
 def _whole_pairs(

@@ -11,7 +11,7 @@ from napari.utils.colormaps import CyclicLabelColormap
 from napari_unet_studio.layers import METADATA_KEY
 from napari_unet_studio.tasks.progress import HeldOut
 from napari_unet_studio.widgets._train.place import Place, bounds
-from napari_unet_studio.widgets._viewing import remove_layers, same_selection
+from napari_unet_studio.widgets._viewing import same_selection
 
 NAME = "held out"
 _MOST = 8  # layers; more images are only named
@@ -43,11 +43,6 @@ class HeldOutLayers:
             place = self._places.get(part.name)
             if place is not None and len(place.shape) == len(part.region):
                 self._add(part, place)
-
-    def remove(self) -> None:
-        """Remove the layers that are still there."""
-        remove_layers(self._viewer, self.layers)
-        self.layers = []
 
     def _add(self, part: HeldOut, place: Place) -> None:
         pixels, start, step = coarse(part, place.shape)
@@ -112,6 +107,9 @@ def in_words(parts: Sequence[HeldOut]) -> str:
     ... )
     >>> in_words([part])
     'Measured on what is held out: y 24 to 31 of cells.'
+    >>> film = HeldOut(0, "film", (slice(4, 5),) + (slice(0, 9),) * 2, None, axes="TYX")
+    >>> in_words([film])
+    'Measured on what is held out: t 4 of film.'
     >>> in_words([HeldOut(1, "b", (slice(0, 32), slice(0, 9)))])
     'Measured on what is held out: all of b.'
     >>> in_words([])
@@ -125,7 +123,7 @@ def in_words(parts: Sequence[HeldOut]) -> str:
 
 
 def _sides(part: HeldOut) -> str:
-    names = "tzyx"[-len(part.region) :]
+    names = (part.axes or "TZYX"[-len(part.region) :]).lower()
     gap = part.gap or (slice(0),) * len(part.region)
     told = []
     for name, side, beside in zip(names, part.region, gap, strict=True):

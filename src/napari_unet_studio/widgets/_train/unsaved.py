@@ -38,13 +38,15 @@ class Unsaved(QObject):
         self.model: Model | None = None
 
     def keep(self, model: "Model") -> None:
-        """Keep a model, also when napari is closed."""
+        """Keep a model, also when napari is closed; the dock may be closed already."""
         self.model = model
         window = self._widget.parent()
         while window is not None and not isinstance(window, QMainWindow):
             window = window.parent()
         if window is not None:
             window.installEventFilter(self)  # of many times, one counts
+        elif not self._widget.isVisible():
+            self.rescue()
 
     def eventFilter(self, watched: QObject, event: Any) -> bool:
         """Ask before napari is closed by its user, and rescue the model if it is.
@@ -115,7 +117,7 @@ class Unsaved(QObject):
 
         There is nobody to ask any more: the dock is closed, or napari is.
         """
-        model, self.model = self.model, None
+        model = self.model
         if model is None:
             return
         for folder in (tempfile.gettempdir(), str(Path.home())):
@@ -125,15 +127,18 @@ class Unsaved(QObject):
                 path = model.save(Path(own) / f"{model.name}{SUFFIX}")
             except (OSError, StudioError):
                 continue
-            show_warning(
+            told = (
                 f"The model {model.name!r} was not saved yet when it was closed. "
                 f"It lies in {path}: move it to a place of yours."
             )
-            return
-        show_warning(
-            f"The model {model.name!r} is lost: it was closed before it was saved, "
-            "and no folder had room for it."
-        )
+            break
+        else:
+            told = (
+                f"The model {model.name!r} is lost: it was closed before it was saved, "
+                "and no folder had room for it."
+            )
+        self._end(told)  # napari may ask, too, and stay
+        show_warning(told)
 
     def forget(self) -> None:
         """Give up the model."""
