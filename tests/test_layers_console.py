@@ -146,6 +146,28 @@ def test_a_table_goes_into_the_features_beside_what_is_there(
     assert truth.features.equals(before)
 
 
+def test_ids_in_a_column_label_are_those_of_the_objects() -> None:
+    viewer = ViewerModel()
+    pixels = np.array([[1, 1, 0, 2, 0, 7]])
+    told = {"label": [7, 1, 2], "kind": ["c", "a", "b"]}  # as regionprops_table has it
+    cells = viewer.add_labels(pixels, name="cells", features=told)
+    for _ in range(2):
+        us.measure_layer(viewer, "cells")
+        found = cells.features.set_index("index")
+        assert found["kind"].to_dict() == {1: "a", 2: "b", 7: "c"}
+        assert found["area"].to_dict() == {1: 2, 2: 1, 7: 1}
+
+
+def test_a_column_label_of_words_holds_no_ids() -> None:
+    viewer = ViewerModel()
+    told = {"label": ["", "x", "y"], "kind": ["", "a", "b"]}
+    pixels = np.array([[1, 1, 0, 2]])
+    cells = viewer.add_labels(pixels, name="cells", features=told)
+    us.measure_layer(viewer, "cells")
+    found = cells.features.set_index("index")["kind"]
+    assert found[[1, 2]].tolist() == ["a", "b"]
+
+
 def test_what_the_user_says_of_an_object_at_a_time_stays_there() -> None:
     viewer = ViewerModel()
     film = np.kron([[1, 0, 2]] * 3, np.ones((1, 4), int))[:, np.newaxis]

@@ -446,6 +446,45 @@ def test_an_image_that_is_removed_meanwhile_still_gets_its_result(
     assert shown(widget) == ["a/b"]
 
 
+def test_each_channel_of_a_layer_has_results_of_its_own(widget, viewer, wait):
+    both = np.stack([nuclei_2d((96, 90), seed=seed).image for seed in (1, 2)])
+    viewer.add_image(both, name="cells", axis_labels=("c", "y", "x"))
+    viewer.add_image(both[0], name="one")
+    widget.form.source.setCurrentText(LAYERS)
+    for channel in (0, 1):
+        widget.form.reading.set(Stated(channel=channel))
+        wait(widget)
+    for channel in (0, 1):
+        labels = viewer.layers[f"cells channel {channel} [nuclei] labels"]
+        found = us.predict(both[channel], "nuclei").labels
+        np.testing.assert_array_equal(labels.data, found)
+    for name, found in (("cells", labels.name), ("one", "one [nuclei] labels")):
+        viewer.layers.selection.active = None
+        widget.table.opened.emit(key_of(widget, name))
+        assert viewer.layers.selection.active.name == found
+    count = len(viewer.layers)
+    widget.form.reading.set(Stated(channel=0))
+    wait(widget)
+    assert len(viewer.layers) == count  # into the layers of that channel
+
+
+def test_code_leaves_out_an_image_that_is_removed_meanwhile(
+    widget, viewer, layers, qtbot
+):
+    widget.form.source.setCurrentText(LAYERS)
+    widget.run_button.click()
+    viewer.layers.remove(layers.pop())
+    gc.collect()
+    assert widget.running
+    for code in (widget.as_python(), widget.as_shell()):
+        assert "a/b" in code or "a-b" in code
+        assert "second" not in code
+    viewer.layers.remove(layers.pop())
+    assert widget.as_python() == ""
+    assert "There is no image in the viewer" in widget.status.text()
+    qtbot.waitUntil(lambda: not widget.running, timeout=WAIT)
+
+
 # -- results ---------------------------------------------------------------------------
 
 

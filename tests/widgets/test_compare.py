@@ -4,15 +4,18 @@ import csv
 import gc
 import io
 import weakref
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from napari.layers import Labels
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication
+from scipy import ndimage
 
 import napari_unet_studio as us
 from napari_unet_studio.core.metrics.errors import Verdict, error_map
+from napari_unet_studio.io.model import Model
 from napari_unet_studio.io.registry import load_model
 from napari_unet_studio.layers import METADATA_KEY
 from napari_unet_studio.sample_data import nuclei_2d
@@ -280,6 +283,56 @@ def test_a_model_is_predicted_anew_as_classes(widget, compared, layers):
     assert "Notes on nuclei" in widget.status.text()
     compared()  # what was predicted before keeps its notes
     assert "finds objects" in tips(widget)[1]
+
+
+def test_a_model_of_classes_is_split_into_objects_after_another_kind(
+    widget, compared, layers, tmp_path
+):
+    path, nuclei = tmp_path / "classes.unet", load_model("nuclei")
+    Model(nuclei.network, replace(nuclei.card, target="classes")).save(path)
+    widget.form.models.choose(path)
+    widget.form.add_model()
+    kinds = widget.form.kind
+    kinds.setCurrentIndex(kinds.findData("membranes"))
+    compared()
+    kinds.setCurrentIndex(kinds.findData("objects"))
+    compared()
+    pieces, _ = ndimage.label(us.predict(SAMPLE.image, path).classes)
+    expected = us.evaluate(pieces, layers[1].data)
+    assert pieces.max() > 1
+    assert dict(row_of(widget, "classes").scores) == pytest.approx(dict(expected))
+
+
+def test_scores_of_a_model_are_of_one_image_and_channel(
+    widget, viewer, compared, layers, qtbot
+):
+    form = widget.form
+    form.add_model()
+    two = np.stack([SAMPLE.image, SAMPLE.image[::-1]])
+    pair = viewer.add_image(two, name="pair", axis_labels=("c", "y", "x"))
+    form.image.value = layers[0]
+    compared()
+    widget.results.choose(key_of(widget, "nuclei"))
+    assert widget.overlay.alive
+    form.image.value = pair
+    assert names(widget) == ["worse", "nuclei *"]  # labels were not predicted
+    assert "on the image 'nuclei', which is not the one chosen" in tips(widget)[1]
+    assert "on the image 'nuclei'" in widget.status.text()
+    qtbot.waitUntil(lambda: not widget.overlay.alive)
+    form.image.value = layers[0]
+    assert names(widget) == ["worse", "nuclei"]
+    qtbot.waitUntil(lambda: widget.overlay.alive)
+    form.image.value = pair
+    compared()
+    assert names(widget) == ["worse", "nuclei"]
+    form.channel.setCurrentIndex(1)
+    assert names(widget) == ["worse", "nuclei *"]
+    assert "another channel of 'pair'" in tips(widget)[1]
+    compared()
+    assert names(widget) == ["worse", "nuclei"]
+    assert widget.overlay.alive
+    found = us.evaluate(us.segment(two[1]), layers[1].data)
+    assert dict(row_of(widget, "nuclei").scores) == pytest.approx(dict(found))
 
 
 def test_the_line_names_what_was_edited(widget, viewer, compared, layers, qtbot):

@@ -14,6 +14,7 @@ import torch
 from napari.layers import Image, Labels, Layer
 from napari.utils.notifications import notification_manager
 
+import napari_unet_studio as us
 from napari_unet_studio.core.intensity import Normalisation
 from napari_unet_studio.core.networks.catalog import build
 from napari_unet_studio.core.networks.unet import UNetSpec
@@ -415,6 +416,26 @@ def test_settings_of_a_model_serve_its_next_run(
     assert segment.panel.title.text() == "first [bright]"
 
 
+def test_a_run_takes_the_settings_that_the_panel_shows(
+    viewer: "Viewer", segment: SegmentWidget, finish: Any, qtbot: "QtBot"
+) -> None:
+    first = viewer.add_image(squares(), name="first")
+    second = viewer.add_image(squares(), name="second")
+    segment.image.value = first
+    finish(segment)
+    segment.image.value = second
+    finish(segment)
+    slide(segment, "threshold", 0.9, qtbot)
+    segment.image.value = first
+    panel: Any = segment.panel
+    assert panel.form.value().threshold == 0.5
+    finish(segment)
+    qtbot.waitUntil(lambda: panel.result.settled, timeout=WAIT)
+    assert panel.title.text() == "first [bright]"
+    assert panel.form.value().threshold == 0.5
+    assert [layer.data.max() for layer in results(viewer)] == [3, 2]
+
+
 def test_threshold_starts_at_that_of_the_model(
     viewer: "Viewer", segment: SegmentWidget, finish: Any, models: Path
 ) -> None:
@@ -603,6 +624,87 @@ def test_stopped_redraw_leaves_no_mixture(
     qtbot.waitUntil(lambda: not np.array_equal(labels.data, before), timeout=WAIT)
     viewer.window.remove_dock_widget(segment)
     assert np.array_equal(labels.data, before)
+
+
+@pytest.mark.parametrize("button", ["keep", "table"])
+def test_what_leaves_a_redraw_under_way_is_of_one_setting(
+    viewer: "Viewer",
+    segment: SegmentWidget,
+    finish: Any,
+    qtbot: "QtBot",
+    button: str,
+) -> None:
+    viewer.add_image(np.tile(squares((40, 64, 64)), (1, 8, 8)), name="stack")
+    finish(segment)
+    labels = results(viewer)[0]
+    before = labels.data.copy()
+    panel: Any = segment.panel
+    panel.form.editors["threshold"].set_value(0.9)
+    qtbot.waitUntil(lambda: not np.array_equal(labels.data, before), timeout=WAIT)
+    assert not panel.result.settled
+    if button == "keep":
+        panel.keep_button.click()
+        said = "It has the settings from before the latest change."
+        pixels = viewer.layers["stack [bright] labels kept"].data
+    else:
+        panel.table_button.click()
+        said, pixels = "", labels.data
+    assert np.array_equal(pixels, before)
+    assert segment.status.text().endswith(said)
+    qtbot.waitUntil(lambda: panel.result.settled, timeout=WAIT)
+    assert not np.array_equal(labels.data, before)
+
+
+def test_table_of_the_objects_before_goes_with_them(
+    viewer: "Viewer", segment: SegmentWidget, finish: Any, qtbot: "QtBot"
+) -> None:
+    viewer.add_image(squares(), name="cells")
+    finish(segment)
+    labels = results(viewer)[0]
+    us.measure_layer(viewer, labels.name)
+    finish(segment)  # finds the same
+    assert len(labels.features) == 3
+    slide(segment, "threshold", 0.9, qtbot)
+    assert labels.data.max() == 2
+    assert not len(labels.features.columns)
+
+
+def test_what_the_user_wrote_about_objects_stays_with_them(
+    viewer: "Viewer", segment: SegmentWidget, finish: Any, qtbot: "QtBot"
+) -> None:
+    viewer.add_image(squares(), name="cells")
+    finish(segment)
+    labels = results(viewer)[0]
+    labels.features = {"index": [1, 2, 3], "note": ["a", "b", "c"]}
+    slide(segment, "threshold", 0.9, qtbot)
+    assert labels.data.max() == 3
+    assert list(labels.features["note"]) == ["a", "b", "c"]
+    assert segment.status.text() == (
+        "The table of 'cells [bright] labels' has the column 'note': it stays as it "
+        "is, and the new result is in 'cells [bright] labels [1]'."
+    )
+    new = viewer.layers["cells [bright] labels [1]"]
+    assert new.data.max() == 2
+    assert not len(new.features.columns)
+    slide(segment, "threshold", 0.5, qtbot)
+    assert new.data.max() == 3
+    assert len(results(viewer)) == 2
+
+
+def test_table_goes_when_the_part_on_screen_is_redrawn(
+    viewer: "Viewer", segment: SegmentWidget, finish: Any, qtbot: "QtBot"
+) -> None:
+    viewer.add_image(np.tile(squares((40, 64, 64)), (1, 8, 8)), name="stack")
+    finish(segment)
+    labels = results(viewer)[0]
+    labels.features = {"index": [1, 2], "area": [3.0, 4.0]}
+    before = labels.data.copy()
+    panel: Any = segment.panel
+    panel.form.editors["threshold"].set_value(0.9)
+    qtbot.waitUntil(lambda: not np.array_equal(labels.data, before), timeout=WAIT)
+    assert not panel.result.settled
+    assert not len(labels.features.columns)
+    qtbot.waitUntil(lambda: panel.result.settled, timeout=WAIT)
 
 
 # -- what goes wrong ------------------------------------------------------------------

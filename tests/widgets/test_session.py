@@ -324,6 +324,28 @@ def test_strokes_of_the_brush_count_also_when_a_result_is_shown_again(
     assert "# changed by hand" not in session_of(widget).script()
 
 
+def test_an_image_that_was_changed_is_noted_until_the_network_runs_again(
+    viewer: "Viewer", dock: Any
+) -> None:
+    widget = dock("Object table")
+    image = viewer.add_image(SAMPLE.image, name="cells")
+    likely = viewer.add_image(SAMPLE.image / 255, name="cells probability")
+    labels = viewer.add_labels(SAMPLE.labels.copy(), name="cells labels")
+    note = "# The layer 'cells' was changed after this."
+    made = [likely, labels]
+    record(widget, "Segment", "segment(viewer)", [image], made)
+    image.data = SAMPLE.image[::-1].copy()
+    assert note in session_of(widget).script()
+    labels.data = SAMPLE.labels.copy()  # other settings are shown
+    record(widget, "Segment", "segment(viewer, threshold=0.9)", [image], made)
+    script = session_of(widget).script()
+    assert "threshold=0.9" in script
+    assert note in script
+    likely.data, labels.data = SAMPLE.image[::-1] / 255, SAMPLE.labels.copy()
+    record(widget, "Segment", "segment(viewer, threshold=0.9)", [image], made)
+    assert note not in session_of(widget).script()
+
+
 def test_layers_of_one_name_after_each_other_are_not_mixed_up(
     viewer: "Viewer", dock: Any, wait: Any, again: Any, tmp_path: "Path"
 ) -> None:

@@ -9,6 +9,7 @@ from napari_unet_studio.core.channels import Channel
 from napari_unet_studio.core.measure_columns import is_measured
 from napari_unet_studio.layers.channels import channels_of, unnamed_channels
 from napari_unet_studio.layers.finding import layer_named
+from napari_unet_studio.layers.reading import id_column
 from napari_unet_studio.layers.source import Source, source_of
 
 if TYPE_CHECKING:
@@ -133,15 +134,19 @@ def with_features(layer: Any, table: "ObjectTable") -> Any:
     Notes
     -----
     napari finds the row of a label in the column "index"; where there is none, the
-    number of a row is its label. Columns that are no measures stay, and so do rows of
-    labels that the table does not know. What has time points keeps them apart. Of an id
-    with rows at several ones, napari's status bar shows the last: see `with_time_last`.
+    number of a row is its label. A column "label" of numbers, as scikit-image gives it,
+    is taken for the ids before that, and is called "index" from then on. Columns that
+    are no measures stay, and so do rows of labels that the table does not know. What
+    has time points keeps them apart. Of an id with rows at several ones, napari's
+    status bar shows the last: see `with_time_last`.
     """
     before = layer.features
     frame = type(before)  # of pandas, which comes with napari
     measured = {name: column for name, column in table.items() if name != "label"}
     made = frame({"index": table["label"], **measured})
-    ids = before.get("index", before.index)
+    column = id_column(before)
+    known = column is not None and before[column].dtype.kind in "iuf"
+    ids = before[column] if known else before.index
     kept = [
         name
         for name in before.columns

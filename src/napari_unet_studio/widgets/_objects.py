@@ -125,16 +125,19 @@ class ObjectsPanel(QWidget):
     def keep(self) -> None:
         """Copy the labels into a layer of the user's."""
         if self.result is not None:
+            self.result.take_back()  # else the copy would mix two settings
             kept = self.result.kept
             if kept is not None:
                 self.said.emit(f"These labels are kept already, as {kept!r}.")
                 return
             name = self.result.keep()
-            self.said.emit(
-                "There are no labels to keep: their layer was removed."
-                if name is None
-                else f"Kept as {name!r}, hidden below the labels."
-            )
+            if name is None:
+                text = "There are no labels to keep: their layer was removed."
+            else:
+                text = f"Kept as {name!r}, hidden below the labels."
+                if not self.result.settled:
+                    text += " It has the settings from before the latest change."
+            self.said.emit(text)
 
     def reset(self) -> None:
         """Go back to the settings that the model starts with."""
@@ -150,6 +153,7 @@ class ObjectsPanel(QWidget):
     def open_table(self) -> None:
         """Open the object table with the labels."""
         if self.result is not None:
+            self.result.take_back()  # else the table would mix two settings
             self.said.emit(open_table(self.result.viewer, self.result.labels))
 
     def _show(self, objects: ObjectConfig) -> None:

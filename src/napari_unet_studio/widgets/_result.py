@@ -221,7 +221,7 @@ class Result(Shown):
             self._job.stop()
             self._job = None
             self.waiting.emit("")
-        self._roll_back()
+        self.take_back()
         self._stale = False
         if self._written:
             self._wanted = self.prediction.objects
@@ -229,7 +229,7 @@ class Result(Shown):
     def _begin(self) -> None:
         objects, prediction = self._wanted, self.prediction
         if objects == prediction.objects and not self._stale:
-            self._roll_back()
+            self.take_back()
             self.redrawn.emit()
             return
         self._stale = False
@@ -261,12 +261,17 @@ class Result(Shown):
         if not isinstance(record, Part):
             self.waiting.emit(f"Updating… {record.step} of {record.total}")
             return
-        self._roll_back()
+        self.take_back()
         written = self._written[-1]
         if written.layer in self.viewer.layers and written.intact:
             data = written.layer.data
-            self._undo.append((record.index, data[record.index].copy()))
-            data[record.index] = record.labels
+            old, new = data[record.index].copy(), np.asarray(record.labels)
+            if not np.array_equal(old, new):
+                if written.noted:  # the whole will be in a new layer
+                    return
+                written.forget_table()
+            self._undo.append((record.index, old))
+            data[record.index] = new
             written.layer.refresh()
             written.renew()
 
@@ -277,7 +282,7 @@ class Result(Shown):
 
     def _on_failure(self, job: Job[Any], failure: Failure) -> None:
         if job is self._job:
-            self._roll_back()
+            self.take_back()
             self._wanted = self.prediction.objects
             self.failed.emit(failure)
 
@@ -307,8 +312,8 @@ class Result(Shown):
         if prediction.card.target == "objects":
             self.found = count_text(prediction.labels, prediction.axes)
 
-    def _roll_back(self) -> None:
-        """Undo what was shown in advance, unless the user has painted on it."""
+    def take_back(self) -> None:
+        """Take back what was shown in advance, unless the user has painted on it."""
         if self._undo and self._written[-1].intact:
             layer = self.labels
             for index, old in reversed(self._undo):

@@ -75,10 +75,17 @@ class Named:
         A result is recorded again when other settings are shown, and when it is shown
         again: with the same array, strokes that were made meanwhile still count.
         """
-        pixels = [None if each.data is None else each.data() for each in (self, before)]
-        same = pixels[0] is not None and pixels[0] is pixels[1]
-        strokes = before.strokes if same else self.strokes
+        strokes = before.strokes if self.same_data(before) else self.strokes
         return replace(self, born=before.born, strokes=strokes)
+
+    def same_data(self, other: "Named") -> bool:
+        """Whether both hold one array, which is still there."""
+        mine, others = (None if x.data is None else x.data() for x in (self, other))
+        return mine is not None and mine is others
+
+    def as_used(self, before: "Named") -> "Named":
+        """Return it by its name and place of now, with the pixels of then."""
+        return replace(self, data=before.data, strokes=before.strokes)
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,7 +150,13 @@ class Step:
         if [use.name for use in self.used] != [use.name for use in before.used]:
             # They came with names after those of then.
             made = (replace(each, born="") for each in made)
-        return replace(self, made=tuple(made))
+        used = self.used
+        if any(x.of in known and x.same_data(known[x.of]) for x in self.made):
+            # Shown with other settings, such as those of objects in probabilities that
+            # stay: what was done to the image since is no part of it.
+            then = {each.of: each for each in before.used}
+            used = tuple(each.as_used(then.get(each.of, each)) for each in used)
+        return replace(self, used=used, made=tuple(made))
 
 
 def plain(wrapped: Any) -> Any:

@@ -1,7 +1,8 @@
 """Layers that are written again, but only while they are as this plugin left them.
 
 One that the user painted in, or filled with other data, is the user's from then on, and
-what comes next goes into a new layer.
+what comes next goes into a new layer. So it is with labels whose objects the user wrote
+something about: other pixels have other objects by the same ids.
 """
 
 import zlib
@@ -12,7 +13,9 @@ import numpy as np
 from napari.layers import Layer
 from numpy.typing import NDArray
 
+from napari_unet_studio.core.measure_columns import is_measured
 from napari_unet_studio.layers import LayerTuple, add_tuples
+from napari_unet_studio.layers.reading import ID_COLUMNS
 from napari_unet_studio.widgets._step import plain
 
 _WHOLE = 2**24  # bytes that are looked at; the window stands still meanwhile
@@ -52,6 +55,29 @@ class Written:
         if self._changed and getattr(data, "nbytes", 0) > _WHOLE:
             return False
         return _checksum(data) == self._checksum
+
+    @property
+    def columns(self) -> list[str]:
+        """Names of the columns about its objects."""
+        table = getattr(self.layer, "features", None)
+        return [] if table is None else [str(name) for name in table.columns]
+
+    @property
+    def noted(self) -> list[str]:
+        """Those that are no measures: the user may have made them.
+
+        A column "class" may come from the object table as well.
+        """
+        names = self.columns
+        return [x for x in names if x not in ID_COLUMNS and not is_measured(x)]
+
+    def forget_table(self) -> None:
+        """Drop the measures of its objects, for other ones that get their ids.
+
+        napari's status bar would tell those of the objects before.
+        """
+        if self.columns:
+            self.layer.features = {}
 
     def _on_change(self, event: Any = None) -> None:
         self._changed = True
@@ -97,13 +123,18 @@ def write(
     ):
         return Written(add_tuples(viewer, [new])[0]), ""
     layer = before.layer
+    reason, other = "", bool(before.columns) and _differ(layer.data, data)
     if not before.intact:
+        reason = f"You edited {layer.name!r}"
+    elif other and before.noted:
+        # Of new objects what the user wrote is not true, and it cannot be made again.
+        reason = f"The table of {layer.name!r} has the column {before.noted[0]!r}"
+    if reason:
         added = add_tuples(viewer, [new])[0]
-        note = (
-            f"You edited {layer.name!r}: it stays as it is, and the new result is in "
-            f"{added.name!r}."
-        )
+        note = f"{reason}: it stays as it is, and the new result is in {added.name!r}."
         return Written(added), note
+    if other:
+        before.forget_table()
     # Redone on the new pixels and undone again, a stroke would leave old ones.
     for name in ("_undo_history", "_redo_history"):
         getattr(plain(layer), name, []).clear()
@@ -116,6 +147,13 @@ def write(
     layer.metadata = {**layer.metadata, **options["metadata"]}
     before.renew()
     return before, ""
+
+
+def _differ(old: Any, new: Any) -> bool:
+    """Return whether pixels are others, or may be, where they are not in memory."""
+    if isinstance(old, np.ndarray) and isinstance(new, np.ndarray):
+        return not np.array_equal(old, new)
+    return old is not new
 
 
 def _sums(pixels: NDArray[np.uint8]) -> int:

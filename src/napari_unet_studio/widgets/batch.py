@@ -126,12 +126,13 @@ class BatchWidget(BatchDock):
         layer = None if entry.layer is None else entry.layer()
         prediction = outcome.prediction
         assert prediction is not None  # nothing was written
-        note = self._results.put(layer, plan.path, prediction, plan.sources[key])
+        source = plan.sources[key]
+        note = self._results.put(layer, plan.path, prediction, source)
         if note:
             show_info(note)
         if layer is not None and layer in self.viewer.layers:
-            made = self._results.of(layer, plan.path)
-            record_layer(self, plan, layer, plan.sources[key], prediction, made)
+            made = self._results.of(layer, plan.path, source.channel)
+            record_layer(self, plan, layer, source, prediction, made)
 
     def _on_result(self, result: "BatchResult | None") -> None:
         plan = self._plan
@@ -190,7 +191,10 @@ class BatchWidget(BatchDock):
         elif layer is not None and layer in self.viewer.layers:
             layers.append(layer)
             if plan is not None and plan.out is None:
-                layers += self._results.of(layer, plan.path)[-1:]
+                read = plan.sources.get(entry.key)
+                if read is not None:  # else it could not be read
+                    found = self._results.of(layer, plan.path, read.channel)
+                    layers += found[-1:]
             elif plan is not None and outcome is not None:
                 source = source_for(layer, plan.stated, plan.card.spec.in_channels)
         if outcome is not None and outcome.labels is not None and plan is not None:

@@ -166,7 +166,7 @@ class CompareWidget(StudioWidget):
         if plan.predicts:
             self.load_torch()
         self._plan = plan
-        if any(s.asked != plan.asked for s in self._shown.values()):
+        if not all(s.asked.beside(plan.asked) for s in self._shown.values()):
             self._forget()
         self.launch(plan.task, "Comparing", self._on_result, self._on_step)
 

@@ -221,7 +221,12 @@ class SegmentWidget(StudioWidget):
         from napari_unet_studio.widgets._objects import starting_objects
         from napari_unet_studio.widgets._segment.storage import place_of
 
-        objects = self._settings.get((path, card.created)) or starting_objects(card)
+        of = path, card.created
+        if self._shows(path, card):
+            assert self.panel is not None  # it shows a result
+            # Else settings of the model in another image would go before these.
+            self._settings[of] = self.panel.form.value()
+        objects = self._settings.get(of) or starting_objects(card)
         first = None
         if source.region is None:
             first = self.input.region.on_screen(source, card.spec.ndim)
@@ -237,6 +242,15 @@ class SegmentWidget(StudioWidget):
             objects,
             first,
             place_of(source, card, section.place, section.folder),
+        )
+
+    def _shows(self, path: Path, card: "ModelCard") -> bool:
+        """Return whether the panel shows the result of what is chosen."""
+        result = None if self.panel is None else self.panel.result
+        return (
+            result is not None
+            and result.belongs_to(self.image.value, path, self.input.key)
+            and result.card.created == card.created  # not trained again since
         )
 
     def on_progress(self, progress: Progress) -> None:

@@ -79,8 +79,9 @@ class Plan:
 
     @cached_property
     def settings(self) -> "Plan":
-        """The same without images, to be kept as long as results are listed."""
-        return replace(self, entries=(), items=(), sources={}, bad={})
+        """The same without pixels, to be kept as long as results are listed."""
+        sources = {key: replace(each, data=None) for key, each in self.sources.items()}
+        return replace(self, entries=(), items=(), sources=sources, bad={})
 
     def task(
         self, should_stop: ShouldStop
@@ -124,8 +125,11 @@ def plan_of(form: "BatchForm", ticked: Sequence[Entry]) -> Plan:
         If something is missing or does not fit.
     """
     card = form.models.card()
-    if not form.entries:
+    there: list[Any] = form.layers() if form.of_layers else []
+    if not (there if form.of_layers else form.entries):
         raise InputError(NO_LAYER if form.of_layers else NOTHING)
+    # The list stands still while a batch runs, but layers can be removed meanwhile.
+    ticked = [e for e in ticked if e.layer is None or e.layer() in there]
     if not ticked:
         raise InputError("No image is ticked; tick those to segment in the table.")
     path = form.models.path

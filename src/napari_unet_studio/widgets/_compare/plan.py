@@ -67,7 +67,8 @@ class Plan:
     @property
     def asked(self) -> Asked:
         """What candidates are measured against, and how."""
-        return Asked(ref(self.reference), self.kind, self.axes)
+        image = None if self.image is None else ref(self.image)
+        return Asked(ref(self.reference), self.kind, self.axes, image, self.channel)
 
     @cached_property
     def place(self) -> Source:
@@ -109,10 +110,10 @@ class Plan:
         picture = self.picture
         spacing = None if picture is None else picture.spacing
         axis = None if picture is None else picture.channel_axis
-        classes = self.kind == "classes"
         # Not on the reference, which is the first of the layers.
         seen = (stamp.versions[1:], stamp.file)
-        return (*seen, self.axes, axis, spacing, self.channel, classes)
+        # What a model of classes found is split into objects for one kind only.
+        return (*seen, self.axes, axis, spacing, self.channel, self.kind)
 
     def task(
         self, should_stop: ShouldStop

@@ -90,14 +90,20 @@ class Shown:
 
     def elsewhere(self, now: Asked) -> str:
         """Say that something else is chosen now than it was scored with, or nothing."""
+        if self.row.kind == "labels" or now.image is None:  # they need no image
+            now = now._replace(image=self.asked.image, channel=self.asked.channel)
         if self.asked == now:
             return ""
         if self.asked.reference != now.reference:
             how = f"against {self.source.name!r}, which is not the reference now"
         elif self.asked.kind != now.kind:
             how = f"as {self.asked.kind}, which is not what is chosen now"
-        else:
+        elif self.asked.axes != now.axes:
             how = f"with the axes {self.asked.axes}, which are not those chosen now"
+        elif self.asked.image != now.image:
+            how = f"on the image {self.title!r}, which is not the one chosen now"
+        else:
+            how = f"on another channel of {self.title!r} than the one chosen now"
         return f"Scored {how}; Compare scores anew."
 
     def outdated(self, versions: Versions, layers: Any, now: Asked) -> str:

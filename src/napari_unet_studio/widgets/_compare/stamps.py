@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import ref
 
+from napari_unet_studio.core.channels import Channel
 from napari_unet_studio.tasks.comparison import CandidateScores
 from napari_unet_studio.widgets._compare.versions import Versions
 
@@ -23,11 +24,17 @@ class Asked(NamedTuple):
         What the labels are.
     axes
         Names of the axes of the reference.
+    image
+        A weak reference to the image for the models; None without models.
+    channel
+        What models of one channel are given of it.
     """
 
     reference: Any
     kind: "Kind"
     axes: str
+    image: Any = None
+    channel: Channel | None = None
 
     @classmethod
     def of(cls, form: Any) -> "Asked":
@@ -35,7 +42,13 @@ class Asked(NamedTuple):
         layer = form.reference.value
         if layer is None:
             return cls(None, form.kind.currentData(), "")
-        return cls(ref(layer), form.kind.currentData(), form.axes_name)
+        image = form.image.value if form.candidates.models else None
+        given = (None, None) if image is None else (ref(image), form.taken)
+        return cls(ref(layer), form.kind.currentData(), form.axes_name, *given)
+
+    def beside(self, other: "Asked") -> bool:
+        """Whether scores of both belong in one table, be it of several images."""
+        return self[:3] == other[:3]
 
 
 class Stamp(NamedTuple):

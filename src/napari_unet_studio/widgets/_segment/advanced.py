@@ -1,16 +1,12 @@
 """The section "Advanced": how a network runs, and where its result goes."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QSignalBlocker, Qt
 from qtpy.QtWidgets import QFileDialog
 
 from napari_unet_studio.widgets._network_form import NetworkForm
 from napari_unet_studio.widgets._segment.rows import combo_box, remark, small_label
-
-if TYPE_CHECKING:
-    pass
 
 AUTOMATIC, MEMORY, FOLDER = "automatic", "in memory", "in a folder…"
 

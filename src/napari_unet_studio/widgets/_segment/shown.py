@@ -117,6 +117,9 @@ class Shown(QObject):
     def stop(self) -> None:
         """Stop redrawing; the labels go on showing what they were last."""
 
+    def take_back(self) -> None:
+        """Show labels of one setting alone, where a part is of the next by now."""
+
     @property
     def kept(self) -> str | None:
         """Name of a copy of the labels that is as they are now, if there is one."""
