@@ -3,7 +3,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from napari.layers import Image
-from qtpy.QtGui import QShowEvent
+from qtpy.QtCore import QPointF
+from qtpy.QtGui import QEnterEvent, QShowEvent
+from qtpy.QtWidgets import QApplication
 
 from napari_unet_studio.core.augment import AugmentConfig
 from napari_unet_studio.core.deform import DeformConfig
@@ -463,3 +465,33 @@ def test_the_strip_follows_the_settings_of_train(widget, viewer, qtbot, cells):
     widget.form.sigma.set_value(2)
     settled(widget, qtbot)
     assert "Train is not open" in widget.draws.note.text()
+
+
+def test_the_note_on_the_settings_follows_a_train_that_comes_and_goes(
+    widget, viewer, qtbot, cells
+):
+    viewer.add_image(cells[0], name="cells")
+    widget.draws.shown.setChecked(True)
+    settled(widget, qtbot)
+    assert "Train is not open" in widget.draws.note.text()
+    train = TrainWidget(viewer)
+    viewer.window.add_dock_widget(train)
+    train.form.editor("patch").value = 64
+    enter(widget)
+    settled(widget, qtbot)
+    assert "those of the Train widget" in widget.draws.note.text()
+    assert "64 × 64 px" in widget.draws.note.text()
+    train.form.editor("patch").value = 48  # followed from now on
+    settled(widget, qtbot)
+    assert "48 × 48 px" in widget.draws.note.text()
+    viewer.window.remove_dock_widget(train)
+    train.deleteLater()
+    enter(widget)
+    settled(widget, qtbot)
+    assert "Train is not open" in widget.draws.note.text()
+
+
+def enter(widget):
+    """Move the mouse into a dock."""
+    here = QPointF(5, 5)
+    QApplication.sendEvent(widget, QEnterEvent(here, here, here))

@@ -153,6 +153,25 @@ def test_speed_is_measured_on_request(widget, viewer, qtbot) -> None:
     assert re.search(rf"{number}.*40 × 30 px in 1 tile", text)
 
 
+@pytest.mark.parametrize("change", ["model", "image", "device"])
+def test_the_speed_of_what_is_no_longer_chosen_is_not_shown(
+    widget, viewer, files, qtbot, change
+) -> None:
+    viewer.add_image(picture(50, 60), name="b")
+    widget.image.value = viewer.add_image(picture(40, 30), name="a")
+    widget.panel.speed_button.click()
+    assert widget.running
+    if change == "model":
+        widget.models.choose(files["nested"])
+    elif change == "image":
+        widget.image.value = viewer.layers["b"]
+    else:
+        widget.panel.form.editor("device").value = "cpu"
+    finish(widget, qtbot)
+    assert not widget.panel.speed.text()
+    assert "Something else is chosen" in widget.status.text()
+
+
 # -- feature maps ----------------------------------------------------------------------
 
 
@@ -459,6 +478,29 @@ def test_without_an_image_or_with_one_that_does_not_fit(
     widget.run()
     finish(widget, qtbot)
     assert "one value for the whole image" in widget.status.text()
+
+
+@pytest.mark.parametrize("change", ["model", "image"])
+def test_no_code_is_copied_for_a_saliency_of_something_else(
+    widget, viewer, files, qtbot, change
+) -> None:
+    image = viewer.add_image(picture(40, 30), name="a")
+    other = viewer.add_image(picture(40, 30), name="b")
+    widget.image.value = image
+    widget._on_clicked((10.0, 1.0))
+    finish(widget, qtbot)
+    assert widget._saliency in viewer.layers
+    assert "us.saliency_layer" in widget.as_python()
+    if change == "model":
+        widget.models.choose(files["valid"])
+    else:
+        widget.image.value = other
+    assert "us.feature_layer" in widget.as_python()
+    assert "us.saliency_layer" not in widget.as_python()
+    widget.models.choose(files["plain"])
+    widget.image.value = image
+    image.name = "renamed"
+    assert "us.saliency_layer" in widget.as_python()
 
 
 def test_an_image_smaller_than_the_network_needs_is_mirrored(

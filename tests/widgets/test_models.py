@@ -273,6 +273,29 @@ def test_deleting_asks_and_moves_to_the_trash(
     assert names(widget) == ["nuclei", "stained-nuclei", "stained-nuclei 2"]
 
 
+@pytest.mark.parametrize("change", ["gone", "renamed"])
+def test_nothing_is_deleted_if_the_model_went_while_the_question_was_open(
+    widget, own, monkeypatch, qtbot, change
+) -> None:
+    model("other cells").save(own / "other cells.unet")
+    widget.refresh()
+    choose(widget, "my cells")
+
+    def question(*_):
+        (own / "my cells.unet").unlink()
+        if change == "renamed":
+            model("my cells").save(own / "a new name.unet")
+        widget.refresh()  # as the watch on the folder does
+        assert widget.entry.name == "other cells"
+        return QMessageBox.StandardButton.Yes
+
+    monkeypatch.setattr(QMessageBox, "question", question)
+    widget.delete()
+    done(widget, qtbot)
+    assert (own / "other cells.unet").exists()
+    assert "Nothing was deleted" in widget.status.text()
+
+
 def test_notes_are_kept_in_the_file(widget, own, viewer, qtbot) -> None:
     widget.details.notes.setPlainText("Good on plate 3.")
     choose(widget, "nuclei")
@@ -283,6 +306,24 @@ def test_notes_are_kept_in_the_file(widget, own, viewer, qtbot) -> None:
     widget.details.notes.setPlainText("Bad on plate 4.")
     viewer.window.remove_dock_widget(widget)
     assert read_card(own / "my cells.unet").notes == "Bad on plate 4."
+
+
+@pytest.mark.parametrize("way", ["pause", "choice"])
+def test_notes_that_could_not_be_written_are_written_later(widget, own, way) -> None:
+    path, aside = own / "my cells.unet", own / "aside"
+    path.rename(aside)  # nothing can be written into it now
+    widget.details.notes.setPlainText("Good on plate 7.")
+    if way == "pause":
+        widget.details.save_notes()
+        assert tone_of(widget.status)
+    else:
+        choose(widget, "nuclei")
+    aside.rename(path)
+    if way == "choice":
+        choose(widget, "my cells")
+        assert widget.details.notes.toPlainText() == "Good on plate 7."
+    choose(widget, "nuclei")
+    assert read_card(path).notes == "Good on plate 7."
 
 
 def test_notes_are_written_some_time_after_the_last_key(widget, own, qtbot) -> None:

@@ -1091,6 +1091,49 @@ def test_only_the_painted_frame_of_a_large_stack_is_computed(
     np.testing.assert_array_equal(made[2], expected(widget, layer.data[2]))
 
 
+@pytest.mark.parametrize("way", ["painted", "undone"])
+def test_a_painted_frame_that_leaves_the_view_is_computed(
+    widget, viewer, qtbot, series, monkeypatch, way
+):
+    monkeypatch.setattr(weights, "AUTOMATIC", series[0].size)
+    layer = viewer.add_labels(series.copy(), name="movie", **SERIES)
+    choose_balance(widget, "image")  # so that all weights change
+    press(widget, qtbot)
+    made = overlay_of(viewer, "movie").data
+    viewer.dims.set_current_step(0, 1)
+    layer.brush_size = 40
+    layer.paint((1, 60, 60), 900)
+    assert (made[1] != expected(widget, layer.data[1])).any()
+    if way == "painted":
+        viewer.dims.set_current_step(0, 2)
+    settled(widget, qtbot)
+    if way == "undone":
+        viewer.dims.set_current_step(0, 2)
+        settled(widget, qtbot)
+        layer.undo()
+        settled(widget, qtbot)
+    for frame, ids in zip(made, layer.data, strict=True):
+        np.testing.assert_array_equal(frame, expected(widget, ids))
+
+
+def test_a_brush_through_several_frames_brings_all_up_to_date(
+    widget, viewer, qtbot, series, monkeypatch
+):
+    monkeypatch.setattr(weights, "AUTOMATIC", series[0].size)
+    axes = ("t", "y", "x")
+    layer = viewer.add_labels(series.copy(), name="movie", axis_labels=axes)
+    choose_balance(widget, "image")  # so that all weights change
+    press(widget, qtbot)
+    layer.n_edit_dimensions = 3
+    layer.brush_size = 40
+    layer.paint((1, 60, 60), 900)
+    made = overlay_of(viewer, "movie").data
+    assert (made[2] != expected(widget, layer.data[2])).any()
+    settled(widget, qtbot)
+    for frame, ids in zip(made, layer.data, strict=True):
+        np.testing.assert_array_equal(frame, expected(widget, ids))
+
+
 def test_a_removed_map_comes_back_when_asked_for(widget, viewer, qtbot, cells):
     viewer.add_labels(cells, name="cells")
     for _ in range(3):
@@ -1131,6 +1174,35 @@ def test_two_labels_layers_have_an_overlay_each(widget, viewer, qtbot, cells):
     assert overlay_of(viewer, "two").data.max() > 15
     assert overlay_of(viewer, "one").data.max() < 15
     assert len(viewer.layers) == 4
+
+
+@pytest.mark.parametrize("large", [False, True])
+@pytest.mark.parametrize("way", ["slider", "brush"])
+def test_a_map_that_one_comes_back_to_is_brought_up_to_date(
+    widget, viewer, qtbot, cells, monkeypatch, way, large
+):
+    one = viewer.add_labels(cells.copy(), name="one")
+    two = viewer.add_labels(cells[:, 100:], name="two")
+    widget.labels.value = one
+    choose_balance(widget, "image")  # so that all weights change
+    press(widget, qtbot)
+    if large:
+        monkeypatch.setattr(weights, "AUTOMATIC", 0)
+    widget.labels.value = two
+    if way == "slider":
+        widget.form.w0.set_value(20)
+    else:
+        one.brush_size = 40
+        one.paint((60, 60), 900)
+    settled(widget, qtbot)
+    made = overlay_of(viewer, "one").data
+    assert (made != expected(widget, one.data)).any()
+    widget.labels.value = one
+    settled(widget, qtbot)
+    if large and way == "brush":
+        assert "may have changed" in widget.status.text()
+        press(widget, qtbot)
+    np.testing.assert_array_equal(made, expected(widget, one.data))
 
 
 # -- what cannot be done ---------------------------------------------------------------

@@ -98,6 +98,11 @@ class DeformWidget(LiveWidget):
         self.preview.toggled.connect(self._on_preview)
         self.form.changed.connect(self._on_setting)
 
+    def enterEvent(self, event: Any) -> None:
+        """Look at Train again: nothing tells that it was opened or closed."""
+        super().enterEvent(event)
+        self.draws.follow()
+
     def on_closed(self) -> None:
         """Stop what runs, remove the preview and let go of the layers."""
         super().on_closed()

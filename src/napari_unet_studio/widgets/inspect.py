@@ -3,11 +3,14 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from weakref import ref
 
 import napari.viewer
 
 from napari_unet_studio.core.errors import InputError, StudioError
+from napari_unet_studio.core.networks.spec import Shape
 from napari_unet_studio.io.model_file import load_model_file
 from napari_unet_studio.layers import features_tuple, saliency_tuple
 from napari_unet_studio.widgets._clicks import Clicks
@@ -40,6 +43,7 @@ class InspectWidget(InspectDock):
         self._maps_layer: Any = None
         self._saliency: Any = None
         self._pixel: tuple[int, ...] | None = None
+        self._clicked: tuple[Any, ...] = ()  # what the saliency is of
         self.copy = copy_button(
             self.as_python,
             "Copy code that shows the same layers in napari's console, or a command of "
@@ -128,27 +132,39 @@ class InspectWidget(InspectDock):
         if self.running:
             return
         try:
-            card = self.models.card()
+            self.models.card()
         except StudioError as error:
             self.complain(error)
             return
-        source, ndim = self._source(), card.spec.ndim
-        shape = (TILE[ndim],) * ndim if source is None else source.shape[-ndim:]
-        path, device = self.models.path, self.panel.form.value().device
+        measured = self._measurable()
+        assert measured is not None  # there is a card
+        path, shape, device = measured
         self.load_torch()
         from napari_unet_studio.tasks.inspect_speed import measure_speed
 
         def task(should_stop: Any) -> Any:
-            assert path is not None  # there is a card
             model = load_model_file(path)
             return (yield from measure_speed(model, shape, device, should_stop))
 
-        self.launch(task, "Measuring", self._on_measured)
+        self.launch(task, "Measuring", partial(self._on_measured, measured))
 
-    def _on_measured(self, speed: "Speed | None") -> None:
-        if speed is not None and not self._stopped:
-            self.panel.say_speed(speed_text(speed))
-            self.say("")
+    def _on_measured(self, measured: Any, speed: "Speed | None") -> None:
+        if speed is None or self._stopped:
+            return
+        if measured != self._measurable():  # the choice has moved on
+            self.say("Something else is chosen by now. Measure its speed again.")
+            return
+        self.panel.say_speed(speed_text(speed))
+        self.say("")
+
+    def _measurable(self) -> tuple[Path, Shape, str] | None:
+        """Return what a measurement of the speed depends on: file, pixels, device."""
+        card, path, source = self._card(), self.models.path, self._source()
+        if card is None or path is None:
+            return None
+        ndim = card.spec.ndim
+        shape = (TILE[ndim],) * ndim if source is None else source.shape[-ndim:]
+        return path, shape, self.panel.form.value().device
 
     # -- saliency ---------------------------------------------------------------------
 
@@ -201,7 +217,7 @@ class InspectWidget(InspectDock):
             return
         made = saliency_tuple(found, look.source)
         self._saliency = put(self.viewer, made, self._saliency)
-        self._pixel = found.pixel
+        self._pixel, self._clicked = found.pixel, _subject(look, given)
         code = partial(Look.saliency_code, pixel=found.pixel)
         self._record("Saliency", look, given, self._saliency, code)
         place = ", ".join(map(str, found.pixel))
@@ -228,14 +244,14 @@ class InspectWidget(InspectDock):
     def as_python(self) -> str:
         """Return code that shows the feature maps, and the saliency if there is one."""
         look = self._looked()
-        return "" if look is None else look.code(self._shown_pixel)
+        return "" if look is None else look.code(self._shown_pixel(look))
 
     def as_shell(self) -> str:
         """Return commands that write the same to files."""
         look = self._looked()
         if look is None:
             return ""
-        return look.command(self._given, self._shown_pixel)
+        return look.command(self._given, self._shown_pixel(look))
 
     def _looked(self) -> Look | None:
         try:
@@ -244,8 +260,18 @@ class InspectWidget(InspectDock):
             self.complain(error)
             return None
 
-    @property
-    def _shown_pixel(self) -> tuple[int, ...] | None:
-        """The pixel of the saliency on display, if there is one."""
+    def _shown_pixel(self, look: Look) -> tuple[int, ...] | None:
+        """Return the pixel of the saliency on display, if there is one of this look."""
         shown = self._saliency is not None and self._saliency in self.viewer.layers
-        return self._pixel if shown else None
+        same = self._clicked == _subject(look, self._given)
+        return self._pixel if shown and same else None
+
+
+def _subject(look: Look, given: Sequence[Any]) -> tuple[Any, ...]:
+    """Return what a saliency is of: image, model, and how they go together.
+
+    Without hold of the layers, whose memory is to go with them.
+    """
+    source = look.source
+    part = (look.axes, source.channel, source.level, look.config.pixel_size)
+    return (*map(ref, given), look.path, *part)

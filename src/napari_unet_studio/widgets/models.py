@@ -118,6 +118,7 @@ class ModelsWidget(ModelsDock):
             set_notes(entry.name, text)
         except StudioError as error:
             self.complain(error)
+            self.details.keep_notes(entry, text)
         self._soon.start()  # not at once: another entry is being shown
 
     def delete(self) -> None:
@@ -128,10 +129,16 @@ class ModelsWidget(ModelsDock):
         question = f"Move the model {entry.name!r} to the trash?"
         if entry.source == "file":
             question = f"Take {entry.name!r} off the list? Its file stays."
-        if agreed(self, "Delete a model", question):
-            from napari_unet_studio.io.library import delete_model
+        if not agreed(self, "Delete a model", question):
+            return
+        # While the question was open the file may have gone or got another name, and
+        # the list has chosen its neighbour then.
+        if self.entry is None or self.entry.key != entry.key:
+            self.say(f"Nothing was deleted: {entry.name!r} is no longer chosen.")
+            return
+        from napari_unet_studio.io.library import delete_model
 
-            self._change(lambda entry: delete_model(entry.name), "{}")
+        self._change(lambda entry: delete_model(entry.name), "{}")
 
     def _change(self, done: Callable[[Entry], Path | str], told: str) -> None:
         """Do something to the chosen model's file and say so."""

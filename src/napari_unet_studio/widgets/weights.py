@@ -12,6 +12,7 @@ from napari_unet_studio.widgets._controls import FRAME, SETTLED, Edits
 from napari_unet_studio.widgets._weights.code import as_python, as_shell
 from napari_unet_studio.widgets._weights.form import WeightForm
 from napari_unet_studio.widgets._weights.maps import maps_of, over_all
+from napari_unet_studio.widgets._weights.touched import touched_by
 from napari_unet_studio.widgets._weights.work import WeightWork
 
 AUTOMATIC = 1 << 23  # pixels that are computed anew after each stroke of the brush
@@ -159,6 +160,8 @@ class WeightsWidget(WeightWork):
         self._follow_features(layer)
         self.form.offer(layer)
         self._show_state()
+        if self._overlay() is not None:  # settings and labels have moved on meanwhile
+            self._on_edited()
 
     def _follow_features(self, layer: Any) -> None:
         if self._featured is not None:
@@ -173,9 +176,12 @@ class WeightsWidget(WeightWork):
         if before is not None:
             self._on_objects()
 
-    def _on_edited(self, *_: object) -> None:
-        if self.running or self._overlay() is not None:
+    def _on_edited(self, event: Any = None) -> None:
+        overlay = self._overlay()
+        if self.running or overlay is not None:
             self._edited = True
+            # Now: another frame may be in view when the timer ends.
+            self._touched |= {None} if overlay is None else touched_by(event, overlay)
             self._edit_timer.start()
 
     def _on_placed(self, *_: object) -> None:
@@ -191,6 +197,9 @@ class WeightsWidget(WeightWork):
         elif overlay.maps.pixels <= AUTOMATIC:
             self._compute(overlay)
         elif overlay.maps.frame_pixels <= AUTOMATIC and not over_all(config):
-            self._compute(overlay, in_view=True)  # nobody paints in two frames at once
+            if self._touched:  # or all was computed meanwhile
+                self._compute(overlay, edited=True)
+        elif not overlay.complete(config):  # other settings, not only other labels
+            self._compute(overlay)
         else:
-            self.say("The labels have changed. Refresh computes their weights anew.")
+            self.say("The labels may have changed. Refresh computes their weights.")

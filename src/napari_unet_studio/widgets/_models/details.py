@@ -1,6 +1,6 @@
 """What there is to know about the chosen model, and the user's notes on it."""
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -45,6 +45,7 @@ class Details(QWidget):
         self.notes = text_box(3)
         self.noting = QLabel("Notes")
         self._unsaved = False
+        self._kept: dict[Hashable, str] = {}  # notes that could not be written
         self._clock = timer(self, _PAUSE, self.save_notes)
         self.notes.textChanged.connect(self._on_written)
         column = QVBoxLayout(self)
@@ -79,7 +80,14 @@ class Details(QWidget):
         if self._unsaved and self.entry is not None:
             self._clock.stop()
             self._unsaved = False
+            self._kept.pop(self.entry.key, None)
             self.noted.emit(self.entry, self.notes.toPlainText())
+
+    def keep_notes(self, entry: Entry, text: str) -> None:
+        """Keep notes that could not be written; they are handed over again later."""
+        self._kept[entry.key] = text
+        if self.entry is not None and self.entry.key == entry.key:
+            self._unsaved = True
 
     def hideEvent(self, event: Any) -> None:
         """Hand over the notes: where napari is closed, nothing else tells of it."""
@@ -94,12 +102,15 @@ class Details(QWidget):
         card = None if entry is None else entry.card
         editable = entry is not None and entry.can_change and card is not None
         notes = "" if card is None else card.notes
+        kept = editable and entry is not None and entry.key in self._kept
+        if entry is not None and kept:
+            notes = self._kept[entry.key]
         shown = card is not None and (editable or bool(notes))
         if self.notes.toPlainText() != notes:
             self.notes.blockSignals(True)
             self.notes.setPlainText(notes)
             self.notes.blockSignals(False)
-        self._unsaved = False
+        self._unsaved = kept
         self._clock.stop()
         self._clock.setInterval(_pause_of(entry))
         self.notes.setReadOnly(not editable)

@@ -20,6 +20,7 @@ from napari_unet_studio.widgets._weights.overlay import Overlay
 from napari_unet_studio.widgets._weights.readout import Readout, pixel_line
 from napari_unet_studio.widgets._weights.record import FrameDone, Index
 from napari_unet_studio.widgets._weights.texts import advice, summary
+from napari_unet_studio.widgets._weights.touched import order_after
 from napari_unet_studio.widgets._worker import Failure
 
 LIGHT = 1 << 18  # pixels that are computed at once, without a thread
@@ -54,6 +55,7 @@ class WeightWork(LiveWidget):
         self._work: Work | None = None
         self._left: Overlay | None = None  # of which the weights were removed
         self._again = self._edited = False
+        self._touched: set[Index | None] = set()  # frames that were edited; None: any
         self._stopped: WeightConfig | None = None
         self.scale = ColourScale()
         self.readout = Readout(self.viewer, self, self._pixel_line)
@@ -63,7 +65,7 @@ class WeightWork(LiveWidget):
         self._compute(self._overlay(), anew=True)
 
     def _compute(
-        self, overlay: Overlay | None, anew: bool = False, in_view: bool = False
+        self, overlay: Overlay | None, anew: bool = False, edited: bool = False
     ) -> None:
         """Compute frames, in a thread where it takes longer than a moment.
 
@@ -73,8 +75,8 @@ class WeightWork(LiveWidget):
             The weight map; None begins one.
         anew
             Also the frames that show these settings already.
-        in_view
-            Only the frame in view.
+        edited
+            Only the frames that were edited, if these are known.
         """
         if self.running:
             return
@@ -84,13 +86,16 @@ class WeightWork(LiveWidget):
         except StudioError as error:
             self.complain(error)
             return
+        known = overlay is not None and overlay.maps is maps
+        touched: set[Index | None] = self._touched if known else {None}
         overlay = overlay or Overlay(self.viewer, layer, maps, self._left_target(layer))
         overlay.take(maps)
         if self._edited:
             maps.forget_counts()
         self._work = Work(overlay, config, maps)
         self._again, self._edited, self._stopped = False, False, None
-        order = overlay.order()[: 1 if in_view else None]
+        self._touched = set()
+        order = order_after(overlay, touched, edited)
         with_target = self.form.with_target.isChecked()
         missing = with_target and overlay.lacks_target(config, order)
         shown = {} if anew or missing else dict(overlay.written)
@@ -199,7 +204,9 @@ class WeightWork(LiveWidget):
             return
         # Nothing was shown of a first map whose settings have changed meanwhile.
         unseen = work.overlay.layer is None and work.config != self.form.value()
-        if self._again or (unseen and not stopped):
+        if self._again and work.overlay.labels != self.labels.value:
+            self._complete()  # of what was chosen when those labels were removed
+        elif self._again or (unseen and not stopped):
             self._compute(work.overlay)
 
     def _complete(self) -> None:
