@@ -78,3 +78,12 @@ def ink(tone: str, text: QColor) -> QColor:
         The usual colour of texts where it is painted.
     """
     return QColor((ON_DARK if on_dark(text) else ON_LIGHT)[tone])
+
+
+def mixed(ink: QColor, paper: QColor, share: float) -> QColor:
+    """Return a colour between two; a share of 1 is all `ink`."""
+    parts = (
+        round(share * a + (1 - share) * b)
+        for a, b in zip(ink.getRgb()[:3], paper.getRgb()[:3], strict=True)
+    )
+    return QColor(*parts)

@@ -18,6 +18,7 @@ from napari_unet_studio.widgets._axes import (
     thinned,
     ticks,
 )
+from napari_unet_studio.widgets._colours import mixed
 
 Series = tuple[NDArray[np.float64], NDArray[np.float64]]
 
@@ -63,8 +64,8 @@ class Drawing:
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         self._painter, self._values = painter, values
         self._mark, self._hover = mark, hover
-        self._ink, self._faint = ink, _mixed(ink, paper, 0.55)
-        self._grid = _mixed(ink, paper, 0.18)
+        self._ink, self._faint = ink, mixed(ink, paper, 0.55)
+        self._grid = mixed(ink, paper, 0.18)
         self._metrics = QFontMetricsF(painter.font())
         self._line = self._metrics.height()
 
@@ -244,11 +245,3 @@ def _pen(curve: Curve, width: float) -> QPen:
         pen.setDashPattern(pattern)
         pen.setCapStyle(Qt.PenCapStyle.FlatCap)  # others fill the gaps
     return pen
-
-
-def _mixed(ink: QColor, paper: QColor, share: float) -> QColor:
-    parts = (
-        round(share * a + (1 - share) * b)
-        for a, b in zip(ink.getRgb()[:3], paper.getRgb()[:3], strict=True)
-    )
-    return QColor(*parts)

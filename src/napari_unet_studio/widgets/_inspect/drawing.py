@@ -15,6 +15,7 @@ from napari_unet_studio.core.networks.layout import (
     PlacedLink,
     Rectangle,
 )
+from napari_unet_studio.widgets._colours import mixed
 
 _TIP = 5.0  # length of an arrow's head, in pixels
 _LETTERS = 10, 7  # pixels: height of a text that has room, and of one that has not
@@ -126,15 +127,6 @@ class DiagramDrawing:
                     painter.setFont(font)
                     painter.drawText(place, Qt.AlignmentFlag.AlignCenter, text)
                     return
-
-
-def mixed(ink: QColor, paper: QColor, share: float) -> QColor:
-    """Return a colour between two; a share of 1 is all `ink`."""
-    parts = (
-        round(share * a + (1 - share) * b)
-        for a, b in zip(ink.getRgb()[:3], paper.getRgb()[:3], strict=True)
-    )
-    return QColor(*parts)
 
 
 def _sized(font: QFont, pixels: int) -> QFont:
