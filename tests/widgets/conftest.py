@@ -33,9 +33,9 @@ WAIT = 120_000  # milliseconds
 SAMPLE = nuclei_2d((96, 96), seed=1)
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Give a test folders of its own for models and trainings."""
+    """Give each test folders of its own for models, trainings and recent files."""
     folder = tmp_path / "home"
     monkeypatch.setenv("UNET_STUDIO_HOME", str(folder))
     return folder
